@@ -1,0 +1,1 @@
+"""asyncio clients for scripts, tools and tests."""

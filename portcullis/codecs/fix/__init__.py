@@ -1,0 +1,1 @@
+"""FIX tag=value: framing, scanning, validation by a dictionary, field values, writing."""

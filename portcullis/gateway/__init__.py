@@ -1,0 +1,1 @@
+"""The server: listeners, translation between wire and rows both ways, output, configuration."""

@@ -1,0 +1,343 @@
+"""The table of rows: where commands and reports stand, and how a row is found and appended.
+
+Owns the append position and the limits of the open batch. All that writes rows (translation,
+sessions, engine) and all that reads them (engine, encoders, indexes) goes through one
+`RowTable`; in the gateway its memory is the mapped journal, in tests it may be any zeroed memory.
+Must not know what a row means beyond its head word and its TEXT rows, nor any file.
+
+Invariants: oldest_row <= batch_first <= tail <= batch_limit; memory from `tail` on is zero;
+rows before `batch_first` are sealed and never change. One contiguous address range serves all
+rows, so a row's number gives its address and views are bound once.
+
+Text items: TEXT rows behind an input row hold items back to back: code u1, zero u1, length u2,
+then the bytes; an item may run over the end of a row. A row carries TEXT_BYTES of them in words 1
+to 13. Positions of `text_*` count bytes over the rows of one owner.
+"""
+
+# mypy: disable-error-code="valid-type,no-any-return"
+from __future__ import annotations
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from portcullis import _cython_shim as cython
+
+if cython.compiled:
+    from cython.cimports.portcullis.journal.rows import (
+        BATCH_INPUT_ROWS,
+        BATCH_ROWS,
+        ITEM_BYTES_MAX,
+        ITEM_HEAD,
+        ROW_BYTES,
+        ROW_WORDS,
+        TEXT,
+        TEXT_BYTES,
+        TEXT_START,
+        W_HEAD,
+        W_TIME,
+    )
+else:
+    from portcullis.journal.rows import (
+        BATCH_INPUT_ROWS,
+        BATCH_ROWS,
+        ITEM_BYTES_MAX,
+        ITEM_HEAD,
+        ROW_BYTES,
+        ROW_WORDS,
+        TEXT,
+        TEXT_BYTES,
+        TEXT_START,
+        W_HEAD,
+        W_TIME,
+    )
+
+
+@cython.final
+@cython.cclass
+class RowTable:
+    """Rows over one zeroed, writable, C-contiguous buffer.
+
+    memory: at least one batch of bytes; its first byte is row `origin_row`. Row numbers start
+    at 1. `batch_rows` bounds a batch, `input_rows` the part that inputs may take of it, so that
+    outputs always find room to go on.
+    """
+
+    def __init__(
+        self,
+        memory: object,
+        *,
+        origin_row: int = 1,
+        batch_rows: int = BATCH_ROWS,
+        input_rows: int = BATCH_INPUT_ROWS,
+    ) -> None:
+        octets = memoryview(memory).cast("B")  # type: ignore[arg-type]
+        self._memory = memory
+        self.octets = octets
+        self.words = octets.cast("q")
+        self.origin_row = origin_row
+        self.oldest_row = origin_row
+        self.tail = origin_row
+        self.time_ns = 0
+        self._text_row = 0
+        self._text_used = 0
+        self._text_owner = 0
+        self.open_batch(batch_rows, input_rows)
+
+    def open_batch(self, batch_rows: int = BATCH_ROWS, input_rows: int = BATCH_INPUT_ROWS) -> None:
+        """Begin a batch at `tail`: what was before it is sealed."""
+        self.batch_first = self.tail
+        self.batch_limit = self.tail + batch_rows
+        self.input_limit = self.tail + input_rows
+
+    # --- finding rows ------------------------------------------------------------------------
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def at(self, row: cython.longlong) -> cython.longlong:
+        """Word offset of a row that exists. O(1)."""
+        return (row - self.origin_row) * ROW_WORDS
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def has_row(self, row: cython.longlong) -> cython.bint:
+        """Whether the row is mapped and written: ask before following a number from outside."""
+        return self.oldest_row <= row < self.tail
+
+    def row_offset(self, row: int) -> int:
+        """Word offset of a row, for Python callers; IndexError names a row that is not there."""
+        if not self.has_row(row):
+            raise IndexError(
+                f"row {row} is not in the table (rows {self.oldest_row} to {self.tail - 1})"
+            )
+        return self.at(row)
+
+    def row_words(self, row: int) -> list[int]:
+        """A copy of the sixteen words of a row."""
+        offset = self.row_offset(row)
+        return list(self.words[offset : offset + ROW_WORDS])
+
+    # --- appending ---------------------------------------------------------------------------
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def open_input(
+        self,
+        kind: cython.longlong,
+        flags: cython.longlong,
+        session: cython.longlong,
+        rows_needed: cython.longlong,
+    ) -> cython.longlong:
+        """Append an input row; give its word offset, or -1 where the batch is full.
+
+        rows_needed: this row and the TEXT rows to follow; the caller then appends just those.
+        On -1 nothing has changed: the owner of the journal runs the engine, seals, and the
+        caller tries again. No allocation. O(1).
+        """
+        row: cython.longlong = self.tail
+        if row + rows_needed > self.input_limit:
+            return -1
+        # In range: tail < batch_limit, and the memory holds every row up to batch_limit.
+        offset: cython.longlong = (row - self.origin_row) * ROW_WORDS
+        self.words[offset + W_HEAD] = kind | (flags << 8) | (session << 32)
+        self.words[offset + W_TIME] = self.time_ns
+        self.tail = row + 1
+        return offset
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def open_output(
+        self, kind: cython.longlong, flags: cython.longlong, session: cython.longlong
+    ) -> cython.longlong:
+        """Append an output row; give its word offset. The engine has checked room for its step."""
+        row: cython.longlong = self.tail
+        offset: cython.longlong = (row - self.origin_row) * ROW_WORDS
+        self.words[offset + W_HEAD] = kind | (flags << 8) | (session << 32)
+        self.words[offset + W_TIME] = self.time_ns
+        self.tail = row + 1
+        return offset
+
+    # --- text items --------------------------------------------------------------------------
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def text_open(self, owner: cython.longlong) -> cython.void:
+        """Begin the items of row `owner`, which is the last row appended."""
+        self._text_owner = owner
+        self._text_row = owner
+        self._text_used = TEXT_BYTES
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _text_octet_put(self, value: cython.uchar) -> cython.void:
+        if self._text_used == TEXT_BYTES:
+            owner_at: cython.longlong = (self._text_owner - self.origin_row) * ROW_WORDS
+            row: cython.longlong = self.tail
+            offset: cython.longlong = (row - self.origin_row) * ROW_WORDS
+            self.words[offset] = TEXT | ((self.words[owner_at] >> 32) << 32)
+            self.words[owner_at] += 1 << 16
+            self.tail = row + 1
+            self._text_row = row
+            self._text_used = 0
+        position: cython.longlong = (
+            (self._text_row - self.origin_row) * ROW_BYTES + TEXT_START + self._text_used
+        )
+        self.octets[position] = value
+        self._text_used += 1
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def text_put(
+        self,
+        code: cython.longlong,
+        source: cython.const[cython.uchar][::1],
+        start: cython.longlong,
+        end: cython.longlong,
+    ) -> cython.void:
+        """Append one item: source[start:end], which the caller has checked. O(length).
+
+        The caller has reserved the rows (`rows_for_text`) when it opened the input row, and
+        keeps the length within ITEM_BYTES_MAX.
+        """
+        length: cython.longlong = end - start
+        self._text_octet_put(code & 0xFF)
+        self._text_octet_put(0)
+        self._text_octet_put(length & 0xFF)
+        self._text_octet_put((length >> 8) & 0xFF)
+        index: cython.longlong
+        for index in range(start, end):
+            self._text_octet_put(source[index])
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def text_octet(self, owner: cython.longlong, position: cython.longlong) -> cython.uchar:
+        """The byte at `position` of the owner's text; the caller stays within its rows."""
+        row: cython.longlong = owner + 1 + position // TEXT_BYTES
+        return self.octets[
+            (row - self.origin_row) * ROW_BYTES + TEXT_START + position % TEXT_BYTES
+        ]
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def text_find(self, owner: cython.longlong, code: cython.longlong) -> cython.longlong:
+        """Where an item of the owner begins, as position << 16 | length; -1: it has none.
+
+        Position is that of the item's first byte of content. O(items).
+        """
+        rows: cython.longlong = (self.words[(owner - self.origin_row) * ROW_WORDS] >> 16) & 0xFFFF
+        total: cython.longlong = rows * TEXT_BYTES
+        position: cython.longlong = 0
+        found: cython.longlong
+        length: cython.longlong
+        while position + ITEM_HEAD <= total:
+            found = self.text_octet(owner, position)
+            if found == 0:
+                return -1
+            length = self.text_octet(owner, position + 2)
+            length |= cython.cast(cython.longlong, self.text_octet(owner, position + 3)) << 8
+            if position + ITEM_HEAD + length > total:
+                return -1
+            if found == code:
+                return ((position + ITEM_HEAD) << 16) | length
+            position += ITEM_HEAD + length
+        return -1
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def text_copy(
+        self,
+        owner: cython.longlong,
+        position: cython.longlong,
+        target: cython.uchar[::1],
+        start: cython.longlong,
+        length: cython.longlong,
+    ) -> cython.void:
+        """Copy bytes of the owner's text into target[start:]; the caller has checked the room."""
+        index: cython.longlong
+        for index in range(length):
+            target[start + index] = self.text_octet(owner, position + index)
+
+    # --- for callers in Python -----------------------------------------------------------------
+
+    def append_input(
+        self,
+        kind: int,
+        session: int = 0,
+        *,
+        flags: int = 0,
+        words: dict[int, int] | None = None,
+        items: dict[int, bytes] | None = None,
+    ) -> int:
+        """Append an input row with its items; give its number, or 0 where the batch is full.
+
+        words: word index to value; items: item code to content, in the order given. ValueError
+        where an item is longer than ITEM_BYTES_MAX or the row could never fit a batch.
+        """
+        content = items or {}
+        for code, value in content.items():
+            if len(value) > ITEM_BYTES_MAX:
+                raise ValueError(
+                    f"text item {code} has {len(value)} bytes, above {ITEM_BYTES_MAX}"
+                )
+        needed = 1 + rows_for_text(sum(ITEM_HEAD + len(value) for value in content.values()))
+        if needed > self.input_limit - self.batch_first:
+            raise ValueError(f"an input of {needed} rows does not fit a batch")
+        offset: cython.longlong = self.open_input(kind, flags, session, needed)
+        if offset < 0:
+            return 0
+        row = self.tail - 1
+        place: cython.longlong
+        for index, word in (words or {}).items():
+            place = index
+            self.words[offset + place] = word
+        if content:
+            self.text_open(row)
+            for code, value in content.items():
+                self.text_put(code, value, 0, len(value))
+        return row
+
+    def item(self, owner: int, code: int) -> bytes | None:
+        """The content of an item of row `owner`, or None."""
+        self.row_offset(owner)
+        found = self.text_find(owner, code)
+        if found < 0:
+            return None
+        start = found >> 16
+        return bytes([self.text_octet(owner, start + i) for i in range(found & 0xFFFF)])
+
+
+def rows_for_text(octets: int) -> int:
+    """TEXT rows that so many bytes of items (their heads included) take."""
+    return (octets + TEXT_BYTES - 1) // TEXT_BYTES
+
+
+def is_compiled() -> bool:
+    """Whether this module runs as C."""
+    return bool(cython.compiled)
