@@ -17,6 +17,8 @@ HERE = Path(__file__).parent
 HOT_MODULES = runpy.run_path(str(HERE / "portcullis" / "_build.py"))["HOT_MODULES"]
 REQUIRE = os.environ.get("PORTCULLIS_REQUIRE_COMPILED") == "1"
 PURE = os.environ.get("PORTCULLIS_PURE") == "1"
+CHECKED = os.environ.get("PORTCULLIS_CHECKED") == "1"
+ANNOTATE = os.environ.get("PORTCULLIS_ANNOTATE") == "1"
 if REQUIRE and PURE:
     raise SystemExit("PORTCULLIS_REQUIRE_COMPILED=1 and PORTCULLIS_PURE=1 exclude each other")
 
@@ -24,7 +26,11 @@ if REQUIRE and PURE:
 def extensions():
     """One extension per hot module; each depends on every .pxd, since C layouts are shared."""
     declarations = [str(path.relative_to(HERE)) for path in HERE.glob("portcullis/**/*.pxd")]
-    directives = {"language_level": "3", "embedsignature": True}
+    directives = {
+        "language_level": "3",
+        "embedsignature": True,
+        "show_performance_hints": ANNOTATE,
+    }
     made = []
     for name in HOT_MODULES:
         extension = Extension(
@@ -49,8 +55,24 @@ def build_ext_class():
             raise
         return None
     Options.warning_errors = True
-    Options.annotate = os.environ.get("PORTCULLIS_ANNOTATE") == "1"
+    Options.annotate = ANNOTATE
+    if CHECKED:
+        keep_bounds_checks()
     return build_ext
+
+
+def keep_bounds_checks():
+    """Make Cython read each boundscheck(False) of the sources as boundscheck(True)."""
+    from Cython.Compiler.ParseTreeTransforms import InterpretCompilerDirectives
+
+    as_written = InterpretCompilerDirectives.try_to_parse_directive
+
+    def checked(self, name, args, kwds, position):
+        if name == "boundscheck":
+            return name, True
+        return as_written(self, name, args, kwds, position)
+
+    InterpretCompilerDirectives.try_to_parse_directive = checked
 
 
 command = None if PURE else build_ext_class()

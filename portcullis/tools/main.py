@@ -1,0 +1,40 @@
+"""The command line: one module a command, loaded only when its command runs.
+
+Owns the list of commands and nothing of what they do. Each module named here has a click command
+called `command`. `portcullis --help` loads them all, for their first lines; `portcullis serve`
+loads one.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from portcullis import __version__, _build
+
+COMMANDS: dict[str, str] = {}
+
+
+class _LazyGroup(click.Group):
+    """Finds commands in COMMANDS by their module's name."""
+
+    def list_commands(self, ctx: click.Context | None) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context | None, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        found = importlib.import_module(COMMANDS[cmd_name]).command
+        assert isinstance(found, click.Command)
+        return found
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message=f"%(prog)s %(version)s ({_build.mode()})")
+def main() -> None:
+    """An order gateway: FIX 4.4 in, matched, journaled, reports out."""
+
+
+if __name__ == "__main__":
+    main(prog_name="portcullis")
