@@ -1,0 +1,118 @@
+"""A gateway in a process of its own, on ports of its own, for tests that come from outside."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+
+START_S = 20.0
+STOP_S = 20.0
+POLL_S = 0.05
+
+CONFIG = """
+[gateway]
+name = "PORTCULLIS"
+
+[listen]
+fix = "127.0.0.1:{port}"
+
+[[instrument]]
+symbol = "BTC-USD"
+tick = "0.01"
+lot = "0.0001"
+
+[[instrument]]
+symbol = "ETH-USD"
+tick = "0.01"
+lot = "0.001"
+
+[[session]]
+protocol = "fix"
+client = "CLIENT1"
+account = "CLIENT1"
+
+[[session]]
+protocol = "fix"
+client = "CLIENT2"
+account = "CLIENT2"
+"""
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+class Gateway:
+    """`portcullis serve` on a directory; as a context manager it is stopped at the end.
+
+    The port and the data outlive `stop` and `kill`: `start` again is a restart. What the process
+    wrote stands in `log`.
+    """
+
+    def __init__(self, directory: Path, config: str = CONFIG) -> None:
+        self.port = free_port()
+        self.data = directory / "data"
+        self.log = directory / "gateway.log"
+        self._config = directory / "gateway.toml"
+        self._config.write_text(config.format(port=self.port))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and return once it accepts connections."""
+        command = [sys.executable, "-m", "portcullis.tools.main", "serve"]
+        command += ["--config", str(self._config), "--data", str(self.data)]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        for _ in range(int(START_S / POLL_S)):
+            try:
+                self._process.wait(POLL_S)
+            except subprocess.TimeoutExpired:
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                        return
+            else:
+                raise AssertionError(f"the gateway did not start:\n{self.log.read_text()}")
+        self.kill()
+        raise AssertionError(f"the gateway did not listen:\n{self.log.read_text()}")
+
+    def stop(self) -> int:
+        """Ask it to stop, as an operator would; give its exit code."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(STOP_S)
+
+    def kill(self) -> None:
+        """Stop it as a crash would."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(STOP_S)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def __enter__(self) -> Gateway:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+        if error is not None:
+            print(self.log.read_text(), file=sys.stderr)
+            print(f"data of the failed gateway: {os.fspath(self.data)}", file=sys.stderr)
