@@ -13,7 +13,9 @@ import click
 
 from portcullis import __version__, _build
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "bench": "portcullis.tools.bench",
+}
 
 
 class _LazyGroup(click.Group):

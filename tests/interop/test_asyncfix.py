@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.gateway import Gateway
+from portcullis.tools.gateway_process import GatewayProcess
 
 pytest.importorskip("asyncfix")
 from asyncfix import AsyncFIXClient, FIXMessage, FMsg, FTag, Journaler
@@ -84,7 +84,7 @@ class Trader(AsyncFIXClient):  # type: ignore[misc]
         await self.disconnect(ConnectionState.DISCONNECTED_WCONN_TODAY, logout_message="")
 
 
-async def trade_over_a_restart(gateway: Gateway, directory: Path) -> None:
+async def trade_over_a_restart(gateway: GatewayProcess, directory: Path) -> None:
     seller = Trader("CLIENT1", gateway.port, directory / "seller.db")
     buyer = Trader("CLIENT2", gateway.port, directory / "buyer.db")
     for trader in (seller, buyer):
@@ -119,6 +119,6 @@ async def trade_over_a_restart(gateway: Gateway, directory: Path) -> None:
 def test_asyncfix_trades_and_comes_back_after_a_restart(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with Gateway(tmp_path) as gateway:
+    with GatewayProcess(tmp_path) as gateway:
         asyncio.run(trade_over_a_restart(gateway, tmp_path))
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []

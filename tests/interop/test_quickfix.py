@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.gateway import Gateway
+from portcullis.tools.gateway_process import GatewayProcess
 from tests.support.wire import fields
 
 fix = pytest.importorskip("quickfix")
@@ -117,13 +117,13 @@ class Trader(fix.Application):  # type: ignore[misc, name-defined]
 
 
 @pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[Gateway]:
-    with Gateway(tmp_path) as gateway:
+def gateway(tmp_path: Path) -> Iterator[GatewayProcess]:
+    with GatewayProcess(tmp_path) as gateway:
         yield gateway
 
 
 @pytest.fixture
-def trader(tmp_path: Path, gateway: Gateway) -> Iterator[Trader]:
+def trader(tmp_path: Path, gateway: GatewayProcess) -> Iterator[Trader]:
     assert DICTIONARY.exists(), "quickfix installs its dictionaries there"
     path = tmp_path / "quickfix.cfg"
     path.write_text(SETTINGS.format(directory=tmp_path, port=gateway.port, dictionary=DICTIONARY))
@@ -171,7 +171,7 @@ def test_quickfix_replaces_and_cancels(trader: Trader) -> None:
 
 
 def test_quickfix_is_logged_out_and_comes_back_with_its_numbers(
-    gateway: Gateway, trader: Trader
+    gateway: GatewayProcess, trader: Trader
 ) -> None:
     trader.order("CLIENT1", "o1", "1", "3", "50")
     before = trader.hear_report("CLIENT1", t150="0", t11="o1")
@@ -192,7 +192,7 @@ def test_quickfix_is_logged_out_and_comes_back_with_its_numbers(
 
 
 def test_quickfix_gets_what_it_missed_while_the_gateway_was_dead(
-    gateway: Gateway, trader: Trader
+    gateway: GatewayProcess, trader: Trader
 ) -> None:
     for number in range(20):
         trader.order("CLIENT1", f"o{number}", "1", "1", "50")

@@ -1,8 +1,11 @@
-"""A gateway in a process of its own, on ports of its own, for tests that come from outside."""
+"""A gateway in a process of its own, on a port and a directory of its own.
+
+For tests and benchmarks that come from outside, as clients do. Knows how the process is started
+and stopped and nothing of what it serves.
+"""
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -14,6 +17,7 @@ START_S = 20.0
 STOP_S = 20.0
 POLL_S = 0.05
 
+# `accounts` apart, so that the two may trade with each other.
 CONFIG = """
 [gateway]
 name = "PORTCULLIS"
@@ -25,11 +29,6 @@ fix = "127.0.0.1:{port}"
 symbol = "BTC-USD"
 tick = "0.01"
 lot = "0.0001"
-
-[[instrument]]
-symbol = "ETH-USD"
-tick = "0.01"
-lot = "0.001"
 
 [[session]]
 protocol = "fix"
@@ -51,11 +50,12 @@ def free_port() -> int:
     return port
 
 
-class Gateway:
+class GatewayProcess:
     """`portcullis serve` on a directory; as a context manager it is stopped at the end.
 
-    The port and the data outlive `stop` and `kill`: `start` again is a restart. What the process
-    wrote stands in `log`.
+    config: TOML text; {port} in it stands for the port chosen. Port and data outlive `stop` and
+    `kill`: `start` again is a restart. What the process wrote stands in `log`, and is shown where
+    the context ends with an error.
     """
 
     def __init__(self, directory: Path, config: str = CONFIG) -> None:
@@ -80,9 +80,9 @@ class Gateway:
                     if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                         return
             else:
-                raise AssertionError(f"the gateway did not start:\n{self.log.read_text()}")
+                raise RuntimeError(f"the gateway did not start:\n{self.log.read_text()}")
         self.kill()
-        raise AssertionError(f"the gateway did not listen:\n{self.log.read_text()}")
+        raise RuntimeError(f"the gateway did not listen:\n{self.log.read_text()}")
 
     def stop(self) -> int:
         """Ask it to stop, as an operator would; give its exit code."""
@@ -101,7 +101,7 @@ class Gateway:
         assert self._process is not None
         return self._process.pid
 
-    def __enter__(self) -> Gateway:
+    def __enter__(self) -> GatewayProcess:
         self.start()
         return self
 
@@ -115,4 +115,3 @@ class Gateway:
             self.kill()
         if error is not None:
             print(self.log.read_text(), file=sys.stderr)
-            print(f"data of the failed gateway: {os.fspath(self.data)}", file=sys.stderr)

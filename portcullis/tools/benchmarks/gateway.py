@@ -1,0 +1,152 @@
+"""The whole gateway, journal on, beside a bare echo and other engines, in one run.
+
+Round trips have client and server on one processor; pipelined, the server has one and the client
+another. Each server is started afresh on an empty directory. Budgets: docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from portcullis.tools.benchmarks import load, orders
+from portcullis.tools.benchmarks.figures import Figure, percentile
+from portcullis.tools.gateway_process import GatewayProcess
+
+ROUND_TRIPS_MAX = 20_000
+# Slower servers get fewer orders: a figure of theirs needs no million.
+RIVAL_ORDERS_MAX = 20_000
+
+
+@contextmanager
+def rival(name: str) -> Iterator[tuple[int, int]]:
+    """A server of `rivals` in a process of its own; gives (port, pid)."""
+    command = [sys.executable, "-m", "portcullis.tools.benchmarks.rivals", name]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            yield int(process.stdout.readline()), process.pid
+        finally:
+            process.stdin.close()
+            process.wait(load.TIMEOUT_S)
+
+
+@contextmanager
+def gateway() -> Iterator[tuple[int, int]]:
+    """Our gateway on an empty directory; gives (port, pid)."""
+    with (
+        tempfile.TemporaryDirectory(prefix="portcullis-bench-") as directory,
+        GatewayProcess(Path(directory)) as process,
+    ):
+        yield process.port, process.pid
+        process.stop()
+
+
+@contextmanager
+def processors(server_pid: int, *, shared: bool) -> Iterator[None]:
+    """Client and server on one processor, or on one each where there are two."""
+    ours = os.sched_getaffinity(0)
+    first, last = min(ours), max(ours)
+    os.sched_setaffinity(server_pid, {first})
+    os.sched_setaffinity(0, {first if shared else last})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, ours)
+
+
+def _trips(name: str, times: list[int], echo: list[int] | None) -> list[Figure]:
+    figures = []
+    for share, label, first in ((0.5, "p50", 3), (0.99, "p99", 6), (0.999, "p99.9", 0)):
+        value = percentile(times, share) / 1000
+        budget, note = 0.0, ""
+        if echo is not None:
+            floor = percentile(echo, 0.5) / 1000
+            note = f"{value / floor:.1f} x echo p50"
+            budget = first * floor
+        figures.append(Figure(f"{name}, round trip {label}", value, "us", budget, note))
+    return figures
+
+
+def measure_echo(size: int) -> tuple[list[Figure], list[int]]:
+    """The floor: the bytes of an order there and back, and a stream of them."""
+    messages = orders.resting_flow(min(size, ROUND_TRIPS_MAX)).messages
+    octets = b"".join(orders.taker_flow(size).messages)
+    with rival("echo") as (port, pid), load.connect(port) as link:
+        with processors(pid, shared=True):
+            load.round_trips(link, messages[: len(messages) // 10 + 1])
+            times = load.round_trips(link, messages)
+        with processors(pid, shared=False):
+            seconds = load.echo_pipeline(link, octets)
+    figures = _trips("bare uvloop echo", times, None)
+    figures.append(Figure("bare uvloop echo, pipelined", size / seconds, "messages/s"))
+    return figures, times
+
+
+def measure_gateway(size: int, echo: list[int]) -> list[Figure]:
+    """Ours: round trips of resting orders, then the mix, pipelined, all answers checked."""
+    trips = orders.resting_flow(min(size, ROUND_TRIPS_MAX))
+    warm = len(trips.messages) // 10
+    with gateway() as (port, pid), load.log_on(port, orders.TAKER) as link:
+        with processors(pid, shared=True):
+            load.round_trips(link, trips.messages[:warm])
+            times = load.round_trips(link, trips.messages[warm:])
+    resting = orders.maker_flow(size)
+    with (
+        gateway() as (port, pid),
+        load.log_on(port, orders.MAKER) as maker,
+        load.log_on(port, orders.TAKER) as taker,
+        processors(pid, shared=False),
+    ):
+        load.pipeline(maker, orders.MAKER, resting)
+        mix = orders.taker_flow(size)
+        seconds = load.pipeline(taker, orders.TAKER, mix)
+        # The passive fills lie in the maker's socket; its own end mark closes them.
+        maker.sendall(orders.end_request(orders.MAKER, len(resting.messages) + 3))
+        room = bytearray(mix.passive_fills * 600 + 65536)
+        used = load.receive_to_end(maker, room)
+        load.check_answers(room, used, Counter({"F": mix.passive_fills}))
+    figures = _trips("portcullis", times, echo)
+    figures.append(
+        Figure("portcullis, pipelined", size / seconds, "orders/s", 500_000, "one session")
+    )
+    return figures
+
+
+def measure_rival(name: str, size: int, echo: list[int]) -> list[Figure]:
+    """Another engine: a report for each order, no book."""
+    size = min(size, RIVAL_ORDERS_MAX)
+    trips = orders.resting_flow(size)
+    mix = orders.taker_flow(size)
+    one_each = Counter(
+        {"0": mix.answers["0"], "4": mix.answers["4"]}  # no book, so no trades
+    )
+    figures = []
+    with rival(name) as (port, pid), load.log_on(port, orders.TAKER) as link:
+        with processors(pid, shared=True):
+            times = load.round_trips(link, trips.messages)
+        figures = _trips(name, times, echo)
+    with rival(name) as (port, pid), load.log_on(port, orders.TAKER) as link:
+        with processors(pid, shared=False):
+            seconds = load.pipeline(link, orders.TAKER, orders.Flow(mix.messages, one_each))
+    figures.append(Figure(f"{name}, pipelined", size / seconds, "orders/s"))
+    return figures
+
+
+def measure(size: int) -> list[Figure]:
+    """Echo, ours, then the others; those not installed are named."""
+    figures, echo = measure_echo(size)
+    figures += measure_gateway(size, echo)
+    for name in ("simplefix", "quickfix"):
+        if importlib.util.find_spec(name) is None:
+            figures.append(Figure(f"{name}: not installed, skipped", 0, ""))
+        else:
+            figures += measure_rival(name, size, echo)
+    return figures

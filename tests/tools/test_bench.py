@@ -1,0 +1,44 @@
+"""The benchmarks still run, and their own checks hold; how fast is not asked here."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from portcullis.tools import bench
+from portcullis.tools.benchmarks import orders
+from portcullis.tools.main import main
+from tests.support.wire import fields, split
+
+
+@pytest.mark.parametrize("name", bench.BENCHMARKS)
+def test_a_benchmark_runs_at_a_tiny_size(name: str) -> None:
+    done = CliRunner().invoke(main, ["bench", "--check", name], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert name in done.output
+
+
+def test_the_reference_mix_is_eight_rests_one_cancel_one_trade() -> None:
+    flow = orders.taker_flow(100)
+    kinds = [fields(octets)[35] for octets in flow.messages]
+    assert (kinds.count("D"), kinds.count("F")) == (90, 10)
+    assert flow.answers == {"0": 90, "4": 10, "F": 10}
+    assert flow.passive_fills == len(orders.maker_flow(100).messages) == 10
+
+
+def test_each_cancel_of_the_mix_names_an_order_sent_before_and_still_open() -> None:
+    sent: set[str] = set()
+    for octets in orders.taker_flow(100).messages:
+        message = fields(octets)
+        if message[35] == "F":
+            assert message[41] in sent
+            sent.remove(message[41])
+        elif message[44] != "100.00":
+            sent.add(message[11])
+
+
+def test_prebuilt_messages_are_framed_as_another_codec_reads_them() -> None:
+    flow = orders.taker_flow(20)
+    messages = split(b"".join(flow.messages))
+    assert messages == flow.messages
+    assert [int(fields(octets)[34]) for octets in messages] == list(range(2, 22))
