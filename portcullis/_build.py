@@ -17,7 +17,10 @@ from importlib.abc import MetaPathFinder
 from pathlib import Path
 from types import ModuleType
 
-HOT_MODULES: tuple[str, ...] = ("portcullis.journal.table",)
+HOT_MODULES: tuple[str, ...] = (
+    "portcullis.journal.table",
+    "portcullis.journal.index",
+)
 
 _ROOT = Path(__file__).resolve().parent.parent
 

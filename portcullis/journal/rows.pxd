@@ -32,6 +32,7 @@ cdef enum:
     W_STP = 4
     W_ACCOUNT = 4
     W_SESSION_FLAGS = 5
+    W_NEXT_ROW = 3
     W_KEY = 3
     W_FILL_ROW = 6
     W_FILL_QTY = 7

@@ -64,6 +64,7 @@ W_QTY_MAX = 8  # INSTRUMENT: largest quantity accepted; price_max x qty_max stay
 W_STP = 4  # ACCOUNT: self-trade prevention, an STP_ code
 W_ACCOUNT = 4  # SESSION: its default account
 W_SESSION_FLAGS = 5  # SESSION: SESSION_ codes
+W_NEXT_ROW = 3  # ROLL: first row of the next segment; what lies between stays empty
 W_KEY = 3  # GENESIS: 3, 4, secret key of the id table; 5: layout version
 
 # BUST, CORRECT: the gateway reads the fill from the journal and names it; the order is found by

@@ -26,6 +26,7 @@ if cython.compiled:
     from cython.cimports.portcullis.journal.rows import (
         BATCH_INPUT_ROWS,
         BATCH_ROWS,
+        FIRST_OUTPUT,
         ITEM_BYTES_MAX,
         ITEM_HEAD,
         ROW_BYTES,
@@ -34,12 +35,15 @@ if cython.compiled:
         TEXT_BYTES,
         TEXT_START,
         W_HEAD,
+        W_SEAL_A,
+        W_SEAL_B,
         W_TIME,
     )
 else:
     from portcullis.journal.rows import (
         BATCH_INPUT_ROWS,
         BATCH_ROWS,
+        FIRST_OUTPUT,
         ITEM_BYTES_MAX,
         ITEM_HEAD,
         ROW_BYTES,
@@ -48,6 +52,8 @@ else:
         TEXT_BYTES,
         TEXT_START,
         W_HEAD,
+        W_SEAL_A,
+        W_SEAL_B,
         W_TIME,
     )
 
@@ -165,6 +171,67 @@ class RowTable:
         self.words[offset + W_TIME] = self.time_ns
         self.tail = row + 1
         return offset
+
+    # --- seals -------------------------------------------------------------------------------
+
+    def mark_batch(self, segment: cython.longlong, chain: cython.longlong) -> None:
+        """Write the seal words of the open batch into its last row, with the CRC as zero.
+
+        segment: number of the segment; chain: CRC of the batch before. The caller computes the
+        CRC over the batch and stores it in the last four bytes.
+        """
+        last: cython.longlong = self.tail - 1
+        count: cython.longlong = self.tail - self.batch_first
+        if not 0 < count <= self.batch_limit - self.batch_first:
+            raise ValueError(f"a batch of {count} rows can't be sealed")
+        if chain >= 0x80000000:
+            chain -= 0x100000000  # the word is signed
+        offset: cython.longlong = (last - self.origin_row) * ROW_WORDS
+        self.words[offset + W_SEAL_A] = count + ((segment & 0xFFFF) << 16) + chain * 0x100000000
+        self.words[offset + W_SEAL_B] = self.batch_first & 0xFFFFFFFF
+
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def next_mark(self, first: cython.longlong, end: cython.longlong) -> int:
+        """The next row that bears a seal mark, from `first` and below `end`; 0: none does.
+
+        Rows to `end` must lie in the table's memory: IndexError. O(rows).
+        """
+        if first < self.origin_row or (end - self.origin_row) * ROW_BYTES > len(self.octets):
+            raise IndexError(f"rows {first} to {end} are not all in the table's memory")
+        # In range: every row looked at lies between the bounds just checked.
+        offset: cython.longlong = (first - self.origin_row) * ROW_WORDS + W_SEAL_A
+        row: cython.longlong
+        for row in range(first, end):
+            if self.words[offset] & 0xFFFF:
+                return row
+            offset += ROW_WORDS
+        return 0
+
+    def mark_fits(self, first: cython.longlong, last: cython.longlong, segment: int) -> bool:
+        """Whether the seal words of row `last` are those of a batch that begins at `first`."""
+        offset: cython.longlong = (last - self.origin_row) * ROW_WORDS
+        low: cython.longlong = self.words[offset + W_SEAL_A] & 0xFFFFFFFF
+        number: cython.longlong = segment & 0xFFFF
+        return (
+            low == last - first + 1 + (number << 16)
+            and (self.words[offset + W_SEAL_B] & 0xFFFFFFFF) == first & 0xFFFFFFFF
+        )
+
+    def mark_rows(self, row: cython.longlong) -> int:
+        """The row count that a seal mark gives; 0: the row bears none."""
+        return int(self.words[(row - self.origin_row) * ROW_WORDS + W_SEAL_A] & 0xFFFF)
+
+    def input_count(self, first: cython.longlong, last: cython.longlong) -> int:
+        """How many rows of the batch from `first` to `last` came in: its leading rows."""
+        row: cython.longlong
+        kind: cython.longlong
+        for row in range(first, last + 1):
+            kind = self.words[(row - self.origin_row) * ROW_WORDS] & 0xFF
+            if kind >= FIRST_OUTPUT and kind != TEXT:
+                return row - first
+        return last + 1 - first
 
     # --- text items --------------------------------------------------------------------------
 

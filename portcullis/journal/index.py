@@ -1,0 +1,224 @@
+"""Which rows are a session's numbered output: the head of its chain, and anchors along it.
+
+Owns, per session, the last numbered output row, its number, and an anchor (number and row) for
+about every ANCHOR_STEP numbers. Rows link backwards (W_PREV), so any number is found by walking
+back from the nearest anchor at or above it. Must not know what the rows say.
+
+Fed with each sealed batch, in order, also in recovery; holds nothing that the journal does not.
+A numbered row whose W_PREV is 0 begins a new epoch of its session, and so does a RESET row: then
+earlier rows of the session are out of reach here. Numbers of an epoch ascend and may have holes.
+"""
+
+# mypy: disable-error-code="valid-type,no-any-return"
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from portcullis import _cython_shim as cython
+
+if cython.compiled:
+    from cython.cimports.portcullis.journal.rows import (
+        FIRST_OUTPUT,
+        RESET,
+        ROW_WORDS,
+        TEXT,
+        W_HEAD,
+        W_NEXT_OUT,
+        W_OUT_SEQ,
+        W_PREV,
+    )
+    from cython.cimports.portcullis.journal.table import RowTable
+else:
+    from portcullis.journal.rows import (
+        FIRST_OUTPUT,
+        RESET,
+        ROW_WORDS,
+        TEXT,
+        W_HEAD,
+        W_NEXT_OUT,
+        W_OUT_SEQ,
+        W_PREV,
+    )
+    from portcullis.journal.table import RowTable
+
+ANCHOR_STEP = 256
+
+
+@cython.final
+@cython.cclass
+class SessionIndex:
+    """Index over the rows of one table, for sessions 1 to session_capacity - 1."""
+
+    _table: RowTable
+    _capacity: cython.longlong
+    _head_row: cython.longlong[::1]
+    _head_seq: cython.longlong[::1]
+    _anchor_seq: cython.longlong[::1]
+    _is_touched: cython.uchar[::1]
+    _touched: list[int]
+    _anchors: list[tuple[array[int], array[int]] | None]
+
+    def __init__(self, table: RowTable, *, session_capacity: int = 16384) -> None:
+        self._table = table
+        self._capacity = session_capacity
+        self._head_row = memoryview(array("q", bytes(8 * session_capacity)))
+        self._head_seq = memoryview(array("q", bytes(8 * session_capacity)))
+        self._anchor_seq = memoryview(array("q", bytes(8 * session_capacity)))
+        self._is_touched = memoryview(bytearray(session_capacity))
+        self._touched = []
+        # Per session the anchors' numbers and rows, both ascending; None until the first.
+        self._anchors = [None] * session_capacity
+
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def observe(self, first_row: cython.longlong, last_row: cython.longlong) -> None:
+        """Take in the rows of a sealed batch. O(rows).
+
+        IndexError: rows that the table does not have, or a session beyond the capacity.
+        """
+        words: cython.longlong[::1] = self._table.words
+        if not self._table.has_row(first_row) or not self._table.has_row(last_row):
+            raise IndexError(f"rows {first_row} to {last_row} are not all in the table")
+        resets: list[tuple[int, int, int]] = []
+        row: cython.longlong
+        offset: cython.longlong = self._table.at(first_row)
+        head: cython.longlong
+        kind: cython.longlong
+        session: cython.longlong
+        number: cython.longlong
+        for row in range(first_row, last_row + 1):
+            # In range: the table has each row; session < capacity is checked before it is used.
+            head = words[offset + W_HEAD]
+            kind = head & 0xFF
+            number = words[offset + W_OUT_SEQ]
+            if kind == RESET or (kind >= FIRST_OUTPUT and kind != TEXT and number > 0):
+                session = (head >> 32) & 0xFFFFFFFF
+                if session >= self._capacity:
+                    raise IndexError(f"session {session} of row {row} is beyond the index")
+                if kind == RESET:
+                    resets.append((row, session, words[offset + W_NEXT_OUT]))
+                else:
+                    if words[offset + W_PREV] == 0:
+                        self._begin_epoch(session, number)
+                    self._head_row[session] = row
+                    self._head_seq[session] = number
+                    if number >= self._anchor_seq[session] + ANCHOR_STEP:
+                        self._add_anchor(session, number, row)
+                    if not self._is_touched[session]:
+                        self._is_touched[session] = 1
+                        self._touched.append(session)
+            offset += ROW_WORDS
+        # A RESET is an input: rows after it may still be answers of the old epoch. It takes
+        # effect here unless the new epoch's first row has been seen, which says the same.
+        for row, session, number in resets:
+            if not self._has_new_epoch(session, row):
+                self._begin_epoch(session, number)
+                self._head_row[session] = 0
+                self._head_seq[session] = number - 1
+
+    def head_row(self, session: cython.longlong) -> int:
+        """The session's last numbered output row of its epoch; 0: none."""
+        return self._head_row[session]
+
+    def head_seq(self, session: cython.longlong) -> int:
+        """The last number given out in the session's epoch; 0: none was, or one before a reset."""
+        return self._head_seq[session]
+
+    def take_touched(self) -> list[int]:
+        """Sessions with new numbered output since the last call, in order of appearance."""
+        touched: list[int] = self._touched
+        session: cython.longlong
+        for session in touched:
+            self._is_touched[session] = 0
+        self._touched = []
+        return touched
+
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def walk(
+        self, session: cython.longlong, from_seq: cython.longlong, out: cython.longlong[::1]
+    ) -> int:
+        """Fill `out` with the session's output rows, ascending, from number `from_seq` on.
+
+        Gives how many; at least one where any number from `from_seq` on exists and is still in
+        the table. Call again with the number after the last one's. O(ANCHOR_STEP + count).
+        """
+        if not 0 <= session < self._capacity:
+            raise IndexError(f"session {session} is beyond the index")
+        words: cython.longlong[::1] = self._table.words
+        room: cython.longlong = len(out)
+        top: cython.longlong = from_seq + room - 1
+        row: cython.longlong = self._start(session, top)
+        above: cython.longlong = 0  # lowest number seen that is above the range asked for
+        filled: cython.longlong = 0
+        number: cython.longlong
+        offset: cython.longlong
+        while self._table.has_row(row):
+            # In range: the table has the row; filled < room, as numbers in range are distinct
+            # where the chain ascends, and the check ends the walk where it does not.
+            offset = self._table.at(row)
+            number = words[offset + W_OUT_SEQ]
+            if number < from_seq or filled == room:
+                break
+            if number <= top:
+                filled += 1
+                out[room - filled] = row
+            else:
+                above = number
+            row = words[offset + W_PREV] if words[offset + W_PREV] < row else 0
+        if filled == 0:
+            # A hole as wide as `out`: go on at the number above it.
+            return self.walk(session, above, out) if above and room else 0
+        if filled < room:
+            index: cython.longlong
+            for index in range(filled):
+                out[index] = out[room - filled + index]
+        return filled
+
+    @cython.cfunc
+    def _start(self, session: cython.longlong, top: cython.longlong) -> cython.longlong:
+        """The nearest row known whose number is `top` or above; the head where there is none."""
+        anchors = self._anchors[session]
+        if anchors is not None and self._head_seq[session] > top:
+            place = bisect_left(anchors[0], top)
+            if place < len(anchors[0]):
+                row: cython.longlong = anchors[1][place]
+                return row
+        return self._head_row[session]
+
+    @cython.cfunc
+    def _begin_epoch(self, session: cython.longlong, number: cython.longlong) -> cython.void:
+        self._anchors[session] = None
+        self._anchor_seq[session] = number - 1
+
+    @cython.cfunc
+    def _add_anchor(
+        self, session: cython.longlong, number: cython.longlong, row: cython.longlong
+    ) -> cython.void:
+        anchors = self._anchors[session]
+        if anchors is None:
+            anchors = self._anchors[session] = (array("q"), array("q"))
+        anchors[0].append(number)
+        anchors[1].append(row)
+        self._anchor_seq[session] = number
+
+    @cython.cfunc
+    def _has_new_epoch(self, session: cython.longlong, reset_row: cython.longlong) -> cython.bint:
+        """Whether the chain from the session's head ends in a row after `reset_row`."""
+        row: cython.longlong = self._head_row[session]
+        while row > reset_row and self._table.has_row(row):
+            if self._table.words[self._table.at(row) + W_PREV] == 0:
+                return True
+            row = self._table.words[self._table.at(row) + W_PREV]
+        return False
+
+
+def is_compiled() -> bool:
+    """Whether this module runs as C."""
+    return bool(cython.compiled)

@@ -1,0 +1,174 @@
+"""Makes the next segment ahead of need: a process of its own, low in priority.
+
+Owns writing a segment file full of zeros, which costs the gateway a hundredth of what fresh pages
+do when it comes to use them. Knows nothing of rows: it is given a header's bytes and a size.
+
+The gateway holds a `SegmentMaker`, which talks with the process over pipes and never waits for
+it. The process ends when its input does, so it never outlives the gateway by more than a chunk. A
+segment is written under a temporary name and linked to its own name once it is on disk; a link
+never replaces a file, so a maker left over from a killed gateway can't harm a segment in use.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+_CHUNK_BYTES = 1 << 20
+_NICE = 10
+TEMPORARY_SUFFIX = ".making"
+_sync_data = getattr(os, "fdatasync", os.fsync)
+
+
+class Abandoned(Exception):
+    """Nobody wants the segment any more."""
+
+
+def make_segment(target: Path, header: bytes, size: int, *, zeros: bool, wanted: int = -1) -> None:
+    """Create the segment file `target` of `size` bytes, durable, or raise OSError.
+
+    zeros: write every byte (slow, and quick to use), or only reserve the room on disk. An existing
+    target is left as it is. wanted: a pipe whose closing makes it give up (Abandoned).
+    """
+    temporary = target.with_name(f"{target.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        if zeros:
+            chunk = bytes(_CHUNK_BYTES)
+            for at in range(0, size, _CHUNK_BYTES):
+                if wanted >= 0 and _is_closed(wanted):
+                    raise Abandoned
+                os.pwrite(descriptor, chunk[: size - at], at)
+        else:
+            os.posix_fallocate(descriptor, 0, size)
+        os.pwrite(descriptor, header, 0)
+        _sync_data(descriptor)
+        with suppress(FileExistsError):
+            os.link(temporary, target)
+    finally:
+        os.close(descriptor)
+        temporary.unlink(missing_ok=True)
+    directory = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _is_closed(pipe: int) -> bool:
+    poll = select.poll()
+    poll.register(pipe, 0)
+    return any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))
+
+
+class SegmentMaker:
+    """The gateway's side: ask for a segment, then `poll` until that one is answered."""
+
+    def __init__(self, directory: Path) -> None:
+        self.deaths = 0  # how often the process was found dead
+        self._directory = directory
+        self._process: subprocess.Popen[bytes] | None = None
+        self._target = ""  # of the last request; an answer to an earlier one comes too late
+        self._answer = b""
+        self._start()
+
+    @property
+    def process_id(self) -> int:
+        """The process, for tests and people; 0: none runs."""
+        return self._process.pid if self._process else 0
+
+    def ask(self, target: Path, header: bytes, size: int) -> None:
+        """Have the segment made. A dead process is replaced first."""
+        self._target = str(target)
+        request = {"target": self._target, "header": header.hex(), "size": size}
+        for _ in range(2):
+            if self._process is None:
+                self._start()
+            assert self._process is not None and self._process.stdin is not None
+            try:
+                # A request is far below the room of an empty pipe, so this never waits.
+                self._process.stdin.write(json.dumps(request).encode() + b"\n")
+                self._process.stdin.flush()
+                return
+            except OSError:
+                self._bury()
+
+    def poll(self) -> str | None:
+        """What became of the request: "" made, other text says why not, None: not done yet."""
+        if self._process is None or self._process.stdout is None:
+            return "the process that makes segments is not running"
+        try:
+            read = os.read(self._process.stdout.fileno(), 4096)
+        except BlockingIOError:
+            return None
+        if not read:
+            self._bury()
+            return "the process that makes segments has died"
+        self._answer += read
+        *lines, self._answer = self._answer.split(b"\n")
+        for target, trouble in map(json.loads, lines):
+            if target == self._target:
+                return str(trouble)
+        return None
+
+    def close(self) -> None:
+        """End the process and wait for it: at most one chunk's writing and a sync."""
+        if self._process is not None:
+            self._release(self._process)
+            self._process = None
+
+    def _start(self) -> None:
+        self._answer = b""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "portcullis.journal.maker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # a Ctrl-C at the terminal is the gateway's to handle
+        )
+        assert self._process.stdout is not None
+        os.set_blocking(self._process.stdout.fileno(), False)
+
+    def _bury(self) -> None:
+        self.deaths += 1
+        self.close()
+
+    @staticmethod
+    def _release(process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None and process.stdout is not None
+        with suppress(OSError):
+            process.stdin.close()
+        process.stdout.close()
+        process.wait()
+
+
+def main() -> None:
+    """Serve requests, a line of JSON each, until standard input ends."""
+    os.nice(_NICE)
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            make_segment(
+                Path(request["target"]),
+                bytes.fromhex(request["header"]),
+                request["size"],
+                zeros=True,
+                wanted=sys.stdin.fileno(),
+            )
+            trouble = ""
+        except Abandoned:
+            return
+        except OSError as error:
+            trouble = str(error)
+        try:
+            print(json.dumps([request["target"], trouble]), flush=True)
+        except BrokenPipeError:
+            return
+
+
+if __name__ == "__main__":
+    main()
