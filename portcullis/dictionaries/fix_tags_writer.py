@@ -1,6 +1,7 @@
-"""Writes `fix_tags.py` and `fix_tags.pxd`: a constant for each tag of FIX44.xml.
+"""Writes `fix_tags.py` and `fix_tags.pxd`: a constant for each tag that FIX44.xml uses.
 
-Owns the spelling of the constants, nothing else. The two files are committed, so that editors,
+Used is a field that stands in the header, the trailer or a message; one that is only listed has
+no place in our code. Owns the spelling of the constants, nothing else. The two files are committed, so that editors,
 type checkers and compiled modules see plain constants; a test holds them to the dictionary. Run
 `python -m portcullis.dictionaries.fix_tags_writer` after a change of FIX44.xml.
 """
@@ -31,9 +32,17 @@ def constant_name(field_name: str) -> str:
 
 def tag_constants() -> dict[str, int]:
     """Constant name -> tag, ascending by tag."""
-    fields = load_dictionary(SOURCE).fields
-    constants = {constant_name(fields[tag].name): tag for tag in sorted(fields)}
-    if len(constants) != len(fields):
+    dictionary = load_dictionary(SOURCE)
+    used: dict[int, str] = {}
+    unseen = [*dictionary.header, *dictionary.trailer]
+    for message in dictionary.messages.values():
+        unseen.extend(message.members)
+    while unseen:
+        member = unseen.pop()
+        used[member.tag] = constant_name(member.field.name)
+        unseen.extend(member.members)
+    constants = {used[tag]: tag for tag in sorted(used)}
+    if len(constants) != len(used):
         raise ValueError(f"{SOURCE}: two field names give the same constant")
     return constants
 

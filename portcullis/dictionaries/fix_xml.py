@@ -71,10 +71,11 @@ def load_dictionary(path: str | Path) -> FixDictionary:
     try:
         with file.open("rb") as stream:
             data = stream.read(FILE_BYTES_MAX + 1)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         packaged = ", ".join(sorted(entry.stem for entry in PACKAGED.glob("*.xml")))
         raise DictionaryError(
-            f"{file}: {error.strerror}, expected a dictionary file or the name of one that comes "
+            f"{_shown(str(file))}: {reason}, expected a dictionary file or the name of one that comes "
             f"with the package ({packaged})"
         ) from None
     if len(data) > FILE_BYTES_MAX:
@@ -300,13 +301,16 @@ class _Reader:
         if element is None:
             return ()
         members = self._read_members(element)
-        unseen = list(members)
+        unseen = [(member, 1) for member in members]
         count = 0
         while unseen:
+            member, depth = unseen.pop()
             count += 1
             if count > SECTION_FIELDS_MAX:
                 raise self._error(element, f"expected at most {SECTION_FIELDS_MAX} fields in it")
-            unseen.extend(unseen.pop().members)
+            if depth > DEPTH_MAX:
+                raise self._error(element, f"expected at most {DEPTH_MAX} levels of groups in it")
+            unseen.extend((inner, depth + 1) for inner in member.members)
         return members
 
     def _read_members(self, parent: _Element) -> tuple[FixMember, ...]:
