@@ -1,9 +1,10 @@
 """Writes `fix_tags.py` and `fix_tags.pxd`: a constant for each tag that FIX44.xml uses.
 
 Used is a field that stands in the header, the trailer or a message; one that is only listed has
-no place in our code. Owns the spelling of the constants, nothing else. The two files are committed, so that editors,
-type checkers and compiled modules see plain constants; a test holds them to the dictionary. Run
-`python -m portcullis.dictionaries.fix_tags_writer` after a change of FIX44.xml.
+no place in our code. Owns the spelling of the constants, nothing else. The two files are
+committed, so that editors, type checkers and compiled modules see plain constants; a test holds
+them to the dictionary. Run `python -m portcullis.dictionaries.fix_tags_writer` after a change of
+FIX44.xml.
 """
 
 from __future__ import annotations

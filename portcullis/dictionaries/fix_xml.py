@@ -68,6 +68,7 @@ def load_dictionary(path: str | Path) -> FixDictionary:
     package; anything with a directory in it, and every Path, is a file.
     """
     file = _locate(path)
+    origin = _one_line(str(file))
     try:
         with file.open("rb") as stream:
             data = stream.read(FILE_BYTES_MAX + 1)
@@ -75,12 +76,12 @@ def load_dictionary(path: str | Path) -> FixDictionary:
         reason = error.strerror if isinstance(error, OSError) else error
         packaged = ", ".join(sorted(entry.stem for entry in PACKAGED.glob("*.xml")))
         raise DictionaryError(
-            f"{_shown(str(file))}: {reason}, expected a dictionary file or the name of one that comes "
+            f"{origin}: {reason}, expected a dictionary file or the name of one that comes "
             f"with the package ({packaged})"
         ) from None
     if len(data) > FILE_BYTES_MAX:
-        raise DictionaryError(f"{file}: too large, expected at most {FILE_BYTES_MAX} bytes")
-    return parse_dictionary(data, str(file))
+        raise DictionaryError(f"{origin}: too large, expected at most {FILE_BYTES_MAX} bytes")
+    return parse_dictionary(data, origin)
 
 
 def parse_dictionary(data: bytes, origin: str) -> FixDictionary:
@@ -140,7 +141,10 @@ def _parse_xml(data: bytes, origin: str) -> _Element:
 
 def _shown(text: str) -> str:
     """A value from the file as part of a one-line error."""
-    text = text if len(text) <= 60 else text[:60] + "..."
+    return _one_line(text if len(text) <= 60 else text[:60] + "...")
+
+
+def _one_line(text: str) -> str:
     return text if text.isprintable() else repr(text)[1:-1]
 
 

@@ -21,7 +21,8 @@ HEADER = """
     8 BeginString STRING Y, 9 BodyLength LENGTH Y, 35 MsgType STRING Y, 49 SenderCompID STRING Y,
     56 TargetCompID STRING Y, 115 OnBehalfOfCompID STRING N, 128 DeliverToCompID STRING N,
     90 SecureDataLen LENGTH N, 91 SecureData DATA N, 34 MsgSeqNum SEQNUM Y,
-    50 SenderSubID STRING N, 142 SenderLocationID STRING N, 57 TargetSubID STRING N, 143 TargetLocationID STRING N,
+    50 SenderSubID STRING N, 142 SenderLocationID STRING N, 57 TargetSubID STRING N,
+    143 TargetLocationID STRING N,
     116 OnBehalfOfSubID STRING N, 144 OnBehalfOfLocationID STRING N, 129 DeliverToSubID STRING N,
     145 DeliverToLocationID STRING N, 43 PossDupFlag BOOLEAN N, 97 PossResend BOOLEAN N,
     52 SendingTime UTCTIMESTAMP Y, 122 OrigSendingTime UTCTIMESTAMP N, 212 XmlDataLen LENGTH N,
@@ -117,8 +118,8 @@ VALUES = {
     18: "0 1 2 3 4 5 6 7 8 9 A B C D E F G H I J K L M N O P Q R S U V W X Y Z a b c d e",
     21: "1 2 3",
     35: "0 1 2 3 4 5 6 7 8 9 A B C D E F G H J K L M N P Q R S T V W X Y Z "
-    "a b c d e f g h i j k l m n o p q r s t u v w x y z AA AB AC AD AE AF AG AH AI AJ AK AL AM AN "
-    "AO AP AQ AR AS AT AU AV AW AX AY AZ BA BB BC BD BE BF BG BH",
+    "a b c d e f g h i j k l m n o p q r s t u v w x y z AA AB AC AD AE AF AG AH AI AJ AK AL "
+    "AM AN AO AP AQ AR AS AT AU AV AW AX AY AZ BA BB BC BD BE BF BG BH",
     39: "0 1 2 3 4 6 7 8 9 A B C D E",
     40: "1 2 3 4 6 7 8 9 D E G I J K L M P",
     54: "1 2 3 4 5 6 7 8 9 A B C D E F G",
