@@ -8,8 +8,8 @@ refused, and with it every entity. Size, nesting and what components expand to a
 is wrong is one line: file and line, element, attribute, what was found and what was expected.
 
 What is taken as it comes, because dictionaries in use have it: sections in any order, attributes
-unknown to us, `required` left out (N), `msgcat` left out, types unknown to us, enumerated values
-listed twice, fields listed twice in one section, a message without a body (named only).
+unknown to us, `required` left out (N), types left out or unknown to us, enumerated values listed
+twice, fields listed twice in one section, a message without a body (named only).
 """
 
 from __future__ import annotations
@@ -198,11 +198,11 @@ class _Reader:
         root = self._root
         if root.tag != "fix":
             raise self._error(root, "expected <fix> as the outermost element")
-        kind = self._attribute(root, "type") if "type" in root.attributes else "FIX"
+        kind = root.attributes.get("type", "FIX")
         if kind not in ("FIX", "FIXT"):
             raise self._wrong(root, "type", "FIX or FIXT")
-        version = f"{kind}.{self._number(root, 'major', 99)}.{self._number(root, 'minor', 99)}"
-        # Letters are in use too: QuickFIX's copies give 0, others SP2.
+        major = self._number(root, "major", 1, 99)
+        version = f"{kind}.{major}.{self._number(root, 'minor', 0, 99)}"
         pack = root.attributes.get("servicepack", "0").removeprefix("SP")
         if not _NUMBER.fullmatch(pack):
             raise self._wrong(root, "servicepack", "a whole number")
@@ -223,10 +223,7 @@ class _Reader:
         msg_type = self._attribute(element, "msgtype")
         if not (msg_type.isascii() and msg_type.isalnum() and len(msg_type) <= 8):
             raise self._wrong(element, "msgtype", "1 to 8 letters and digits")
-        if element.attributes.get("msgcat", "app") not in ("admin", "app"):
-            raise self._wrong(element, "msgcat", "admin or app")
-        name = self._name(element)
-        return FixMessage(msg_type.encode(), name, self._read_bounded(element))
+        return FixMessage(msg_type.encode(), self._name(element), self._read_bounded(element))
 
     # --- fields --------------------------------------------------------------------------------
 
@@ -236,9 +233,7 @@ class _Reader:
         taken: set[int] = set()
         for element in self._children("fields", "field"):
             name = self._name(element)
-            tag = self._number(element, "number", TAG_MAX)
-            if tag == 0:
-                raise self._wrong(element, "number", f"a whole number from 1 to {TAG_MAX}")
+            tag = self._number(element, "number", 1, TAG_MAX)
             if tag in taken:
                 raise self._wrong(element, "number", "a number used once among fields")
             if name in elements:
@@ -250,7 +245,7 @@ class _Reader:
         data = {length: name for name, length in lengths.items()}
         for name, element in elements.items():
             values = self._read_values(element)
-            others = element.attributes.get("allowOtherValues", "N").upper() == "Y"
+            others = element.attributes.get("allowOtherValues", "").upper() in ("Y", "TRUE")
             self._fields[name] = FixField(
                 tag=tags[name],
                 name=name,
@@ -396,10 +391,10 @@ class _Reader:
             raise self._wrong(element, "name", "a name of letters, digits and underscores")
         return name
 
-    def _number(self, element: _Element, name: str, highest: int) -> int:
+    def _number(self, element: _Element, name: str, lowest: int, highest: int) -> int:
         text = self._attribute(element, name)
-        if not _NUMBER.fullmatch(text) or int(text) > highest:
-            raise self._wrong(element, name, f"a whole number up to {highest}")
+        if not _NUMBER.fullmatch(text) or not lowest <= int(text) <= highest:
+            raise self._wrong(element, name, f"a whole number from {lowest} to {highest}")
         return int(text)
 
     def _required(self, element: _Element) -> bool:
@@ -426,7 +421,7 @@ class _Reader:
 
 def _type(element: _Element, version: str = "") -> str:
     """The field's type; CHAR of FIX 4.0 and 4.1 was text of any length, as STRING is now."""
-    kind = element.attributes.get("type", "STRING").upper()
+    kind = element.attributes.get("type", "").upper() or "STRING"
     return "STRING" if kind == "CHAR" and version in ("FIX.4.0", "FIX.4.1") else kind
 
 
