@@ -225,7 +225,7 @@ class Recovery:
         """First row of a batch that is good in itself, and begins after `row`; 0: none does."""
         mark: int = max(row, segment.first_row - 1)
         while mark := self._table.next_mark(mark + 1, segment.end_row):
-            first = mark - self._table.mark_rows(mark) + 1
+            first: int = mark - self._table.mark_rows(mark) + 1
             if (
                 max(row + 1, segment.first_row) <= first
                 and self._table.mark_fits(first, mark, segment.number)

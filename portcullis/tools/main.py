@@ -16,6 +16,7 @@ from portcullis import __version__, _build
 COMMANDS: dict[str, str] = {
     "bench": "portcullis.tools.bench",
     "demo": "portcullis.tools.demo",
+    "journal": "portcullis.tools.journal",
 }
 
 

@@ -1,0 +1,137 @@
+"""`portcullis journal verify | dump | stats`: look into a journal, also a live one.
+
+Owns the printing; what is printed comes from `journal.reader`. Nothing here writes or locks.
+Exit codes: 0; 3 where the journal is damaged or unusable.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from portcullis.journal.dtype import KIND_NAMES
+from portcullis.journal.errors import JournalError
+from portcullis.journal.reader import Statistics, Verification, dump, statistics, verify
+
+EXIT_DAMAGE = 3
+
+
+@click.group()
+def command() -> None:
+    """Look into a journal: check it, print its rows, count them."""
+
+
+def _reading(function: Callable[..., None]) -> Callable[..., None]:
+    """Options that all three share, and the one way that they fail."""
+
+    @wraps(function)
+    def run(**options: Any) -> None:
+        try:
+            function(**options)
+        except JournalError as error:
+            click.echo(str(error), err=True)
+            sys.exit(EXIT_DAMAGE)
+
+    shown = click.option("--json", "as_json", is_flag=True, help="JSON, one object a line.")(run)
+    return click.argument(
+        "directory", type=click.Path(exists=True, file_okay=False, path_type=Path)
+    )(shown)
+
+
+@command.command("verify")
+@_reading
+def verify_command(directory: Path, as_json: bool) -> None:
+    """Check every seal and the chain of the journal in DIRECTORY."""
+    found = verify(directory)
+    click.echo(json.dumps(found.as_json()) if as_json else verification_text(found))
+    if found.ending == "damage":
+        sys.exit(EXIT_DAMAGE)
+
+
+@command.command("dump")
+@click.option("--session", type=int, help="Only rows of this session.")
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice(sorted(KIND_NAMES.values()), case_sensitive=False),
+    help="Only rows of this kind; may be given again.",
+)
+@click.option("--from-row", type=click.IntRange(min=1), default=1)
+@click.option("--to-row", type=click.IntRange(min=1))
+@_reading
+def dump_command(
+    directory: Path,
+    as_json: bool,
+    session: int | None,
+    kinds: tuple[str, ...],
+    from_row: int,
+    to_row: int | None,
+) -> None:
+    """Print the sealed rows of the journal in DIRECTORY, one a line."""
+    for shown in dump(
+        directory, session=session, kinds=frozenset(kinds), from_row=from_row, to_row=to_row
+    ):
+        click.echo(json.dumps(shown) if as_json else row_text(shown))
+
+
+@command.command("stats")
+@_reading
+def stats_command(directory: Path, as_json: bool) -> None:
+    """Count the rows of the journal in DIRECTORY by kind and session."""
+    counted = statistics(directory)
+    click.echo(json.dumps(counted.as_json()) if as_json else statistics_text(counted))
+
+
+def verification_text(found: Verification) -> str:
+    """A line for people."""
+    text = (
+        f"{found.rows:,} rows in {found.batches:,} batches and {found.segments} segments are "
+        f"good; the last row is {found.last_row:,}"
+    )
+    if found.ending == "unsealed":
+        text += f"; row {found.row:,} is written but not sealed (a torn tail, or a live writer)"
+    return f"damage at {found.text}; {text}" if found.ending == "damage" else text
+
+
+def row_text(shown: dict[str, Any]) -> str:
+    """One row in one line; zero and empty fields are left out."""
+    rest = dict(shown)
+    items = rest.pop("items", {})
+    row, kind, session = rest.pop("row"), rest.pop("kind"), rest.pop("session")
+    parts = [f"{row:>10} {time_text(rest.pop('time_ns'))} {kind:<18} {session:>5}"]
+    parts += [f"{name}={value}" for name, value in rest.items() if value not in (0, "")]
+    parts += [f"{name}={value!r}" for name, value in items.items()]
+    return " ".join(parts)
+
+
+def time_text(time_ns: int) -> str:
+    """UTC with nanoseconds."""
+    seconds, fraction = divmod(time_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y%m%d-%H:%M:%S}.{fraction:09d}"
+
+
+def statistics_text(counted: Statistics) -> str:
+    """A table for people."""
+    mean = counted.rows / counted.batches if counted.batches else 0.0
+    lines = [
+        f"segments  {counted.segments}",
+        f"batches   {counted.batches:,} (rows: mean {mean:.1f}, most {counted.batch_rows_max:,})",
+        f"rows      {counted.rows:,} ({counted.outputs:,} outputs)",
+    ]
+    if counted.rows:
+        lines.append(f"from      {time_text(counted.first_time_ns)}")
+        lines.append(f"to        {time_text(counted.last_time_ns)}")
+    lines += [f"  {kind:<20}{count:>14,}" for kind, count in counted.kinds.most_common()]
+    lines += [
+        f"  session {session:<12}{count:>14,}"
+        for session, count in counted.sessions.most_common(20)
+    ]
+    return "\n".join(lines)
