@@ -38,7 +38,7 @@ DEPTH_MAX = 32
 SECTION_FIELDS_MAX = 50_000
 TAG_MAX = 999_999_999
 
-PACKAGED = Path(__file__).parent
+_PACKAGED = Path(__file__).parent
 _SECTIONS = ("header", "trailer", "messages", "components", "fields")
 _MEMBERS = ("field", "group", "component")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -74,7 +74,7 @@ def load_dictionary(path: str | Path) -> FixDictionary:
             data = stream.read(FILE_BYTES_MAX + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        packaged = ", ".join(sorted(entry.stem for entry in PACKAGED.glob("*.xml")))
+        packaged = ", ".join(sorted(entry.stem for entry in _PACKAGED.glob("*.xml")))
         raise DictionaryError(
             f"{origin}: {reason}, expected a dictionary file or the name of one that comes "
             f"with the package ({packaged})"
@@ -91,7 +91,7 @@ def parse_dictionary(data: bytes, origin: str) -> FixDictionary:
 
 def _locate(path: str | Path) -> Path:
     if isinstance(path, str) and Path(path).name == path:
-        packaged = PACKAGED / (path if path.endswith(".xml") else path + ".xml")
+        packaged = _PACKAGED / (path if path.endswith(".xml") else path + ".xml")
         if packaged.is_file():
             return packaged
     return Path(path)
@@ -273,24 +273,21 @@ class _Reader:
         By name (EncodedText, EncodedTextLen); a data field named otherwise has the LENGTH that
         stands before it wherever it is used.
         """
-        lengths: dict[str, str] = {}
-        others: set[str] = set()
-        for name, element in elements.items():
-            if _type(element) not in DATA_TYPES:
-                continue
-            for candidate in (name + "Len", name + "Length"):
-                if candidate in elements:
-                    lengths[name] = candidate
-                    break
-            else:
-                others.add(name)
+        data = [name for name, element in elements.items() if _type(element) in DATA_TYPES]
+        lengths = {
+            name: name + suffix
+            for name in data
+            for suffix in ("Length", "Len")
+            if name + suffix in elements
+        }
+        others = set(data) - lengths.keys()
         if others:
-            for before, element in _neighbours(self._root):
+            users = [section for tag, section in self._sections.items() if tag != "fields"]
+            for before, element in (pair for section in users for pair in _neighbours(section)):
                 name = element.attributes.get("name", "")
-                length = before.attributes.get("name", "")
-                if name in others and length in elements:
-                    if _type(elements[length]) == "LENGTH":
-                        lengths.setdefault(name, length)
+                length = elements.get(before.attributes.get("name", ""))
+                if name in others and length is not None and _type(length) == "LENGTH":
+                    lengths.setdefault(name, length.attributes["name"])
         return lengths
 
     # --- members -------------------------------------------------------------------------------

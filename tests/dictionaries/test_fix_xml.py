@@ -253,16 +253,19 @@ def test_a_data_field_and_its_length_know_each_other_by_name() -> None:
     assert not fields[348].is_data
 
 
-def test_a_data_field_named_otherwise_takes_the_length_before_it() -> None:
-    text = SMALL.replace(
-        "<field name='TestReqID' required='N'/>", "<field name='SizeOfBlob'/><field name='Blob'/>"
-    ).replace(
-        " </fields>",
-        "<field number='5001' name='Blob' type='XMLDATA'/>"
-        "<field number='5000' name='SizeOfBlob' type='LENGTH'/> </fields>",
-    )
-    fields = read(text).fields
+def test_a_data_field_named_otherwise_takes_the_length_that_is_used_before_it() -> None:
+    fields = read(
+        fix(
+            # Beside Blob stands here a length of something else.
+            "<field number='5000' name='SizeOfBlob' type='LENGTH'/>"
+            "<field number='5002' name='MaxMessageSize' type='LENGTH'/>"
+            "<field number='5001' name='Blob' type='XMLDATA'/>",
+            "<message name='Own' msgtype='U1'><field name='SizeOfBlob'/><field name='Blob'/>"
+            "</message>",
+        )
+    ).fields
     assert (fields[5001].length_tag, fields[5000].data_tag) == (5000, 5001)
+    assert fields[5002].data_tag == 0
 
 
 def test_a_data_field_without_any_length_is_taken() -> None:
