@@ -107,9 +107,14 @@ def stale_modules() -> list[str]:
 
 
 def stale_report() -> list[str]:
-    """A line for each stale module that says how much older than its sources its extension is."""
+    """A line for each extension that is older than its sources, or has none in the list."""
     newest = _newest_declaration()
-    lines = []
+    listed = {extension_path(name) for name in HOT_MODULES}
+    lines = [
+        f"{path.relative_to(_ROOT)}: left over, its module is not in the list; delete it"
+        for path in (_ROOT / "portcullis").glob("**/*" + importlib.machinery.EXTENSION_SUFFIXES[0])
+        if path not in listed
+    ]
     for name in stale_modules():
         extension = extension_path(name)
         assert extension is not None  # stale_modules() names only modules that have one

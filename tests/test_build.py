@@ -126,3 +126,16 @@ def test_a_declaration_newer_than_an_extension_makes_it_stale(
     monkeypatch.setattr(_build, "_ROOT", tmp_path)
     monkeypatch.setattr(_build, "HOT_MODULES", ("portcullis.hot",))
     assert _build.stale_modules() == ["portcullis.hot"]
+
+
+def test_an_extension_whose_module_left_the_list_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suffix = _build.importlib.machinery.EXTENSION_SUFFIXES[0]
+    extension = tmp_path / "portcullis" / ("cold" + suffix)
+    extension.parent.mkdir()
+    extension.touch()
+    monkeypatch.setattr(_build, "_ROOT", tmp_path)
+    monkeypatch.setattr(_build, "HOT_MODULES", ())
+    assert len(_build.stale_report()) == 1
+    assert extension.name in _build.stale_report()[0]
