@@ -20,6 +20,11 @@ from types import ModuleType
 HOT_MODULES: tuple[str, ...] = (
     "portcullis.journal.table",
     "portcullis.journal.index",
+    "portcullis.engine.ids",
+    "portcullis.engine.book",
+    "portcullis.engine.reports",
+    "portcullis.engine.orders",
+    "portcullis.engine.matcher",
 )
 
 _ROOT = Path(__file__).resolve().parent.parent

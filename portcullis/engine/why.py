@@ -37,6 +37,7 @@ WHY_TOO_LATE = 35
 WHY_TERMS_MISMATCH = 36
 WHY_QTY_BELOW_CUM = 37
 WHY_SCOPE_UNSUPPORTED = 38
+WHY_BUSY = 39
 # Ends of orders that nobody asked for in so many words.
 WHY_IOC_REST = 64
 WHY_FOK_UNFILLABLE = 65
@@ -87,6 +88,7 @@ WHYS: dict[int, Why] = {
     WHY_TERMS_MISMATCH: Why(99, 99, None, "Side(54) or Symbol(55) is not the order's"),
     WHY_QTY_BELOW_CUM: Why(13, 99, None, "OrderQty(38) is below CumQty(14)"),
     WHY_SCOPE_UNSUPPORTED: Why(99, 99, None, "Mass request type is not supported"),
+    WHY_BUSY: Why(99, 99, None, "Too many mass requests at once"),
     WHY_IOC_REST: Why(99, 99, None, "Rest of an immediate-or-cancel order"),
     WHY_FOK_UNFILLABLE: Why(99, 99, None, "Fill-or-kill order cannot be filled"),
     WHY_MARKET_REST: Why(99, 99, None, "Rest of a market order"),

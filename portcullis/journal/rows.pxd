@@ -39,6 +39,7 @@ cdef enum:
     W_FILL_PRICE = 10
     W_NEW_QTY = 11
     W_NEW_PRICE = 12
+    W_FILL_SUM = 13
     W_OUT_SEQ = 2
     W_PREV = 3
     W_CAUSE = 4

@@ -74,6 +74,7 @@ W_FILL_QTY = 7  # its LastQty
 W_FILL_PRICE = 10  # its LastPx
 W_NEW_QTY = 11  # CORRECT: LastQty as it should be
 W_NEW_PRICE = 12  # CORRECT: LastPx as it should be
+W_FILL_SUM = 13  # sum of price x quantity over the fills of an order that has ended, before this
 
 # --- output rows -------------------------------------------------------------------------------
 W_OUT_SEQ = 2  # outbound number of the session; 0: the row produces no message there

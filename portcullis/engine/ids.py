@@ -1,0 +1,272 @@
+"""The table of order ids: which id a session has used, and what became of it.
+
+Owns one open-addressing table of fixed capacity, allocated at start. The key is the 128-bit
+SipHash-2-4 of session (four bytes, little-endian) and id bytes, under a secret key from the
+journal's first row: a client can neither aim at one chain of the table nor make two ids equal. The
+id itself is not kept. Nothing is forgotten: when `used` reaches `capacity`, the caller refuses.
+Must not know what an order is; references are the caller's (`layout.REF_`), 0 means empty.
+
+Invariant: at most half the entries are used, so every search ends at an empty one.
+Specification: Aumasson and Bernstein, "SipHash: a fast short-input PRF", with the 128-bit output
+of their reference implementation; docs/rules-of-engagement.md, "Ids and chains".
+"""
+
+# mypy: disable-error-code="valid-type,no-any-return"
+from __future__ import annotations
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from portcullis import _cython_shim as cython
+
+if cython.compiled:
+    from cython.cimports.portcullis.journal.table import RowTable
+else:
+    from portcullis.journal.table import RowTable
+
+# Bytes of an id that stand in a row's own words.
+SHORT_ID_BYTES = 24
+# Blocks of the longest message: 4 bytes of session, 255 of id, and the length byte.
+_BLOCKS_MAX = 33
+
+
+@cython.final
+@cython.cclass
+class IdTable:
+    """Ids of all sessions. capacity: ids that fit; more are the caller's to refuse."""
+
+    def __init__(self, capacity: int) -> None:
+        if capacity < 1:
+            raise ValueError(f"id capacity was {capacity}, must be at least 1")
+        size = 1 << (2 * capacity - 1).bit_length()
+        self.capacity = capacity
+        self.used = 0
+        self._mask = size - 1
+        # Entry: first word of the hash, second word, reference.
+        self._entries = memoryview(bytearray(24 * size)).cast("Q")
+        self._blocks = memoryview(bytearray(8 * _BLOCKS_MAX)).cast("Q")
+        self._key_low = 0
+        self._key_high = 0
+        self.first = 0
+        self.second = 0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def set_key(self, low: cython.longlong, high: cython.longlong) -> cython.void:
+        """Take the secret key; the caller does so while the table is empty."""
+        all_bits: cython.ulonglong = 0xFFFFFFFFFFFFFFFF
+        self._key_low = cython.cast(cython.ulonglong, low) & all_bits
+        self._key_high = cython.cast(cython.ulonglong, high) & all_bits
+
+    # --- hashing -----------------------------------------------------------------------------
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def hash_short(
+        self,
+        session: cython.longlong,
+        a: cython.longlong,
+        b: cython.longlong,
+        c: cython.longlong,
+        length: cython.longlong,
+    ) -> cython.void:
+        """Hash an id of up to 24 bytes given as zero-padded words; `find` then looks for it."""
+        all_bits: cython.ulonglong = 0xFFFFFFFFFFFFFFFF
+        x: cython.ulonglong = cython.cast(cython.ulonglong, a) & all_bits
+        y: cython.ulonglong = cython.cast(cython.ulonglong, b) & all_bits
+        z: cython.ulonglong = cython.cast(cython.ulonglong, c) & all_bits
+        octets: cython.ulonglong = (length if length < 24 else 24) + 4
+        last: cython.longlong = octets >> 3
+        # In range: last <= 28 / 8.
+        self._blocks[0] = cython.cast(cython.ulonglong, session) | ((x << 32) & all_bits)
+        self._blocks[1] = (x >> 32) | ((y << 32) & all_bits)
+        self._blocks[2] = (y >> 32) | ((z << 32) & all_bits)
+        self._blocks[3] = z >> 32
+        self._blocks[last] |= octets << 56
+        self._hash_blocks(last + 1)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def hash_text(
+        self,
+        session: cython.longlong,
+        table: RowTable,
+        owner: cython.longlong,
+        position: cython.longlong,
+        length: cython.longlong,
+    ) -> cython.void:
+        """Hash an id that stands in a text item of row `owner`. O(length)."""
+        octets: cython.longlong = (length if length < 255 else 255) + 4
+        index: cython.longlong
+        value: cython.ulonglong
+        for index in range((octets >> 3) + 1):
+            self._blocks[index] = 0
+        self._blocks[0] = cython.cast(cython.ulonglong, session)
+        for index in range(4, octets):
+            value = table.text_octet(owner, position + index - 4)
+            self._blocks[index >> 3] |= value << ((index & 7) << 3)
+        value = octets & 0xFF
+        self._blocks[octets >> 3] |= value << 56
+        self._hash_blocks((octets >> 3) + 1)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _hash_blocks(self, count: cython.longlong) -> cython.void:
+        """SipHash-2-4 with 128 bits of output over `count` blocks, the length in the last."""
+        all_bits: cython.ulonglong = 0xFFFFFFFFFFFFFFFF
+        v0: cython.ulonglong = 0x736F6D6570736575
+        v1: cython.ulonglong = 0x646F72616E646F6D
+        v2: cython.ulonglong = 0x6C7967656E657261
+        v3: cython.ulonglong = 0x7465646279746573
+        block: cython.ulonglong = 0
+        group: cython.longlong
+        _turn: cython.int
+        v0 ^= self._key_low
+        v1 ^= self._key_high ^ 0xEE
+        v2 ^= self._key_low
+        v3 ^= self._key_high
+        # Groups of two rounds: one for each block, then two and two of the finalisation.
+        for group in range(count + 4):
+            if group < count:
+                block = self._blocks[group]
+                v3 ^= block
+            elif group == count:
+                v2 ^= 0xEE
+            elif group == count + 2:
+                self.first = v0 ^ v1 ^ v2 ^ v3
+                v1 ^= 0xDD
+            for _turn in range(2):
+                v0 = (v0 + v1) & all_bits
+                v1 = (((v1 << 13) & all_bits) | (v1 >> 51)) ^ v0
+                v0 = ((v0 << 32) & all_bits) | (v0 >> 32)
+                v2 = (v2 + v3) & all_bits
+                v3 = (((v3 << 16) & all_bits) | (v3 >> 48)) ^ v2
+                v0 = (v0 + v3) & all_bits
+                v3 = (((v3 << 21) & all_bits) | (v3 >> 43)) ^ v0
+                v2 = (v2 + v1) & all_bits
+                v1 = (((v1 << 17) & all_bits) | (v1 >> 47)) ^ v2
+                v2 = ((v2 << 32) & all_bits) | (v2 >> 32)
+            if group < count:
+                v0 ^= block
+        self.second = v0 ^ v1 ^ v2 ^ v3
+
+    # --- the table ---------------------------------------------------------------------------
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def find(self) -> cython.longlong:
+        """Index of the id hashed last, or -1 - (place for it) where it is not in the table."""
+        # In range: the mask keeps index below the size; ends, since half the entries are empty.
+        index: cython.longlong = self.first & self._mask
+        while self._entries[3 * index + 2] != 0:
+            if (
+                self._entries[3 * index] == self.first
+                and self._entries[3 * index + 1] == self.second
+            ):
+                return index
+            index = (index + 1) & self._mask
+        return -1 - index
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def put(self, missing: cython.longlong, reference: cython.longlong) -> cython.longlong:
+        """Enter the id that `find` just missed; give its index, which stays for ever.
+
+        The caller has seen used < capacity; reference is above 0.
+        """
+        index: cython.longlong = -1 - missing
+        self._entries[3 * index] = self.first
+        self._entries[3 * index + 1] = self.second
+        self._entries[3 * index + 2] = cython.cast(cython.ulonglong, reference)
+        self.used += 1
+        return index
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def reference(self, index: cython.longlong) -> cython.longlong:
+        """What stands for the id at an index that `find` or `put` gave."""
+        return cython.cast(cython.longlong, self._entries[3 * index + 2])
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def refer(self, index: cython.longlong, reference: cython.longlong) -> cython.void:
+        """Change what stands for the id at an index that `find` or `put` gave."""
+        self._entries[3 * index + 2] = cython.cast(cython.ulonglong, reference)
+
+    # --- for the state hash, tests and tools -------------------------------------------------
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def size(self) -> cython.longlong:
+        """Entries, used and empty."""
+        return self._mask + 1
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def key_word(self, index: cython.longlong, word: cython.longlong) -> cython.ulonglong:
+        """First (0) or second (1) word of the hash at an index."""
+        return self._entries[3 * index + word]
+
+    def hash_bytes(self, session: int, identifier: bytes) -> tuple[int, int]:
+        """The two words of an id's hash."""
+        if len(identifier) > 255:
+            raise ValueError(f"an id of {len(identifier)} bytes is longer than 255")
+        message = session.to_bytes(4, "little") + identifier
+        padded = message.ljust(len(message) // 8 * 8 + 7, b"\0") + bytes([len(message) & 0xFF])
+        place: cython.longlong
+        for index in range(len(padded) // 8):
+            place = index
+            self._blocks[place] = int.from_bytes(padded[8 * index : 8 * index + 8], "little")
+        self._hash_blocks(len(padded) // 8)
+        return self.first, self.second
+
+    def lookup(self, session: int, identifier: bytes) -> int:
+        """Reference of an id, or 0."""
+        self.hash_bytes(session, identifier)
+        found = self.find()
+        return self.reference(found) if found >= 0 else 0
+
+    def enter(self, session: int, identifier: bytes, reference: int) -> bool:
+        """Enter an id, unless it is there already or the table is full."""
+        if reference <= 0:
+            raise ValueError(f"reference was {reference}, must be above 0")
+        self.hash_bytes(session, identifier)
+        found = self.find()
+        if found >= 0 or self.used == self.capacity:
+            return False
+        self.put(found, reference)
+        return True
+
+    def use_key(self, low: int, high: int) -> None:
+        """Take the secret key, as `set_key`, while no id stands."""
+        if self.used:
+            raise ValueError("the key of a table that holds ids cannot change")
+        self.set_key(low, high)

@@ -1,0 +1,28 @@
+from portcullis.engine.book cimport Book
+from portcullis.journal.table cimport RowTable
+
+
+cdef class Reports:
+    cdef readonly long long[::1] sessions
+    cdef readonly long long session_capacity
+    cdef RowTable _table
+    cdef long long[::1] _words
+    cdef long long[::1] _orders
+
+    cdef long long open(
+        self, long long kind, long long flags, long long session, long long cause
+    ) noexcept nogil
+    cdef long long live(
+        self, long long kind, long long flags, long long session, long long cause, long long slot,
+        long long exec_type, long long ord_status, long long reason, long long why
+    ) noexcept nogil
+    cdef long long past(
+        self, long long kind, long long flags, long long session, long long cause,
+        long long final_row, long long exec_type, long long reason, long long why
+    ) noexcept nogil
+    cdef long long none(
+        self, long long kind, long long flags, long long session, long long cause,
+        long long exec_type, long long ord_status, long long reason, long long why
+    ) noexcept nogil
+    cdef void put_last(self, long long offset, long long price, long long qty) noexcept nogil
+    cdef long long row_at(self, long long offset) noexcept nogil

@@ -1,0 +1,241 @@
+"""Session numbers, and output rows: each report is written and numbered here, in one act.
+
+Owns the sessions' next numbers both ways and the head of each session's chain of numbered rows
+(W_PREV). Must not know why a report is written. An output row's words come from an order's record
+while the order lives, and from its last report row afterwards.
+
+Invariants: numbers of a session's rows rise by one within an epoch; the caller has seen to room in
+the batch (STEP_ROWS before each atomic step) and gives sessions within the capacity, which is why
+bounds checks are off below.
+"""
+
+# mypy: disable-error-code="valid-type,no-any-return"
+from __future__ import annotations
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from portcullis import _cython_shim as cython
+
+if cython.compiled:
+    from cython.cimports.portcullis.engine.book import Book
+    from cython.cimports.portcullis.engine.layout import (
+        ID_MASK,
+        O_AVG,
+        O_CUM,
+        O_LEAVES,
+        O_META,
+        O_QTY,
+        O_ROW,
+        O_TERMS,
+        ORDER_WORDS,
+        S_HEAD,
+        S_NEXT_IN,
+        S_NEXT_OUT,
+        SESSION_WORDS,
+    )
+    from cython.cimports.portcullis.journal.rows import (
+        ROW_WORDS,
+        W_AVG_PX,
+        W_CAUSE,
+        W_CUM_QTY,
+        W_LAST_PX,
+        W_LAST_QTY,
+        W_LEAVES_QTY,
+        W_ORDER,
+        W_ORDER_QTY,
+        W_OUT_SEQ,
+        W_PREV,
+        W_STATE,
+        W_TERMS_ROW,
+    )
+    from cython.cimports.portcullis.journal.table import RowTable
+else:
+    from portcullis.engine.book import Book
+    from portcullis.engine.layout import (
+        ID_MASK,
+        O_AVG,
+        O_CUM,
+        O_LEAVES,
+        O_META,
+        O_QTY,
+        O_ROW,
+        O_TERMS,
+        ORDER_WORDS,
+        S_HEAD,
+        S_NEXT_IN,
+        S_NEXT_OUT,
+        SESSION_WORDS,
+    )
+    from portcullis.journal.rows import (
+        ROW_WORDS,
+        W_AVG_PX,
+        W_CAUSE,
+        W_CUM_QTY,
+        W_LAST_PX,
+        W_LAST_QTY,
+        W_LEAVES_QTY,
+        W_ORDER,
+        W_ORDER_QTY,
+        W_OUT_SEQ,
+        W_PREV,
+        W_STATE,
+        W_TERMS_ROW,
+    )
+    from portcullis.journal.table import RowTable
+
+
+@cython.final
+@cython.cclass
+class Reports:
+    """Writes output rows into `table` about orders of `book`."""
+
+    def __init__(self, table: RowTable, book: Book, sessions: int) -> None:
+        self._table = table
+        self._words = table.words
+        self._orders = book.orders
+        self.session_capacity = sessions
+        self.sessions = memoryview(bytearray(8 * SESSION_WORDS * (sessions + 1))).cast("q")
+        for session in range(sessions + 1):
+            self.sessions[session * SESSION_WORDS + S_NEXT_OUT] = 1
+            self.sessions[session * SESSION_WORDS + S_NEXT_IN] = 1
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def open(
+        self,
+        kind: cython.longlong,
+        flags: cython.longlong,
+        session: cython.longlong,
+        cause: cython.longlong,
+    ) -> cython.longlong:
+        """Append a numbered output row; give its word offset. No allocation. O(1)."""
+        row: cython.longlong = self._table.tail
+        offset: cython.longlong = self._table.open_output(kind, flags, session)
+        record: cython.longlong = session * SESSION_WORDS
+        self._words[offset + W_OUT_SEQ] = self.sessions[record + S_NEXT_OUT]
+        self._words[offset + W_PREV] = self.sessions[record + S_HEAD]
+        self._words[offset + W_CAUSE] = cause
+        self.sessions[record + S_NEXT_OUT] += 1
+        self.sessions[record + S_HEAD] = row
+        return offset
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def live(
+        self,
+        kind: cython.longlong,
+        flags: cython.longlong,
+        session: cython.longlong,
+        cause: cython.longlong,
+        slot: cython.longlong,
+        exec_type: cython.longlong,
+        ord_status: cython.longlong,
+        reason: cython.longlong,
+        why: cython.longlong,
+    ) -> cython.longlong:
+        """Report a live order's present state; session 0: to its owner. Give the word offset."""
+        order: cython.longlong = slot * ORDER_WORDS
+        if session == 0:
+            session = (self._orders[order + O_META] >> 32) & ID_MASK
+        offset: cython.longlong = self.open(kind, flags, session, cause)
+        self._words[offset + W_TERMS_ROW] = self._orders[order + O_TERMS]
+        self._words[offset + W_ORDER] = self._orders[order + O_ROW]
+        self._words[offset + W_LEAVES_QTY] = self._orders[order + O_LEAVES]
+        self._words[offset + W_CUM_QTY] = self._orders[order + O_CUM]
+        self._words[offset + W_AVG_PX] = self._orders[order + O_AVG]
+        self._words[offset + W_ORDER_QTY] = self._orders[order + O_QTY]
+        self._words[offset + W_STATE] = (
+            exec_type | (ord_status << 8) | (reason << 16) | (why << 24) | (slot << 32)
+        )
+        return offset
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def past(
+        self,
+        kind: cython.longlong,
+        flags: cython.longlong,
+        session: cython.longlong,
+        cause: cython.longlong,
+        final_row: cython.longlong,
+        exec_type: cython.longlong,
+        reason: cython.longlong,
+        why: cython.longlong,
+    ) -> cython.longlong:
+        """Report an order that has ended, from its last report row; give the word offset.
+
+        A row that is no longer kept leaves order and quantities at 0, the status at rejected.
+        """
+        offset: cython.longlong = self.open(kind, flags, session, cause)
+        ord_status: cython.longlong = 0x38
+        source: cython.longlong
+        if self._table.has_row(final_row):
+            source = self._table.at(final_row)
+            self._words[offset + W_TERMS_ROW] = self._words[source + W_TERMS_ROW]
+            self._words[offset + W_ORDER] = self._words[source + W_ORDER]
+            self._words[offset + W_LEAVES_QTY] = self._words[source + W_LEAVES_QTY]
+            self._words[offset + W_CUM_QTY] = self._words[source + W_CUM_QTY]
+            self._words[offset + W_AVG_PX] = self._words[source + W_AVG_PX]
+            self._words[offset + W_ORDER_QTY] = self._words[source + W_ORDER_QTY]
+            ord_status = (self._words[source + W_STATE] >> 8) & 0xFF
+        self._words[offset + W_STATE] = (
+            exec_type | (ord_status << 8) | (reason << 16) | (why << 24)
+        )
+        return offset
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def none(
+        self,
+        kind: cython.longlong,
+        flags: cython.longlong,
+        session: cython.longlong,
+        cause: cython.longlong,
+        exec_type: cython.longlong,
+        ord_status: cython.longlong,
+        reason: cython.longlong,
+        why: cython.longlong,
+    ) -> cython.longlong:
+        """Report that concerns no order; give the word offset."""
+        offset: cython.longlong = self.open(kind, flags, session, cause)
+        self._words[offset + W_STATE] = (
+            exec_type | (ord_status << 8) | (reason << 16) | (why << 24)
+        )
+        return offset
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def put_last(
+        self, offset: cython.longlong, price: cython.longlong, qty: cython.longlong
+    ) -> cython.void:
+        """Fill in W_LAST_PX and W_LAST_QTY of the report at a word offset."""
+        self._words[offset + W_LAST_PX] = price
+        self._words[offset + W_LAST_QTY] = qty
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def row_at(self, offset: cython.longlong) -> cython.longlong:
+        """Number of the row at a word offset."""
+        return self._table.origin_row + offset // ROW_WORDS
