@@ -6,10 +6,12 @@ and stopped and nothing of what it serves.
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -53,15 +55,20 @@ def free_port() -> int:
 class GatewayProcess:
     """`portcullis serve` on a directory; as a context manager it is stopped at the end.
 
-    config: TOML text; {port} in it stands for the port chosen. Port and data outlive `stop` and
+    config: TOML text; {port} in it stands for the port chosen. environment: variables
+    beside our own. Port and data outlive `stop` and
     `kill`: `start` again is a restart. What the process wrote stands in `log`, and is shown where
     the context ends with an error.
     """
 
-    def __init__(self, directory: Path, config: str = CONFIG) -> None:
+    def __init__(
+        self, directory: Path, config: str = CONFIG, environment: Mapping[str, str] | None = None
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.data = directory / "data"
         self.log = directory / "gateway.log"
+        self._environment = os.environ | dict(environment or {})
         self._config = directory / "gateway.toml"
         self._config.write_text(config.format(port=self.port))
         self._process: subprocess.Popen[bytes] | None = None
@@ -71,7 +78,9 @@ class GatewayProcess:
         command = [sys.executable, "-m", "portcullis.tools.main", "serve"]
         command += ["--config", str(self._config), "--data", str(self.data)]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=self._environment
+            )
         for _ in range(int(START_S / POLL_S)):
             try:
                 self._process.wait(POLL_S)
