@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 
 HOT_MODULES: tuple[str, ...] = (
+    "portcullis.codecs.fix.scanner",
     "portcullis.journal.table",
     "portcullis.journal.index",
     "portcullis.engine.ids",

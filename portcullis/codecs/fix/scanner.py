@@ -1,0 +1,1304 @@
+"""FIX tag=value in: frames, splits and validates 1..n messages in one pass over a shared buffer.
+
+Owns the field table (tag, value_start, value_end) and the message table (`codecs.fix.layout`),
+filled anew by each `scan`, and the parsers of values. Knows no session and no clock: what is wrong
+with a message is stored, not acted on. Bytes of the buffer never move; all offsets are absolute.
+
+Frames. A message is 8=..|9=n|, n bytes, 10=ddd|. What is not is garbled, to be ignored:
+- no `8=` at the start, BeginString above 32 bytes, no 9=digits second: skipped up to the next `8=`
+  that does not end a longer tag (58=, 108=);
+- no |10=ddd| where BodyLength(9) says: skipped up to the end of the next |10=..|, as engines do
+  that look for it; so a length too long swallows the next message, and one too short its own;
+- 35 not third, CheckSum(10) wrong, a tag that is no number, a data field longer than its message.
+A BodyLength beyond `max_message_bytes` gives MSG_TOO_LONG at once, before any of its bytes came.
+
+Faults. The first in the order of the fields wins; a field is checked for: tag in the dictionary
+(373=0; 3 says the same and is not used), order of sections (14), place in the message (2) or group
+(15; 16 names the counter), repetition (13), value present (4), format (6), enumeration (5).
+A group is checked for its count (16) and required members (1) where it ends. An unknown MsgType
+(11) comes before all that follows it. Required fields (1) are checked last: header, then body.
+A value cannot hold SOH (17): what follows it is no tag, so the message is garbled.
+
+Spec: FIX 4.4 volume 1 (data types), volume 2 (header, trailer, garbled messages).
+"""
+
+# mypy: disable-error-code="valid-type,no-any-return"
+# ruff: noqa: F403, F405  (lists of constants, by the hundred)
+from __future__ import annotations
+
+from array import array
+
+from portcullis.dictionaries.fix_tables import FixTables
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from portcullis import _cython_shim as cython
+
+if cython.compiled:
+    from cython.cimports.portcullis.codecs.fix.layout import *
+    from cython.cimports.portcullis.dictionaries.fix_tables import *
+    from cython.cimports.portcullis.dictionaries.fix_tags import *
+else:
+    from portcullis.codecs.fix.layout import *
+    from portcullis.dictionaries.fix_tables import *
+    from portcullis.dictionaries.fix_tags import *
+
+
+@cython.final
+@cython.cclass
+class FixScanner:
+    """Scans a buffer that keeps filling; bound once to it and to the tables of a dictionary.
+
+    buffer: bytes-like, contiguous, not resized while the scanner lives. max_message_bytes bounds
+    one message, and so what a caller has to keep of a partial one. `messages_max` bounds a batch.
+    Not for two threads at once. After `scan`: `count` messages stand in the tables, `consumed` is
+    the offset behind the last of them, `needed` the length of the partial message there as far
+    as it is known (0: not known, or nothing there), `full` says that the tables ended the batch,
+    not the bytes: handle it, then scan on from `consumed`.
+    """
+
+    def __init__(
+        self,
+        tables: FixTables,
+        buffer: object,
+        *,
+        max_message_bytes: int = 65536,
+        messages_max: int = 1024,
+    ) -> None:
+        if max_message_bytes < 64:
+            raise ValueError(f"max_message_bytes was {max_message_bytes}, at least 64 expected")
+        self.max_message_bytes = max_message_bytes
+        self.octets = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+        # The shortest field, "1=", and its SOH take three bytes: one message always finds room.
+        self._field_capacity = max(max_message_bytes // 3 + 1, 16 * messages_max)
+        self.tag = memoryview(array("i", bytes(4 * self._field_capacity)))
+        self.value_start = memoryview(array("i", bytes(4 * self._field_capacity)))
+        self.value_end = memoryview(array("i", bytes(4 * self._field_capacity)))
+        self._message_capacity = messages_max
+        self.message = memoryview(array("q", bytes(8 * MSG_WORDS * messages_max)))
+        self.count = self.consumed = self.needed = 0
+        self.full = False
+        self.number = self.digits = 0
+        self._bind_tables(tables)
+        self._stamps = memoryview(array("q", bytes(8 * self._slot_count)))
+        self._next_stamp = 1
+        self._levels = memoryview(array("q", bytes(8 * LEVEL_WORDS * GROUP_DEPTH_MAX)))
+        self._section_seen = memoryview(array("q", bytes(8 * 4)))
+        self._frame_end = self._body_start = self._body_end = 0
+        self._reason = self._reason_tag = self._reason_field = -1
+        self._section = self._level = self._base = self._seen = self._stamp = 0
+        self._position = self._group_count = self._group_entries = 0
+        self._group_tag = self._group_field = 0
+        self._data_length = 0
+        self._date_text = -1
+        self._date_ns = 0
+
+    def _bind_tables(self, tables: FixTables) -> None:
+        self.tables = tables
+        self._tag_info = tables.tag_info
+        self._tag_count = len(tables.tag_info)
+        self._slot_count = tables.slot_count
+        self._length_pair = tables.length_pair
+        self._members = tables.members
+        self._type_table = tables.type_table
+        self._type_places = len(tables.type_table) // 3
+        self._enum_bits = tables.enum_bits
+        self._enum_table = tables.enum_table
+        self._enum_places = len(tables.enum_table) // 3
+        self._enum_octets = tables.enum_octets
+        self._begin_string = memoryview(tables.begin_string)
+        self._begin_string_length = len(tables.begin_string)
+        self._switches = tables.switches
+        self._section_base = memoryview(array("q", bytes(8 * 4)))
+        self._section_base[SECTION_HEADER] = MAP_HEADER * self._slot_count
+        self._section_base[SECTION_TRAILER] = MAP_TRAILER * self._slot_count
+        self._begin_string_slot = tables.tag_info[BEGIN_STRING] & 0xFFFF
+        self._body_length_slot = tables.tag_info[BODY_LENGTH] & 0xFFFF
+        self._msg_type_slot = tables.tag_info[MSG_TYPE] & 0xFFFF
+        self._check_sum_slot = tables.tag_info[CHECK_SUM] & 0xFFFF
+        # What a frame has by being one counts as seen from the start.
+        self._frame_seen = 0
+        for slot in (self._begin_string_slot, self._body_length_slot, self._msg_type_slot):
+            word = tables.members[MAP_HEADER * tables.slot_count + slot]
+            self._frame_seen |= 1 << (word >> MEMBER_REQUIRED_SHIFT)
+        word = tables.members[MAP_TRAILER * tables.slot_count + self._check_sum_slot]
+        self._trailer_seen = 1 << (word >> MEMBER_REQUIRED_SHIFT)
+
+    # --- batches -------------------------------------------------------------------------------
+
+    @cython.ccall
+    @cython.exceptval(-1, check=False)
+    def scan(
+        self, start: cython.longlong, end: cython.longlong, limit: cython.longlong = 0
+    ) -> cython.longlong:
+        """Scan what stands between the offsets; give the number of messages, garbled ones too.
+
+        limit: at most so many messages; 0: as many as the tables hold. The message table is
+        overwritten. No allocation. IndexError where the offsets are not those of the buffer.
+        """
+        if not 0 <= start <= end <= len(self.octets):
+            raise IndexError(f"no bytes {start} to {end} in a buffer of {len(self.octets)}")
+        if limit <= 0 or limit > self._message_capacity:
+            limit = self._message_capacity
+        return self._scan(start, end, limit)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _scan(
+        self, start: cython.longlong, end: cython.longlong, limit: cython.longlong
+    ) -> cython.longlong:
+        position: cython.longlong = start
+        count: cython.longlong = 0
+        field: cython.longlong = 0
+        status: cython.int
+        self.needed = 0
+        self.full = False
+        while position < end:
+            if count == limit:
+                self.full = True
+                break
+            status = self._frame(position, end)
+            if status == MSG_PARTIAL:
+                break
+            if status == MSG_OK:
+                if field + (self._frame_end - position) // 3 > self._field_capacity:
+                    self.full = True
+                    break
+                status = self._read_message(count, position, field)
+                field += self.message[count * MSG_WORDS + M_FIELD_COUNT]
+            if status != MSG_OK:
+                self._put_unread(count, status, position, field)
+            position = self._frame_end
+            count += 1
+        self.count = count
+        self.consumed = position
+        return count
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _put_unread(
+        self,
+        count: cython.longlong,
+        status: cython.int,
+        start: cython.longlong,
+        field: cython.longlong,
+    ) -> cython.void:
+        """The row of a message that was not split: no fields, nothing known."""
+        m: cython.longlong = count * MSG_WORDS
+        index: cython.longlong
+        for index in range(MSG_WORDS):
+            self.message[m + index] = -1
+        self.message[m + M_STATUS] = status
+        self.message[m + M_START] = start
+        self.message[m + M_END] = self._frame_end
+        self.message[m + M_FIRST_FIELD] = field
+        self.message[m + M_FIELD_COUNT] = 0
+        self.message[m + M_FLAGS] = 0
+
+    # --- frames --------------------------------------------------------------------------------
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _frame(self, start: cython.longlong, end: cython.longlong) -> cython.int:
+        """Find the frame at `start`: its status, and in `_frame_end` where the next begins."""
+        position: cython.longlong = start + 2
+        bound: cython.longlong
+        length: cython.longlong = 0
+        digit: cython.int
+        if self.octets[start] != 56 or (start + 1 < end and self.octets[start + 1] != 61):  # 8=
+            return self._skip(start + 1, end)
+        bound = min(end, position + BEGIN_STRING_BYTES_MAX + 1)
+        while position < bound and self.octets[position] != SOH:
+            position += 1
+        if position >= bound:
+            if position < start + 2 + BEGIN_STRING_BYTES_MAX + 1:
+                return MSG_PARTIAL
+            return self._skip(start + 2, end)
+        if position + 1 < end and self.octets[position + 1] != 57:  # 9
+            return self._skip(start + 2, end)
+        if position + 2 < end and self.octets[position + 2] != 61:  # =
+            return self._skip(start + 2, end)
+        position += 3
+        bound = position
+        while position < end:
+            digit = self.octets[position] - 48
+            if digit < 0 or digit > 9:
+                break
+            length = length * 10 + digit
+            position += 1
+            if length > self.max_message_bytes or position - bound > NUMBER_DIGITS_MAX:
+                self._skip(position, end)
+                return MSG_TOO_LONG
+        if position >= end:
+            return MSG_PARTIAL
+        if self.octets[position] != SOH or position == bound:
+            return self._skip(start + 2, end)
+        self._body_start = position + 1
+        self._body_end = position + 1 + length
+        self._frame_end = self._body_end + 7
+        if self._frame_end - start > self.max_message_bytes:
+            self._skip(position, end)
+            return MSG_TOO_LONG
+        if self._frame_end > end:
+            self.needed = self._frame_end - start
+            return MSG_PARTIAL
+        return self._check_trailer(start, end)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _check_trailer(self, start: cython.longlong, end: cython.longlong) -> cython.int:
+        """Whether |10=ddd| is where BodyLength(9) says; else swallow up to the next |10=..|."""
+        position: cython.longlong = self._body_end - 1
+        if (
+            self._is_check_sum(position)
+            and self._is_digit(position + 4)
+            and self._is_digit(position + 5)
+            and self._is_digit(position + 6)
+            and self.octets[position + 7] == SOH
+        ):
+            return MSG_OK
+        while position + 4 < end:
+            if self._is_check_sum(position):
+                position += 4
+                while position < end and self.octets[position] != SOH:
+                    position += 1
+                if position < end:
+                    self._frame_end = position + 1
+                    return MSG_GARBLED
+                break
+            position += 1
+        if end - start > self.max_message_bytes:
+            return self._skip(self._body_start, end)
+        return MSG_PARTIAL
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _is_check_sum(self, position: cython.longlong) -> cython.bint:
+        """Whether SOH and 10= stand here."""
+        return (
+            self.octets[position] == SOH
+            and self.octets[position + 1] == 49
+            and self.octets[position + 2] == 48
+            and self.octets[position + 3] == 61
+        )
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _is_digit(self, position: cython.longlong) -> cython.bint:
+        return 48 <= self.octets[position] <= 57
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _skip(self, position: cython.longlong, end: cython.longlong) -> cython.int:
+        """Set `_frame_end` to the next `8=` from here on that ends no longer tag, or to the end.
+
+        An 8 that is the last byte there is may begin one, and is kept.
+        """
+        while position < end:
+            if self.octets[position] == 56 and not self._is_digit(position - 1):
+                if position + 1 == end or self.octets[position + 1] == 61:
+                    break
+            position += 1
+        self._frame_end = position
+        return MSG_GARBLED
+
+    # --- messages ------------------------------------------------------------------------------
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _sum(self, start: cython.longlong, end: cython.longlong) -> cython.int:
+        """Sum of the bytes modulo 256."""
+        total: cython.uint = 0
+        position: cython.longlong
+        for position in range(start, end):
+            total += self.octets[position]
+        return total & 255
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _read_message(
+        self, count: cython.longlong, start: cython.longlong, first: cython.longlong
+    ) -> cython.int:
+        """Split and validate the frame found: its row, and its fields from index `first`."""
+        m: cython.longlong = count * MSG_WORDS
+        body: cython.longlong = self._body_start
+        end: cython.longlong = self._body_end
+        check_sum: cython.int = self._sum(start, end)
+        stated: cython.int = (
+            (self.octets[end + 3] - 48) * 100
+            + (self.octets[end + 4] - 48) * 10
+            + (self.octets[end + 5] - 48)
+        )
+        self.message[m + M_FIELD_COUNT] = 0
+        if check_sum != stated or end - body < 4:
+            return MSG_GARBLED
+        if (
+            self.octets[body] != 51 or self.octets[body + 1] != 53 or self.octets[body + 2] != 61
+        ):  # 35=
+            return MSG_GARBLED
+        position: cython.longlong = self._open_message(m, start, first)
+        field: cython.longlong = self._split(m, position, end, first + 3)
+        if field < 0:
+            return MSG_GARBLED
+        self._close_message(m, field)
+        self.tag[field] = CHECK_SUM
+        self.value_start[field] = end + 3
+        self.value_end[field] = end + 6
+        self.message[m + M_STATUS] = MSG_OK
+        self.message[m + M_FIELD_COUNT] = field + 1 - first
+        self.message[m + M_CHECKSUM] = check_sum
+        self.message[m + M_REJECT_REASON] = self._reason
+        self.message[m + M_REJECT_TAG] = self._reason_tag
+        self.message[m + M_REJECT_FIELD] = self._reason_field
+        return MSG_OK
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _open_message(
+        self, m: cython.longlong, start: cython.longlong, first: cython.longlong
+    ) -> cython.longlong:
+        """Begin the row, read fields 8, 9, 35, choose the maps; give where the fourth begins."""
+        body: cython.longlong = self._body_start
+        begin: cython.longlong = start + 2
+        index: cython.longlong
+        flags: cython.longlong = 0
+        length: cython.longlong
+        packed: cython.longlong = 0
+        position: cython.longlong = begin
+        while self.octets[position] != SOH:
+            position += 1
+        self.tag[first] = BEGIN_STRING
+        self.value_start[first] = begin
+        self.value_end[first] = position
+        length = position - begin
+        if length != self._begin_string_length:
+            flags = FLAG_BEGIN_STRING_DIFFERS
+        else:
+            for index in range(length):
+                if self.octets[begin + index] != self._begin_string[index]:
+                    flags = FLAG_BEGIN_STRING_DIFFERS
+        self.tag[first + 1] = BODY_LENGTH
+        self.value_start[first + 1] = position + 3
+        self.value_end[first + 1] = body - 1
+        position = body + 3
+        while self.octets[position] != SOH:
+            packed |= cython.cast(cython.longlong, self.octets[position]) << (
+                8 * ((position - body - 3) & 7)
+            )
+            position += 1
+        self.tag[first + 2] = MSG_TYPE
+        self.value_start[first + 2] = body + 3
+        self.value_end[first + 2] = position
+        length = position - body - 3
+        if length == 0 or length > 8:
+            packed = -1
+        self.message[m + M_START] = start
+        self.message[m + M_END] = self._frame_end
+        self.message[m + M_FIRST_FIELD] = first
+        self.message[m + M_FIRST_BODY_FIELD] = -1
+        self.message[m + M_FIRST_TRAILER_FIELD] = -1
+        self.message[m + M_MSG_TYPE] = packed
+        self.message[m + M_MSG_SEQ_NUM] = -1
+        self.message[m + M_SENDING_TIME] = -1
+        self.message[m + M_ORIG_SENDING_TIME] = -1
+        self.message[m + M_FLAGS] = flags
+        self.message[m + M_BEGIN_STRING_FIELD] = first
+        self.message[m + M_MSG_TYPE_FIELD] = first + 2
+        self.message[m + M_SENDER_COMP_ID_FIELD] = -1
+        self.message[m + M_TARGET_COMP_ID_FIELD] = -1
+        self.message[m + M_MSG_SEQ_NUM_FIELD] = -1
+        self.message[m + M_SENDING_TIME_FIELD] = -1
+        self.message[m + M_ORIG_SENDING_TIME_FIELD] = -1
+        self._open_validation(m, first + 2, length)
+        return position + 1
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _open_validation(
+        self, m: cython.longlong, type_field: cython.longlong, type_length: cython.longlong
+    ) -> cython.void:
+        """Begin in the header, with the fields of the frame seen, and find the body's map."""
+        place: cython.longlong
+        self._stamp = self._next_stamp
+        self._next_stamp += 1
+        self._section = SECTION_HEADER
+        self._level = 0
+        self._base = self._section_base[SECTION_HEADER]
+        self._seen = self._frame_seen
+        self._section_seen[SECTION_BODY] = 0
+        self._section_seen[SECTION_TRAILER] = self._trailer_seen
+        self._stamps[self._begin_string_slot] = self._stamp
+        self._stamps[self._body_length_slot] = self._stamp
+        self._stamps[self._msg_type_slot] = self._stamp
+        self._reason = -1
+        self._reason_tag = -1
+        self._reason_field = -1
+        place = self._find_type(self.message[m + M_MSG_TYPE], self.value_start[type_field])
+        if place < 0:
+            self.message[m + M_MESSAGE_INDEX] = -1
+            self._section_base[SECTION_BODY] = 0
+            self._fault(4 if type_length == 0 else 11, MSG_TYPE, type_field)
+        else:
+            self.message[m + M_MESSAGE_INDEX] = self._type_table[place * 3 + 2]
+            self._section_base[SECTION_BODY] = self._type_table[place * 3 + 1] * self._slot_count
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _find_type(self, packed: cython.longlong, start: cython.longlong) -> cython.longlong:
+        """Place of a packed MsgType in the table of types, or -1."""
+        place: cython.longlong
+        hashed: cython.longlong = HASH_BASIS
+        position: cython.longlong = start
+        if packed == -1:
+            return -1
+        while self.octets[position] != SOH:
+            hashed = ((hashed ^ self.octets[position]) * HASH_PRIME) & HASH_MASK
+            position += 1
+        place = hashed & (self._type_places - 1)
+        while self._type_table[place * 3] != 0:
+            if self._type_table[place * 3] == packed:
+                return place
+            place = (place + 1) & (self._type_places - 1)
+        return -1
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _split(
+        self,
+        m: cython.longlong,
+        position: cython.longlong,
+        end: cython.longlong,
+        first: cython.longlong,
+    ) -> cython.longlong:
+        """Split and validate the fields up to `end`; give the index behind them, -1: garbled.
+
+        The last byte before `end` is SOH, so a search for it ends there.
+        """
+        field: cython.longlong = first
+        start: cython.longlong
+        tag: cython.longlong
+        digit: cython.int
+        data_tag: cython.longlong = 0
+        while position < end:
+            start = position
+            tag = 0
+            while True:
+                digit = self.octets[position] - 48
+                if digit < 0 or digit > 9 or position - start > NUMBER_DIGITS_MAX:
+                    break
+                tag = tag * 10 + digit
+                position += 1
+            if (
+                self.octets[position] != 61
+                or position == start
+                or position - start > NUMBER_DIGITS_MAX
+            ):
+                # A sign is a wrong number, but a number: 373=0 names it.
+                if self.octets[start] != 45 or position != start:
+                    return -1
+                position += 1
+                while self._is_digit(position) and position - start <= NUMBER_DIGITS_MAX:
+                    tag = tag * 10 + self.octets[position] - 48
+                    position += 1
+                if self.octets[position] != 61 or position == start + 1:
+                    return -1
+                tag = -tag
+            if self.octets[start] == 48:  # a leading zero, or tag 0
+                self._fault(0, tag, field)
+            position += 1
+            self.tag[field] = tag
+            self.value_start[field] = position
+            if data_tag != 0:
+                position = self._end_of_data(field, tag, data_tag, end)
+            while self.octets[position] != SOH:
+                position += 1
+            self.value_end[field] = position
+            data_tag = self._check(m, field, tag)
+            position += 1
+            field += 1
+        if data_tag != 0 and self._data_length > 0:
+            self._fault(1, data_tag, -1)
+        return field
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _end_of_data(
+        self,
+        field: cython.longlong,
+        tag: cython.longlong,
+        data_tag: cython.longlong,
+        end: cython.longlong,
+    ) -> cython.longlong:
+        """Where the value behind a length ends; where it begins if the length is wrong."""
+        start: cython.longlong = self.value_start[field]
+        position: cython.longlong = start + self._data_length
+        if tag != data_tag:
+            if self._data_length > 0:
+                self._fault(1, data_tag, -1)
+            return start
+        if position >= end or self.octets[position] != SOH:
+            self._fault(5, self.tag[field - 1], field - 1)
+            return start
+        return position
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _fault(
+        self, reason: cython.longlong, tag: cython.longlong, field: cython.longlong
+    ) -> cython.void:
+        """Keep the first fault of the message: 373, 371 and the field, -1 where it is missing."""
+        if self._reason < 0:
+            self._reason = reason
+            self._reason_tag = tag
+            self._reason_field = field
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _check(
+        self, m: cython.longlong, field: cython.longlong, tag: cython.longlong
+    ) -> cython.longlong:
+        """Read what the header says and validate a field; give the data tag it announces, or 0."""
+        info: cython.longlong = 0
+        section: cython.longlong
+        slot: cython.longlong
+        kind: cython.longlong
+        data_tag: cython.longlong = 0
+        if 0 < tag < self._tag_count:
+            info = self._tag_info[tag]
+        slot = info & 0xFFFF
+        kind = (info >> INFO_TYPE_SHIFT) & 0xFF
+        section = (info >> INFO_SECTION_SHIFT) & 0xFF
+        if section == SECTION_HEADER:
+            self._read_header(m, field, tag)
+        elif section == SECTION_TRAILER:
+            if self.message[m + M_FIRST_TRAILER_FIELD] < 0:
+                self.message[m + M_FIRST_TRAILER_FIELD] = field
+        elif self.message[m + M_FIRST_BODY_FIELD] < 0:
+            self.message[m + M_FIRST_BODY_FIELD] = field
+        if kind == TYPE_LENGTH:
+            data_tag = self._announced(slot, field)
+        if self._reason < 0:
+            if info == 0:
+                self._check_unknown(tag, field)
+            elif section != SECTION_BODY or self._section_base[SECTION_BODY] != 0:
+                self._check_known(field, tag, slot, kind, section, info >> INFO_ENUM_SHIFT)
+            if self._reason >= 0 and section == SECTION_HEADER:
+                self.message[m + M_FLAGS] |= FLAG_HEADER_FAULT
+        return data_tag
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _announced(self, slot: cython.longlong, field: cython.longlong) -> cython.longlong:
+        """The data tag that a length field announces, its length in `_data_length`; 0: none."""
+        if self._length_pair[slot] == 0:
+            return 0
+        if self.parse_int(self.value_start[field], self.value_end[field]) != VALUE_OK:
+            return 0
+        self._data_length = self.number
+        if self.number < 0:
+            return 0
+        return self._length_pair[slot]
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _read_header(
+        self, m: cython.longlong, field: cython.longlong, tag: cython.longlong
+    ) -> cython.void:
+        """Take what sessions need of a header field, wherever it stands; the first one counts."""
+        start: cython.longlong = self.value_start[field]
+        end: cython.longlong = self.value_end[field]
+        if tag == MSG_SEQ_NUM:
+            if self.message[m + M_MSG_SEQ_NUM_FIELD] < 0:
+                self.message[m + M_MSG_SEQ_NUM_FIELD] = field
+                if self.parse_int(start, end) == VALUE_OK and self.number >= 0:
+                    self.message[m + M_MSG_SEQ_NUM] = self.number
+        elif tag == SENDER_COMP_ID:
+            if self.message[m + M_SENDER_COMP_ID_FIELD] < 0:
+                self.message[m + M_SENDER_COMP_ID_FIELD] = field
+        elif tag == TARGET_COMP_ID:
+            if self.message[m + M_TARGET_COMP_ID_FIELD] < 0:
+                self.message[m + M_TARGET_COMP_ID_FIELD] = field
+        elif tag == SENDING_TIME:
+            if self.message[m + M_SENDING_TIME_FIELD] < 0:
+                self.message[m + M_SENDING_TIME_FIELD] = field
+                if self.parse_utc_timestamp(start, end) == VALUE_OK:
+                    self.message[m + M_SENDING_TIME] = self.number
+        elif tag == ORIG_SENDING_TIME:
+            self.message[m + M_FLAGS] |= FLAG_ORIG_SENDING_TIME
+            if self.message[m + M_ORIG_SENDING_TIME_FIELD] < 0:
+                self.message[m + M_ORIG_SENDING_TIME_FIELD] = field
+                if self.parse_utc_timestamp(start, end) == VALUE_OK:
+                    self.message[m + M_ORIG_SENDING_TIME] = self.number
+        elif tag == POSS_DUP_FLAG:
+            if end == start + 1 and self.octets[start] == 89:  # Y
+                self.message[m + M_FLAGS] |= FLAG_POSS_DUP
+        elif tag == POSS_RESEND:
+            if end == start + 1 and self.octets[start] == 89:
+                self.message[m + M_FLAGS] |= FLAG_POSS_RESEND
+        elif (
+            tag == ON_BEHALF_OF_COMP_ID
+            or tag == ON_BEHALF_OF_SUB_ID
+            or tag == ON_BEHALF_OF_LOCATION_ID
+            or tag == DELIVER_TO_COMP_ID
+            or tag == DELIVER_TO_SUB_ID
+            or tag == DELIVER_TO_LOCATION_ID
+        ):
+            self.message[m + M_FLAGS] |= FLAG_ROUTED
+        else:
+            self.message[m + M_FLAGS] |= FLAG_OTHER_HEADER
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _check_unknown(self, tag: cython.longlong, field: cython.longlong) -> cython.void:
+        """A tag that is not in the dictionary."""
+        if tag > 0:
+            if self._switches & ALLOW_UNKNOWN:
+                return
+            if tag >= USER_DEFINED_FIRST and not self._switches & CHECK_USER_DEFINED:
+                return
+        self._fault(0, tag, field)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _check_known(
+        self,
+        field: cython.longlong,
+        tag: cython.longlong,
+        slot: cython.longlong,
+        kind: cython.longlong,
+        section: cython.longlong,
+        enum: cython.longlong,
+    ) -> cython.void:
+        """Place, repetition, value, format, enumeration; in this order, up to the first fault."""
+        word: cython.longlong
+        start: cython.longlong = self.value_start[field]
+        end: cython.longlong = self.value_end[field]
+        if section != self._section and not self._enter_section(section, tag, field):
+            return
+        word = self._members[self._base + slot]
+        if word == 0 or self._level > 0:
+            word = self._find_place(field, tag, slot)
+            if word == 0:
+                return
+        elif self._stamps[slot] == self._stamp:
+            self._fault(13, tag, field)
+            return
+        self._stamps[slot] = self._stamp
+        self._seen |= cython.cast(cython.longlong, 1) << (word >> MEMBER_REQUIRED_SHIFT)
+        if start == end:
+            if self._switches & CHECK_HAVE_VALUES:
+                self._fault(4, tag, field)
+            return
+        if self._has_format(kind, start, end) == 0:
+            self._fault(6, tag, field)
+            return
+        if enum != 0 and not self._in_enumeration(enum, kind, start, end):
+            self._fault(5, tag, field)
+            return
+        if kind == TYPE_DATA:
+            self._check_data(field, tag, slot)
+        if word & MEMBER_GROUP_MASK:
+            self._open_group(field, tag, word & MEMBER_GROUP_MASK)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _check_data(
+        self, field: cython.longlong, tag: cython.longlong, slot: cython.longlong
+    ) -> cython.void:
+        """Data stands directly behind its length (14); without one it is missing (1)."""
+        length_tag: cython.longlong = self._length_pair[slot]
+        if length_tag == 0 or self.tag[field - 1] == length_tag:
+            return
+        slot = self._tag_info[length_tag] & 0xFFFF
+        if self._stamps[slot] == self._stamp:
+            self._fault(14, tag, field)
+        else:
+            self._fault(1, length_tag, -1)
+
+    # --- sections and groups -------------------------------------------------------------------
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _enter_section(
+        self, section: cython.longlong, tag: cython.longlong, field: cython.longlong
+    ) -> cython.bint:
+        """Go over to another section; false, with the fault kept, where it is not its turn."""
+        while self._level > 0:
+            if not self._close_group():
+                return False
+        if section < self._section and self._switches & CHECK_ORDER:
+            self._fault(14, tag, field)
+            return False
+        self._section_seen[self._section] = self._seen
+        self._section = section
+        self._seen = self._section_seen[section]
+        self._base = self._section_base[section]
+        return True
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _find_place(
+        self, field: cython.longlong, tag: cython.longlong, slot: cython.longlong
+    ) -> cython.longlong:
+        """The member word of a field inside groups or ending some; 0: not to be checked.
+
+        With a fault kept, or where fields that a message does not have are allowed, gives 0.
+        """
+        level: cython.longlong = self._level
+        word: cython.longlong = self._members[self._base + slot]
+        outer: cython.longlong = word
+        while outer == 0 and level > 0:
+            level -= 1
+            outer = self._members[self._levels[level * LEVEL_WORDS + LEVEL_BASE] + slot]
+        if outer == 0:
+            if not self._switches & ALLOW_UNKNOWN:
+                self._fault(2, tag, field)
+            return 0
+        while self._level > level:
+            if not self._close_group():
+                return 0
+        if level > 0:
+            if not self._check_member(field, tag, slot, outer):
+                return 0
+        elif self._stamps[slot] == self._stamp:
+            self._fault(13, tag, field)
+            return 0
+        return outer
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _check_member(
+        self,
+        field: cython.longlong,
+        tag: cython.longlong,
+        slot: cython.longlong,
+        word: cython.longlong,
+    ) -> cython.bint:
+        """Order, repetition and number of the entries of a group, at one of its members."""
+        position: cython.longlong = (word >> MEMBER_POSITION_SHIFT) & MEMBER_POSITION_MASK
+        if position == 1:
+            if self._group_entries > 0 and not self._check_required(self._base):
+                return False
+            if self._group_entries == self._group_count:
+                self._fault(16, self._group_tag, self._group_field)
+                return False
+            self._group_entries += 1
+            self._seen = 0
+            self._position = 0
+            self._stamp = self._next_stamp
+            self._next_stamp += 1
+        elif self._group_entries == 0:
+            self._fault(15, tag, field)
+            return False
+        elif self._stamps[slot] == self._stamp:
+            self._fault(13, tag, field)
+            return False
+        elif position < self._position and self._switches & CHECK_GROUP_ORDER:
+            self._fault(15, tag, field)
+            return False
+        self._position = position
+        return True
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _open_group(
+        self, field: cython.longlong, tag: cython.longlong, group: cython.longlong
+    ) -> cython.void:
+        """Put the present level aside and begin a group whose counter is this field."""
+        place: cython.longlong = self._level * LEVEL_WORDS
+        if self.parse_int(self.value_start[field], self.value_end[field]) != VALUE_OK:
+            self._fault(5, tag, field)
+            return
+        if self._level == GROUP_DEPTH_MAX:
+            self._fault(99, tag, field)
+            return
+        self._levels[place + LEVEL_BASE] = self._base
+        self._levels[place + LEVEL_STAMP] = self._stamp
+        self._levels[place + LEVEL_POSITION] = self._position
+        self._levels[place + LEVEL_SEEN] = self._seen
+        self._levels[place + LEVEL_COUNT] = self._group_count
+        self._levels[place + LEVEL_ENTRIES] = self._group_entries
+        self._levels[place + LEVEL_TAG] = self._group_tag
+        self._levels[place + LEVEL_FIELD] = self._group_field
+        self._level += 1
+        self._base = group * self._slot_count
+        self._stamp = self._next_stamp
+        self._next_stamp += 1
+        self._position = 0
+        self._seen = 0
+        self._group_count = self.number
+        self._group_entries = 0
+        self._group_tag = tag
+        self._group_field = field
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _close_group(self) -> cython.bint:
+        """End the innermost group: its last entry is whole, and there are as many as announced."""
+        place: cython.longlong
+        if self._group_entries > 0 and not self._check_required(self._base):
+            return False
+        if self._group_entries != self._group_count:
+            self._fault(16, self._group_tag, self._group_field)
+            return False
+        self._level -= 1
+        place = self._level * LEVEL_WORDS
+        self._base = self._levels[place + LEVEL_BASE]
+        self._stamp = self._levels[place + LEVEL_STAMP]
+        self._position = self._levels[place + LEVEL_POSITION]
+        self._seen = self._levels[place + LEVEL_SEEN]
+        self._group_count = self._levels[place + LEVEL_COUNT]
+        self._group_entries = self._levels[place + LEVEL_ENTRIES]
+        self._group_tag = self._levels[place + LEVEL_TAG]
+        self._group_field = self._levels[place + LEVEL_FIELD]
+        return True
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _check_required(self, base: cython.longlong) -> cython.bint:
+        """Whether `_seen` has all that the map requires; else the first missing is the fault."""
+        missing: cython.longlong = self._members[base] & ~self._seen
+        bit: cython.longlong = 1
+        tag: cython.longlong = 1
+        word: cython.longlong = 0
+        if missing == 0:
+            return True
+        while not (missing >> bit) & 1:
+            bit += 1
+        while word >> MEMBER_REQUIRED_SHIFT != bit:
+            tag += 1
+            word = 0
+            if self._tag_info[tag] != 0:
+                word = self._members[base + (self._tag_info[tag] & 0xFFFF)]
+        self._fault(1, tag, -1)
+        return False
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _close_message(self, m: cython.longlong, field: cython.longlong) -> cython.void:
+        """At CheckSum(10), field `field`: end open groups, then look for what is required."""
+        section: cython.longlong
+        if self.message[m + M_FIRST_TRAILER_FIELD] < 0:
+            self.message[m + M_FIRST_TRAILER_FIELD] = field
+        if self.message[m + M_FIRST_BODY_FIELD] < 0:
+            self.message[m + M_FIRST_BODY_FIELD] = self.message[m + M_FIRST_TRAILER_FIELD]
+        if self._reason >= 0:
+            return
+        while self._level > 0:
+            if not self._close_group():
+                return
+        if self._stamps[self._check_sum_slot] == self._stamp:
+            self._fault(13, CHECK_SUM, field)
+            return
+        self._section_seen[self._section] = self._seen
+        for section in range(SECTION_HEADER, SECTION_TRAILER + 1):
+            self._seen = self._section_seen[section]
+            if not self._check_required(self._section_base[section]):
+                if section == SECTION_HEADER:
+                    self.message[m + M_FLAGS] |= FLAG_HEADER_FAULT
+                return
+
+    # --- values --------------------------------------------------------------------------------
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _has_format(
+        self, kind: cython.longlong, start: cython.longlong, end: cython.longlong
+    ) -> cython.bint:
+        """Whether the value, which is not empty, is of its type's format."""
+        if kind == TYPE_FLOAT:
+            return self._is_float(start, end)
+        if kind == TYPE_CHAR:
+            return end == start + 1
+        if kind == TYPE_UTC_TIMESTAMP:
+            return self.parse_utc_timestamp(start, end) != VALUE_FORMAT
+        if kind == TYPE_INT:
+            return self.parse_int(start, end) != VALUE_FORMAT
+        if kind == TYPE_UNSIGNED or kind == TYPE_LENGTH or kind == TYPE_GROUP_COUNT:
+            return self.octets[start] != 45 and self.parse_int(start, end) != VALUE_FORMAT
+        if kind == TYPE_BOOLEAN:
+            return end == start + 1 and (self.octets[start] == 89 or self.octets[start] == 78)
+        if kind == TYPE_UTC_DATE or kind == TYPE_LOCAL_DATE:
+            return end == start + 8 and self._parse_date(start)
+        if kind == TYPE_UTC_TIME:
+            return self._parse_time(start, end)
+        if kind == TYPE_MONTH_YEAR:
+            return self._is_month_year(start, end)
+        if kind == TYPE_DAY_OF_MONTH:
+            return self.parse_int(start, end) == VALUE_OK and 1 <= self.number <= 31
+        return True
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _is_float(self, start: cython.longlong, end: cython.longlong) -> cython.bint:
+        """Sign '-' or none, digits, at most one point, at least one digit."""
+        position: cython.longlong = start
+        points: cython.int = 0
+        digits: cython.int = 0
+        if self.octets[start] == 45:
+            position += 1
+        while position < end:
+            if self._is_digit(position):
+                digits = 1
+            elif self.octets[position] == 46 and points == 0:
+                points = 1
+            else:
+                return False
+            position += 1
+        return digits == 1
+
+    @cython.ccall
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def parse_int(self, start: cython.longlong, end: cython.longlong) -> cython.int:
+        """Read digits, '-' before them or not, into `number`; give a VALUE_ code. O(length)."""
+        position: cython.longlong = start
+        value: cython.longlong = 0
+        tenth: cython.longlong = 461168601842738790  # 2^62 // 10: its tenfold and a digit fit
+        negative: cython.bint = False
+        if position < end and self.octets[position] == 45:
+            negative = True
+            position += 1
+        if position >= end:
+            return VALUE_FORMAT
+        code: cython.int = VALUE_OK
+        while position < end:
+            if not self._is_digit(position):
+                return VALUE_FORMAT
+            if value >= tenth:
+                code = VALUE_RANGE
+            else:
+                value = value * 10 + self.octets[position] - 48
+            position += 1
+        self.number = -value if negative else value
+        return code
+
+    @cython.ccall
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def parse_decimal(
+        self, start: cython.longlong, end: cython.longlong, decimals: cython.longlong
+    ) -> cython.int:
+        """Read a decimal into `number` as a count of 10^-decimals; give a VALUE_ code.
+
+        Exact: VALUE_DECIMALS where the value has more decimals than are counted and they are not
+        zeros, VALUE_RANGE from 2^62 up. Wrong format goes before both. O(length + decimals).
+        """
+        position: cython.longlong = start
+        value: cython.longlong = 0
+        tenth: cython.longlong = 461168601842738790
+        left: cython.longlong = decimals
+        code: cython.int = VALUE_OK
+        negative: cython.bint = False
+        point: cython.bint = False
+        any_digit: cython.bint = False
+        octet: cython.int
+        if position < end and self.octets[position] == 45:
+            negative = True
+            position += 1
+        while position < end:
+            octet = self.octets[position]
+            position += 1
+            if octet == 46 and not point:
+                point = True
+                continue
+            if octet < 48 or octet > 57:
+                return VALUE_FORMAT
+            any_digit = True
+            if point:
+                if left == 0:
+                    if octet != 48 and code == VALUE_OK:
+                        code = VALUE_DECIMALS
+                    continue
+                left -= 1
+            if value >= tenth:
+                code = VALUE_RANGE
+            else:
+                value = value * 10 + octet - 48
+        if not any_digit:
+            return VALUE_FORMAT
+        while left > 0 and value != 0:
+            if value >= tenth:
+                return VALUE_RANGE
+            value *= 10
+            left -= 1
+        self.number = -value if negative else value
+        return code
+
+    @cython.ccall
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def parse_utc_timestamp(self, start: cython.longlong, end: cython.longlong) -> cython.int:
+        """Read YYYYMMDD-HH:MM:SS[.f], f of 1 to 12 digits, second 60 allowed; give a VALUE_ code.
+
+        `number` gets nanoseconds since the epoch, what is finer cut off; `digits` those of f.
+        VALUE_RANGE: a date, but outside of 1970 to 2261.
+        """
+        if end < start + 17 or self.octets[start + 8] != 45 or not self._parse_date(start):
+            return VALUE_FORMAT
+        if not self._parse_time(start + 9, end):
+            return VALUE_FORMAT
+        if not 19700101 <= self._date_text < 22620101:
+            return VALUE_RANGE
+        self.number += self._date_ns
+        return VALUE_OK
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _parse_date(self, start: cython.longlong) -> cython.bint:
+        """Whether YYYYMMDD of the calendar stands here; `_date_ns` gets its midnight.
+
+        It is computed anew only where it is not the date read before, which it nearly always is.
+        """
+        text: cython.longlong = 0
+        position: cython.longlong
+        year: cython.longlong
+        month: cython.longlong
+        day: cython.longlong
+        for position in range(start, start + 8):
+            if not self._is_digit(position):
+                return False
+            text = text * 10 + self.octets[position] - 48
+        if text == self._date_text:
+            return True
+        year = text // 10000
+        month = text // 100 % 100
+        day = text % 100
+        if month < 1 or month > 12 or day < 1 or day > days_in_month(year, month):
+            return False
+        self._date_text = text
+        self._date_ns = 0
+        if 1970 <= year < 2262:
+            self._date_ns = days_from_epoch(year, month, day) * 86_400 * 1_000_000_000
+        return True
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _parse_time(self, start: cython.longlong, end: cython.longlong) -> cython.bint:
+        """Whether HH:MM:SS[.f] stands here; `number` gets nanoseconds, `digits` those of f."""
+        hour: cython.longlong
+        minute: cython.longlong
+        second: cython.longlong
+        fraction: cython.longlong = 0
+        position: cython.longlong
+        if end < start + 8 or self.octets[start + 2] != 58 or self.octets[start + 5] != 58:
+            return False
+        hour = self._two_digits(start)
+        minute = self._two_digits(start + 3)
+        second = self._two_digits(start + 6)
+        if hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 60:
+            return False
+        self.digits = 0
+        if end > start + 8:
+            if self.octets[start + 8] != 46 or end == start + 9 or end > start + 21:
+                return False
+            for position in range(start + 9, end):
+                if not self._is_digit(position):
+                    return False
+                if position < start + 18:
+                    fraction = fraction * 10 + self.octets[position] - 48
+            self.digits = end - start - 9
+            position = end
+            while position < start + 18:
+                fraction *= 10
+                position += 1
+        self.number = ((hour * 60 + minute) * 60 + second) * 1_000_000_000 + fraction
+        return True
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _two_digits(self, position: cython.longlong) -> cython.longlong:
+        if not (self._is_digit(position) and self._is_digit(position + 1)):
+            return -1
+        return self.octets[position] * 10 + self.octets[position + 1] - 528
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _is_month_year(self, start: cython.longlong, end: cython.longlong) -> cython.bint:
+        """Whether YYYYMM, YYYYMMDD or YYYYMMwN (week 1 to 5) stands here."""
+        month: cython.longlong
+        if end == start + 8:
+            if self.octets[start + 6] == 119:  # w
+                if self.octets[start + 7] < 49 or self.octets[start + 7] > 53:
+                    return False
+            else:
+                return self._parse_date(start)
+        elif end != start + 6:
+            return False
+        if self._two_digits(start) < 0 or self._two_digits(start + 2) < 0:
+            return False
+        month = self._two_digits(start + 4)
+        return 1 <= month <= 12
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _in_enumeration(
+        self,
+        enum: cython.longlong,
+        kind: cython.longlong,
+        start: cython.longlong,
+        end: cython.longlong,
+    ) -> cython.bint:
+        """Whether the value, or each of its values separated by single blanks, is enumerated."""
+        position: cython.longlong = start
+        if kind != TYPE_MULTIPLE_STRING and kind != TYPE_MULTIPLE_CHAR:
+            return self._is_enumerated(enum, start, end)
+        while position < end:
+            if self.octets[position] == 32:
+                if not self._is_enumerated(enum, start, position):
+                    return False
+                start = position + 1
+            position += 1
+        return self._is_enumerated(enum, start, end)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _is_enumerated(
+        self, enum: cython.longlong, start: cython.longlong, end: cython.longlong
+    ) -> cython.bint:
+        length: cython.longlong = end - start
+        octet: cython.longlong
+        place: cython.longlong
+        offset: cython.longlong
+        index: cython.longlong
+        hashed: cython.longlong
+        if length == 1:
+            octet = self.octets[start]
+            return (self._enum_bits[enum * 4 + (octet >> 6)] >> (octet & 63)) & 1
+        hashed = ((enum * HASH_PRIME) ^ HASH_BASIS) & HASH_MASK
+        for index in range(start, end):
+            hashed = ((hashed ^ self.octets[index]) * HASH_PRIME) & HASH_MASK
+        place = hashed & (self._enum_places - 1)
+        while self._enum_table[place * 3] != 0:
+            if self._enum_table[place * 3] == enum and self._enum_table[place * 3 + 2] == length:
+                offset = self._enum_table[place * 3 + 1]
+                index = 0
+                while (
+                    index < length
+                    and self._enum_octets[offset + index] == self.octets[start + index]
+                ):
+                    index += 1
+                if index == length:
+                    return True
+            place = (place + 1) & (self._enum_places - 1)
+        return False
+
+    # --- for callers in Python -----------------------------------------------------------------
+
+    def scan_bytes(self, data: bytes) -> int:
+        """Scan bytes that stand elsewhere, in place of the buffer, which is let go."""
+        self.octets = memoryview(data)
+        return self.scan(0, len(data))
+
+    def word(self, index: int, word: int) -> int:
+        """A word (M_ constant) of message `index` of the last scan."""
+        return self.message[self._row(index) + word]
+
+    def message_bytes(self, index: int) -> bytes:
+        """A copy of the bytes of message `index`, as they came."""
+        m = self._row(index)
+        return bytes(self.octets[self.message[m + M_START] : self.message[m + M_END]])
+
+    def get(self, index: int, tag: int) -> bytes | None:
+        """The value of the first field of that tag in message `index`, or None."""
+        m = self._row(index)
+        first = self.message[m + M_FIRST_FIELD]
+        for field in range(first, first + self.message[m + M_FIELD_COUNT]):
+            if self.tag[field] == tag:
+                return self.value(field)
+        return None
+
+    def fields(self, index: int) -> list[tuple[int, bytes]]:
+        """All fields of message `index` in their order; none where it is not MSG_OK."""
+        m = self._row(index)
+        first = self.message[m + M_FIRST_FIELD]
+        return [
+            (self.tag[field], self.value(field))
+            for field in range(first, first + self.message[m + M_FIELD_COUNT])
+        ]
+
+    def value(self, field: int) -> bytes:
+        """A copy of the value of a field of the field table."""
+        return bytes(self.octets[self.value_start[field] : self.value_end[field]])
+
+    def _row(self, index: int) -> int:
+        if not 0 <= index < self.count:
+            raise IndexError(f"no message {index} among {self.count}")
+        return index * MSG_WORDS
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def days_in_month(year: cython.longlong, month: cython.longlong) -> cython.longlong:
+    """Days of a month of the Gregorian calendar."""
+    if month == 2:
+        if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0):
+            return 29
+        return 28
+    if month == 4 or month == 6 or month == 9 or month == 11:
+        return 30
+    return 31
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def days_from_epoch(
+    year: cython.longlong, month: cython.longlong, day: cython.longlong
+) -> cython.longlong:
+    """Days from 1970-01-01 to a date of the Gregorian calendar, of year 0 and later.
+
+    Counts years from March, so that the leap day is the last of its year.
+    """
+    from_march: cython.longlong = (month + 9) % 12
+    march_year: cython.longlong = year if month > 2 else year - 1
+    return (
+        march_year * 365
+        + march_year // 4
+        - march_year // 100
+        + march_year // 400
+        + (153 * from_march + 2) // 5
+        + day
+        - 719469
+    )
