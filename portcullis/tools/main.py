@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "bench": "portcullis.tools.bench",
     "demo": "portcullis.tools.demo",
     "journal": "portcullis.tools.journal",
+    "password": "portcullis.tools.password",
 }
 
 
@@ -34,8 +35,18 @@ class _LazyGroup(click.Group):
         return found
 
 
+def version_text() -> str:
+    """Version and mode, and a warning where a compiled module is older than its source."""
+    text = f"portcullis {__version__} ({_build.mode()})"
+    stale = _build.stale_modules()
+    if stale:
+        text += "\nwarning: the source changed after it was compiled (make build): "
+        text += ", ".join(stale)
+    return text
+
+
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, message=f"%(prog)s %(version)s ({_build.mode()})")
+@click.version_option(__version__, message=version_text())
 def main() -> None:
     """An order gateway: FIX 4.4 in, matched, journaled, reports out."""
 

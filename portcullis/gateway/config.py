@@ -1,0 +1,231 @@
+"""Loading a configuration: TOML in, checked values or one clear line out.
+
+Owns how files are found and how what is wrong is said: ConfigError names file, key and what was
+expected, and nothing listens before all is checked. The keys themselves are in `config_schema`;
+what they mean for the engine is in `registry`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import tomllib
+import zoneinfo
+from importlib import resources
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from portcullis.gateway.config_schema import Config, FixClient, Instrument, OuchClient
+from portcullis.gateway.config_values import decode
+
+EMBEDDED = "embedded default"
+PRODUCT_MAX = 1 << 62  # price x quantity of an order, in units: see docs/architecture.md, Numbers
+DECIMALS_MAX = 9  # with them and a bound of 2^62 a price still has nine digits before the point
+OUCH_DECIMALS = 4  # of prices on the wire
+_WHERE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`")
+_MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text is one line for the person who wrote it."""
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A checked configuration and where its relative paths begin."""
+
+    config: Config
+    source: str
+    folder: Path
+
+    def path(self, text: str) -> Path:
+        """A path of the file: relative ones begin at its folder."""
+        return self.folder / text
+
+
+def load(path: Path | None) -> Loaded:
+    """Load a file, or the embedded default. ConfigError says what is wrong in one line."""
+    if path is None:
+        text = resources.files("portcullis.gateway").joinpath("default.toml").read_text()
+        return Loaded(parse(text, EMBEDDED), EMBEDDED, Path())
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: expected UTF-8 text") from None
+    return Loaded(parse(text, str(path)), str(path), path.parent)
+
+
+def parse(text: str, source: str) -> Config:
+    """Turn TOML into a checked configuration."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source}: expected TOML: {error}") from None
+    try:
+        config = msgspec.convert(document, Config, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{source}: {_explain(str(error), document)}") from None
+    problem = _inconsistency(config)
+    if problem is not None:
+        raise ConfigError(f"{source}: {problem}")
+    return config
+
+
+def _decode(kind: type[Any], value: object) -> object:
+    return decode(kind, value)
+
+
+# --- what is wrong, in words -------------------------------------------------------------------
+
+
+def _explain(message: str, document: dict[str, Any]) -> str:
+    """msgspec's message as `[table] key name: what was expected`."""
+    match = _WHERE.search(message)
+    path = match["path"] if match else ""
+    text = message[: match.start()] if match else message
+    steps: list[str | int] = [
+        int(step) if step.isdigit() else step for step in re.findall(r"\w+", path)
+    ]
+    kind, value = _walk(steps, document)
+    unknown = _UNKNOWN.match(text)
+    if unknown:
+        known = ", ".join(_keys(kind))
+        return f"{_place([*steps, unknown['name']])}: unknown; expected one of {known}"
+    missing = _MISSING.match(text)
+    if missing:
+        return f"{_place([*steps, missing['name']])}: missing; it has no default"
+    if text.startswith(("Invalid enum value", "Invalid value")):
+        choices = " or ".join(f'"{choice}"' for choice in _choices(kind))
+        return f"{_place(steps)}: expected {choices}, got {value!r}"
+    said = text.replace("`array`", "an array").replace("`object`", "a table").replace("`", "")
+    if ", got" not in said and value is not None:
+        said += f", got {value!r}"
+    return f"{_place(steps)}: {said[0].lower()}{said[1:]}"
+
+
+def _place(steps: list[str | int]) -> str:
+    """Where it stands, as TOML shows it: `[listen] key fix`, `[[session]] 2 key client`."""
+    where = ""
+    names = [step for step in steps if isinstance(step, str)]
+    table = names[0] if names else ""
+    position = steps[1] if len(steps) > 1 and isinstance(steps[1], int) else None
+    if position is not None:
+        where = f"[[{table}]] {position + 1}"
+    elif len(names) > 1:
+        where = f"[{table}]"
+    else:
+        return f"key {table}"
+    return f"{where} key {names[1]}" if len(names) > 1 else where
+
+
+def _walk(steps: list[str | int], document: Any) -> tuple[Any, Any]:
+    """The type that stands at a place of the schema, and the value that stands there."""
+    kind: Any = Config
+    value: Any = document
+    for step in steps:
+        if isinstance(step, int):
+            value = value[step]
+            kind = get_args(kind)[0]
+        elif step == "protocol":
+            return Literal["fix", "ouch"], value.get(step)
+        else:
+            kind = get_type_hints(_one(kind, value))[step]
+            value = value.get(step)
+        if get_origin(kind) in (Union, UnionType) and type(None) in get_args(kind):
+            kind = next(part for part in get_args(kind) if part is not type(None))
+    return _one(kind, value), value
+
+
+def _one(kind: Any, value: Any) -> Any:
+    """Of the two kinds of session, the one meant."""
+    if get_origin(kind) in (Union, UnionType):
+        ouch = isinstance(value, dict) and value.get("protocol") == "ouch"
+        return OuchClient if ouch else FixClient
+    return kind
+
+
+def _keys(kind: Any) -> list[str]:
+    names = [entry.name for entry in msgspec.structs.fields(kind)]
+    return ["protocol", *names] if kind in (FixClient, OuchClient) else names
+
+
+def _choices(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) is Literal else ()
+
+
+# --- what does not go together -----------------------------------------------------------------
+
+
+def _inconsistency(config: Config) -> str | None:
+    """The first rule between keys that does not hold, or None."""
+    seen: set[str] = set()
+    for number, instrument in enumerate(config.instrument, 1):
+        problem = _instrument_problem(instrument)
+        if instrument.symbol in seen:
+            problem = "key symbol: stands twice"
+        if problem:
+            return f"[[instrument]] {number} {problem}"
+        seen.add(instrument.symbol)
+    identities: set[tuple[str, str]] = set()
+    for number, session in enumerate(config.session, 1):
+        if isinstance(session, OuchClient):
+            identity, key = ("", session.username), "username"
+            problem = None
+        else:
+            identity, key = (config.comp_id_of(session), session.client), "client"
+            problem = _session_problem(session)
+        if identity in identities:
+            problem = f"key {key}: this pair of CompIDs stands twice"
+        if problem:
+            return f"[[session]] {number} {problem}"
+        identities.add(identity)
+    try:
+        zoneinfo.ZoneInfo(config.day.timezone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        return f'[day] key timezone: expected a zone such as "UTC", got {config.day.timezone!r}'
+    limits = config.limits
+    if limits.unauthenticated > limits.connections:
+        return "[limits] key unauthenticated: expected at most limits.connections"
+    if limits.read_bytes < 2 * limits.message_bytes:
+        return "[limits] key read_bytes: expected at least twice limits.message_bytes"
+    for key, named in (("instruments", config.instrument), ("sessions", config.session)):
+        if len(named) > getattr(limits, key):
+            return f"[limits] key {key}: expected at least {len(named)}, for so many are named"
+    return None
+
+
+def _instrument_problem(instrument: Instrument) -> str | None:
+    if instrument.route != "book":
+        return f'key route: expected "book"; "{instrument.route}" is not served by this version'
+    if instrument.ouch is not None and instrument.tick.decimals > OUCH_DECIMALS:
+        return "key tick: expected a multiple of 0.0001, for the instrument has an OUCH name"
+    prices, quantities = instrument.price_places, instrument.qty_places
+    for key, places, value in (
+        ("tick", prices, instrument.tick),
+        ("lot", quantities, instrument.lot),
+        ("price_max", prices, instrument.price_max),
+        ("qty_max", quantities, instrument.qty_max),
+    ):
+        if places > DECIMALS_MAX:
+            return f"key {key}: expected at most {DECIMALS_MAX} decimals, got {value}"
+        if value is not None and value.decimals > places:
+            return f"key {key}: expected at most {places} decimals, got {value}"
+    if instrument.price_units_max(prices) * instrument.qty_units_max(quantities) >= PRODUCT_MAX:
+        return "key price_max: expected price_max x qty_max, in units of tick and lot, below 2^62"
+    return None
+
+
+def _session_problem(session: FixClient) -> str | None:
+    if session.password_hash and session.password_file:
+        return "key password_file: expected either this or password_hash"
+    for text in session.addresses:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError:
+            return f'key addresses: expected a network such as "10.1.0.0/16", got {text!r}'
+    return None

@@ -1,0 +1,404 @@
+"""Which keys a configuration has, what they default to and why.
+
+Owns the schema: one class a table, each key with its bounds and its description, so that
+docs/configuration.md is made from here (`config_document`). Knows no file and no rule between
+keys; `config` loads, checks and explains.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, field
+
+from portcullis.gateway.config_values import Address, Clock, Decimal, Duration, Size
+
+ASCII_NAME = r"^[!-~]{1,64}$"
+CompId = Annotated[str, Meta(pattern=ASCII_NAME)]
+Name = Annotated[str, Meta(pattern=r"^[!-~]{1,24}$")]
+OuchSymbol = Annotated[str, Meta(pattern=r"^[A-Z0-9]{1,8}$")]
+OUCH_PRICE_MAX = Decimal("199999.99")
+UNITS_MAX = 10**9  # default bound of prices and quantities: their product stays below 2^62
+Decimals = Annotated[int, Meta(ge=0, le=9)]
+Count = Annotated[int, Meta(ge=1, le=1 << 31)]
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the file; unknown keys are refused, for a misspelt limit is no limit."""
+
+
+class Gateway(_Table, frozen=True):
+    name: Annotated[
+        CompId,
+        Meta(description="The gateway's name: CompID of its sessions where they name none."),
+    ] = "PORTCULLIS"
+    data_dir: Annotated[
+        str,
+        Meta(
+            description="Where the journal lives; relative to this file. `--data` goes before it."
+        ),
+    ] = "data"
+
+
+class Listen(_Table, frozen=True):
+    fix: Annotated[Address, Meta(description="FIX order entry.")] = Address("127.0.0.1:9878")
+    ouch: Annotated[
+        Address | None, Meta(description="OUCH over SoupBinTCP. Not served by this version.")
+    ] = None
+    control: Annotated[
+        Address | None, Meta(description="Control API, HTTP. Not served by this version.")
+    ] = None
+
+
+class Journal(_Table, frozen=True):
+    sync: Annotated[
+        Literal["none", "interval", "batch"],
+        Meta(
+            description="When written rows are"
+            " forced to disk. A killed process loses nothing with any of them; a machine that"
+            " stops loses nothing with `batch`, which waits for the disk before anything is sent."
+        ),
+    ] = "interval"
+    sync_interval: Annotated[
+        Duration, Meta(description="For `interval`: how much a machine that stops may lose.")
+    ] = Duration(50_000_000)
+    segment_rows: Annotated[
+        int,
+        Meta(
+            ge=1 << 15,
+            le=1 << 26,
+            multiple_of=32,
+            description="Rows of 128 bytes in one segment file, which a helper process writes"
+            " ahead: a second's rows at full rate.",
+        ),
+    ] = 1 << 20
+    address_space: Annotated[
+        Size,
+        Meta(
+            description="Address range reserved for the journal, not"
+            " memory; one range holds every row, so this bounds the rows a process can map."
+        ),
+    ] = Size(1 << 40)
+    snapshot_every: Annotated[
+        Count,
+        Meta(
+            description="Rows between snapshots. Not served by this"
+            " version: a restart replays the journal."
+        ),
+    ] = 20_000_000
+
+
+class Day(_Table, frozen=True):
+    end: Annotated[
+        Clock, Meta(description="When the trading day ends. Not served by this version.")
+    ] = Clock("00:00")
+    timezone: Annotated[str, Meta(description="Zone of `end`, a name of the IANA database.")] = (
+        "UTC"
+    )
+
+
+class Stream(_Table, frozen=True):
+    """A multicast stream of reports."""
+
+    name: Annotated[Name, Meta(description="Its name. Streams are not served by this version.")]
+    groups: Annotated[
+        list[Address],
+        Meta(min_length=1, max_length=2, description="Multicast groups; a second one is line B."),
+    ]
+    interface: Annotated[str, Meta(description="Address of the interface to send from.")] = (
+        "127.0.0.1"
+    )
+    ttl: Annotated[int, Meta(ge=0, le=255, description="How many routers a packet may pass.")] = 0
+    retransmit: Annotated[Address | None, Meta(description="Retransmission, UDP.")] = None
+    replay: Annotated[Address | None, Meta(description="Replay, TCP.")] = None
+
+
+class Instrument(_Table, frozen=True):
+    symbol: Annotated[Name, Meta(description="Symbol(55) as clients write it.")]
+    tick: Annotated[
+        Decimal,
+        Meta(
+            description="Prices are multiples of it; its digits behind the"
+            " point are the instrument's price decimals."
+        ),
+    ]
+    lot: Annotated[
+        Decimal,
+        Meta(
+            description="Quantities are multiples of it; its digits behind"
+            " the point are the quantity decimals."
+        ),
+    ]
+    price_decimals: Annotated[
+        Decimals | None,
+        Meta(
+            description="More decimals than `tick`"
+            " needs, for a finer tick one day: they are fixed when the symbol is first used.",
+        ),
+    ] = None
+    qty_decimals: Annotated[Decimals | None, Meta(description="The same for `lot`.")] = None
+    price_max: Annotated[
+        Decimal | None,
+        Meta(
+            description="Highest price accepted. Default: 10^9"
+            " units of the last price digit; with `ouch` 199999.99, which its fills can say."
+        ),
+    ] = None
+    qty_max: Annotated[
+        Decimal | None,
+        Meta(
+            description="Largest quantity accepted. Default: 10^9"
+            " units of the last quantity digit. price_max x qty_max in units stays below 2^62, so"
+            " that no sum of an order overflows."
+        ),
+    ] = None
+    route: Annotated[
+        Literal["book", "deribit"],
+        Meta(
+            description="Where its orders go. `deribit` is not served by this version and refused."
+        ),
+    ] = "book"
+    ouch: Annotated[OuchSymbol | None, Meta(description="Its name in OUCH.")] = None
+    short_marking: Annotated[
+        bool, Meta(description="Whether sides 5 and 6 (sell short) are accepted.")
+    ] = True
+    halted: Annotated[bool, Meta(description="Refuse new orders; cancels pass.")] = False
+
+    @property
+    def price_places(self) -> int:
+        """Decimals that its prices count in."""
+        return self.tick.decimals if self.price_decimals is None else self.price_decimals
+
+    @property
+    def qty_places(self) -> int:
+        """Decimals that its quantities count in."""
+        return self.lot.decimals if self.qty_decimals is None else self.qty_decimals
+
+    def price_units_max(self, places: int) -> int:
+        """Highest price, in units of 10^-places; ValueError where it has more decimals."""
+        if self.price_max is not None:
+            return self.price_max.scaled(places)
+        return OUCH_PRICE_MAX.scaled(places) if self.ouch is not None else UNITS_MAX
+
+    def qty_units_max(self, places: int) -> int:
+        """Largest quantity, in units of 10^-places; ValueError where it has more decimals."""
+        return UNITS_MAX if self.qty_max is None else self.qty_max.scaled(places)
+
+
+class FixClient(_Table, frozen=True, tag_field="protocol", tag="fix"):
+    """A FIX session."""
+
+    client: Annotated[CompId, Meta(description="Their CompID.")]
+    account: Annotated[Name, Meta(description="The account of orders that name none.")]
+    comp_id: Annotated[
+        CompId | None,
+        Meta(description="Ours: the SenderCompID of what we send. Default: `gateway.name`."),
+    ] = None
+    version: Annotated[Literal["FIX.4.4"], Meta(description="BeginString.")] = "FIX.4.4"
+    accounts: Annotated[list[Name], Meta(description="Further accounts its orders may name.")] = (
+        field(default_factory=list)
+    )
+    dictionary: Annotated[
+        str,
+        Meta(
+            description="Dictionary in QuickFIX's XML format: a file, or"
+            " the one that comes with Portcullis."
+        ),
+    ] = "FIX44.xml"
+    application: Annotated[
+        Literal["orders", "echo"],
+        Meta(description="`echo` sends application messages back, for session conformance runs."),
+    ] = "orders"
+    enabled: Annotated[bool, Meta(description="False: Logons are answered by closing.")] = True
+    addresses: Annotated[
+        list[str],
+        Meta(description='Networks it may come from, such as "10.1.0.0/16"; none: from anywhere.'),
+    ] = field(default_factory=list)
+    password_hash: Annotated[
+        str | None,
+        Meta(
+            description="Password(554) as"
+            " `scrypt:n:r:p:salt:hash`, salt and hash in hex. Default: no password asked."
+        ),
+    ] = None
+    password_file: Annotated[
+        str | None,
+        Meta(description="File that holds such a hash; relative to this file."),
+    ] = None
+    reset_on_logon: Annotated[bool, Meta(description="Both numbers to 1 at each Logon.")] = False
+    accept_reset: Annotated[
+        Literal["always", "once_per_day", "never"],
+        Meta(description="Whether ResetSeqNumFlag(141)=Y is honoured."),
+    ] = "always"
+    logon_reject: Annotated[
+        Literal["silent", "logout"],
+        Meta(description="How a Logon that fails authentication is answered."),
+    ] = "silent"
+    next_expected: Annotated[
+        bool, Meta(description="NextExpectedMsgSeqNum(789) in our Logon, and theirs obeyed.")
+    ] = False
+    sending_time_window: Annotated[
+        Duration,
+        Meta(description="How far SendingTime(52) may be from our clock: QuickFIX's default."),
+    ] = Duration(120_000_000_000)
+    stale_after: Annotated[
+        Duration,
+        Meta(
+            description="A possible duplicate (43=Y) that was first"
+            " sent longer ago than this must not trade."
+        ),
+    ] = Duration(5_000_000_000)
+    missing_conditional: Annotated[
+        Literal["report", "j"],
+        Meta(
+            description="How an order without"
+            " 38, 44 or 55 is answered: refused by 8, or by BusinessMessageReject."
+        ),
+    ] = "report"
+    mass_cancel_scope: Annotated[
+        Literal["account", "session"], Meta(description="What a mass cancel reaches.")
+    ] = "account"
+    held_messages_max: Annotated[
+        Count,
+        Meta(
+            description="Messages kept that came ahead of a gap:"
+            " a second of a busy client. What does not fit is asked for again."
+        ),
+    ] = 4096
+    held_bytes_max: Annotated[Size, Meta(description="And their bytes.")] = Size(2 << 20)
+
+
+class OuchClient(_Table, frozen=True, tag_field="protocol", tag="ouch"):
+    """An OUCH session. Not served by this version."""
+
+    username: Annotated[
+        str, Meta(pattern=r"^[A-Za-z0-9]{1,6}$", description="SoupBinTCP username.")
+    ]
+    account: Annotated[Name, Meta(description="The account of its orders.")]
+    password_hash: Annotated[str | None, Meta(description="As for FIX.")] = None
+    password_file: Annotated[str | None, Meta(description="As for FIX.")] = None
+
+
+class Limits(_Table, frozen=True):
+    connections: Annotated[
+        Count,
+        Meta(
+            description="Open connections; one more is closed at"
+            " once. The goal of 10,000 sessions and some room."
+        ),
+    ] = 11_000
+    unauthenticated: Annotated[
+        Count,
+        Meta(
+            description="Of them those that have not logged on:"
+            " each costs a socket and at most one message of memory."
+        ),
+    ] = 512
+    logon_timeout: Annotated[
+        Duration,
+        Meta(
+            description="Time for the Logon, whole: a peer that"
+            " drips it byte by byte gets no more."
+        ),
+    ] = Duration(10_000_000_000)
+    message_bytes: Annotated[
+        Size,
+        Meta(
+            description="Longest message. A bigger BodyLength is garbled at once, not waited for."
+        ),
+    ] = Size(16 << 10)
+    read_bytes: Annotated[
+        Size,
+        Meta(
+            description="Read per connection and turn of the loop, so"
+            " that one flood does not hold the others up."
+        ),
+    ] = Size(256 << 10)
+    write_bytes: Annotated[
+        Size, Meta(description="Sent per session and turn, resends included.")
+    ] = Size(1 << 20)
+    write_high_water: Annotated[
+        Size,
+        Meta(
+            description="Bytes a slow client may leave unread"
+            " before its cursor stops; its reports wait in the journal."
+        ),
+    ] = Size(1 << 20)
+    close_timeout: Annotated[
+        Duration,
+        Meta(
+            description="A client that is to be disconnected has"
+            " so long to read what it is owed; then the connection is cut."
+        ),
+    ] = Duration(5_000_000_000)
+    credential_checks: Annotated[
+        Count,
+        Meta(
+            description="Passwords being checked at once;"
+            " further Logons are refused. One check takes 40 ms of a processor."
+        ),
+    ] = 64
+    stop_timeout: Annotated[
+        Duration, Meta(description="At a stop: time for clients to answer our Logout.")
+    ] = Duration(2_000_000_000)
+    orders: Annotated[
+        Count, Meta(description="Live orders; full: new ones are refused by name.")
+    ] = 1 << 19
+    ids: Annotated[
+        Count,
+        Meta(
+            description="ClOrdIDs remembered; full: new orders are refused,"
+            " never is an id forgotten."
+        ),
+    ] = 1 << 22
+    levels: Annotated[Count, Meta(description="Price levels over all books.")] = 1 << 16
+    instruments: Annotated[Count, Meta(description="Instruments ever configured.")] = 1024
+    accounts: Annotated[Count, Meta(description="Accounts ever configured.")] = 4096
+    sessions: Annotated[Count, Meta(description="Sessions ever configured.")] = 16_384
+
+
+class Log(_Table, frozen=True):
+    file: Annotated[
+        str | None,
+        Meta(description="Event log, JSON lines; relative to this file. Default: standard error."),
+    ] = None
+    queue: Annotated[
+        Count,
+        Meta(
+            description="Lines that wait when the log's reader is slow;"
+            " further ones are dropped and counted."
+        ),
+    ] = 4096
+
+
+class Config(_Table, frozen=True):
+    """A whole configuration, checked."""
+
+    gateway: Gateway = field(default_factory=Gateway)
+    listen: Listen = field(default_factory=Listen)
+    journal: Journal = field(default_factory=Journal)
+    day: Day = field(default_factory=Day)
+    limits: Limits = field(default_factory=Limits)
+    log: Log = field(default_factory=Log)
+    stream: list[Stream] = field(default_factory=list)
+    instrument: list[Instrument] = field(default_factory=list)
+    session: list[FixClient | OuchClient] = field(default_factory=list)
+
+    def fix_sessions(self) -> list[FixClient]:
+        return [one for one in self.session if isinstance(one, FixClient)]
+
+    def comp_id_of(self, session: FixClient) -> str:
+        """Our CompID towards a session."""
+        return session.comp_id or self.gateway.name
+
+    def not_served(self) -> list[str]:
+        """Keys that are accepted and do nothing in this version."""
+        found = [f"listen.{key}" for key in ("ouch", "control") if getattr(self.listen, key)]
+        found += [f"stream {one.name}" for one in self.stream]
+        found += [f"session {o.username}" for o in self.session if isinstance(o, OuchClient)]
+        if self.journal.snapshot_every != Journal().snapshot_every:
+            found.append("journal.snapshot_every")
+        if self.day != Day():
+            found.append("day")
+        return found

@@ -1,0 +1,185 @@
+"""Each way to get a configuration wrong, and the line that says so."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from portcullis.gateway import config_document
+from portcullis.gateway.config import ConfigError, load, parse
+from portcullis.gateway.config_schema import FixClient
+
+ROOT = Path(__file__).parent.parent.parent
+
+INSTRUMENT = """
+[[instrument]]
+symbol = "BTC-USD"
+tick = "0.01"
+lot = "0.0001"
+"""
+SESSION = """
+[[session]]
+protocol = "fix"
+client = "CLIENT1"
+account = "ACME"
+"""
+# The sample of docs/architecture.md: everything that later parts bring must load today.
+WHOLE = """
+[gateway]
+name = "PORTCULLIS"
+data_dir = "data"
+[listen]
+fix = "127.0.0.1:9878"
+ouch = "127.0.0.1:9879"
+control = "127.0.0.1:9880"
+[journal]
+sync = "interval"
+sync_interval = "50ms"
+snapshot_every = 20_000_000
+[day]
+end = "00:00"
+timezone = "UTC"
+[[stream]]
+name = "reports"
+groups = ["239.255.13.1:9881"]
+interface = "127.0.0.1"
+ttl = 0
+retransmit = "127.0.0.1:9882"
+replay = "127.0.0.1:9883"
+[[instrument]]
+symbol = "BTC-USD"
+ouch = "BTCUSD"
+tick = "0.01"
+lot = "0.0001"
+route = "book"
+[[session]]
+protocol = "fix"
+version = "FIX.4.4"
+comp_id = "PORTCULLIS"
+client = "CLIENT1"
+account = "ACME"
+dictionary = "FIX44.xml"
+reset_on_logon = false
+application = "orders"
+[[session]]
+protocol = "ouch"
+username = "OUCH1"
+password_file = "secrets/ouch1"
+account = "ACME"
+"""
+
+WRONG = [
+    # what is written, what the line must say behind "gateway.toml: "
+    ("[listen", "expected TOML"),
+    ("[listne]\nfix = 1", "key listne: unknown; expected one of gateway, listen"),
+    ('[listen]\nfxi = "127.0.0.1:1"', "[listen] key fxi: unknown; expected one of fix, ouch"),
+    ("[listen]\nfix = 9878", '[listen] key fix: expected an address such as "127.0.0.1:9878"'),
+    ('[listen]\nfix = "9878"', "[listen] key fix: expected an address"),
+    ('[listen]\nfix = "127.0.0.1:70000"', "[listen] key fix: expected an address"),
+    ('[listen]\nfix = "nowhere:9878"', "[listen] key fix: expected an address"),
+    ('listen = "127.0.0.1:9878"', "key listen: expected a table, got str"),
+    ('[journal]\nsync = "always"', 'expected "none" or "interval" or "batch", got \'always\''),
+    ('[journal]\nsync_interval = "50"', 'key sync_interval: expected a duration such as "50ms"'),
+    ("[journal]\nsync_interval = 50", "[journal] key sync_interval: expected a duration"),
+    ('[journal]\nsegment_rows = "many"', "[journal] key segment_rows: expected int, got str"),
+    ("[journal]\nsegment_rows = 100", "[journal] key segment_rows: expected int >= 32768"),
+    ("[journal]\nsegment_rows = 40001", "[journal] key segment_rows: expected int that's"),
+    ('[limits]\nread_bytes = "1 MB"', "[limits] key read_bytes: expected a size"),
+    ('[limits]\nread_bytes = "16KiB"', "[limits] key read_bytes: expected at least twice"),
+    ("[limits]\norders = 0", "[limits] key orders: expected int >= 1, got 0"),
+    ("[limits]\nconnections = 10", "[limits] key unauthenticated: expected at most"),
+    ('[day]\ntimezone = "Mars/Base"', "[day] key timezone: expected a zone"),
+    ('[day]\nend = "25:00"', "[day] key end: expected a time of day"),
+    ('[[stream]]\nname = "r"\ngroups = []', "[[stream]] 1 key groups: expected an array of"),
+    ('[[instrument]]\nsymbol = "A"\ntick = "1"', "[[instrument]] 1 key lot: missing"),
+    (INSTRUMENT.replace('"0.01"', "0.01"), "[[instrument]] 1 key tick: expected a decimal"),
+    (INSTRUMENT.replace('"0.01"', '"0.00"'), "[[instrument]] 1 key tick: expected a decimal"),
+    (INSTRUMENT.replace('"0.01"', '"-1"'), "[[instrument]] 1 key tick: expected a decimal"),
+    (INSTRUMENT.replace('"0.01"', '"0.0000000001"'), "key tick: expected at most 9 decimals"),
+    (INSTRUMENT + INSTRUMENT, "[[instrument]] 2 key symbol: stands twice"),
+    (INSTRUMENT + 'price_max = "1.001"', "key price_max: expected at most 2 decimals"),
+    (INSTRUMENT + 'price_max = "100000000"\nqty_max = "100000000"', "below 2^62"),
+    (INSTRUMENT + 'route = "deribit"', '[[instrument]] 1 key route: expected "book"'),
+    (INSTRUMENT + 'halted = "no"', "[[instrument]] 1 key halted: expected bool, got str"),
+    (INSTRUMENT.replace('"0.01"', '"0.00001"') + 'ouch = "BTC"', "multiple of 0.0001"),
+    (INSTRUMENT.replace("BTC-USD", "BTC USD"), "[[instrument]] 1 key symbol: expected str"),
+    ('[[session]]\nprotocol = "fast"', '[[session]] 1 key protocol: expected "fix" or "ouch"'),
+    ('[[session]]\nclient = "A"', "[[session]] 1 key protocol: missing"),
+    (SESSION + 'clinet = "B"', "[[session]] 1 key clinet: unknown; expected one of protocol"),
+    (SESSION + SESSION, "[[session]] 2 key client: this pair of CompIDs stands twice"),
+    (SESSION + 'version = "FIX.4.2"', '[[session]] 1 key version: expected "FIX.4.4"'),
+    (SESSION + 'addresses = ["10.0.0.1/8"]', "[[session]] 1 key addresses: expected a network"),
+    (SESSION + 'password_hash = "a"\npassword_file = "b"', "key password_file: expected either"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), WRONG)
+def test_a_mistake_is_one_line_that_names_file_key_and_what_was_expected(
+    text: str, said: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        parse(text, "gateway.toml")
+    line = str(raised.value)
+    assert line.startswith("gateway.toml: ")
+    assert said in line
+    assert "\n" not in line
+
+
+def test_a_file_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml: cannot be read: No such file"):
+        load(tmp_path / "none.toml")
+
+
+def test_a_file_that_is_not_text_is_said_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="expected UTF-8"):
+        load(path)
+
+
+def test_the_embedded_default_is_what_the_documents_promise() -> None:
+    config = load(None).config
+    assert config.listen.fix == "127.0.0.1:9878"
+    assert config.gateway.name == "PORTCULLIS"
+    assert [one.symbol for one in config.instrument] == ["BTC-USD", "ETH-USD"]
+    sessions = [(one.client, one.account) for one in config.fix_sessions()]
+    assert sessions == [("CLIENT1", "CLIENT1"), ("CLIENT2", "CLIENT2")]
+    assert config.not_served() == []
+
+
+def test_keys_of_parts_to_come_load_and_are_named() -> None:
+    config = parse(WHOLE, "gateway.toml")
+    assert config.not_served() == ["listen.ouch", "listen.control", "stream reports",
+                                   "session OUCH1"]  # fmt: skip
+
+
+def test_relative_paths_begin_at_the_folder_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(SESSION)
+    assert load(path).path("data") == tmp_path / "data"
+
+
+def test_values_are_read_in_their_units() -> None:
+    text = '[journal]\nsync_interval = "1.5s"\naddress_space = "2GiB"\n[limits]\norders = 7\n'
+    config = parse(text + SESSION + 'sending_time_window = "2m"', "gateway.toml")
+    assert config.journal.sync_interval == 1_500_000_000
+    assert config.journal.address_space == 2 * 1024**3
+    session = config.session[0]
+    assert isinstance(session, FixClient)
+    assert session.sending_time_window == 120_000_000_000
+
+
+def test_bounds_of_an_instrument_count_in_its_own_decimals() -> None:
+    text = INSTRUMENT + 'price_max = "250000.5"\nqty_max = "10"\nprice_decimals = 4\n'
+    instrument = parse(text, "gateway.toml").instrument[0]
+    assert instrument.price_places == 4
+    assert instrument.price_units_max(4) == 2_500_005_000
+    assert instrument.qty_units_max(instrument.qty_places) == 100_000
+
+
+def test_the_document_says_what_the_schema_says() -> None:
+    default = resources.files("portcullis.gateway").joinpath("default.toml").read_text()
+    page = ROOT / "docs" / "configuration.md"
+    assert page.read_text() == config_document.document(default)
