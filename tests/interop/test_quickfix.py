@@ -110,10 +110,11 @@ class Trader(fix.Application):  # type: ignore[misc, name-defined]
         body = {11: cl_ord_id, 21: "1", 55: "BTC-USD", 54: side, 38: qty, 40: "2", 44: price}
         self.send(client, "D", body)
 
-    def next_numbers(self, client: str) -> tuple[int, int]:
-        """(expected from the gateway, next of ours), as QuickFIX has stored them."""
-        session = fix.Session.lookupSession(self.session_ids[client])
-        return session.getExpectedTargetNum(), session.getExpectedSenderNum()
+    def last_number(self, msg_type: str, sender: str, target: str) -> int:
+        """MsgSeqNum of the last admin message of that type from the one to the other."""
+        wanted = {35: msg_type, 49: sender, 56: target}
+        found = [m for m in self.admin if wanted.items() <= m.items()]
+        return int(found[-1][34])
 
 
 @pytest.fixture
@@ -177,12 +178,13 @@ def test_quickfix_is_logged_out_and_comes_back_with_its_numbers(
     before = trader.hear_report("CLIENT1", t150="0", t11="o1")
     assert gateway.stop() == 0
     assert (trader.hear("CLIENT1"), trader.hear("CLIENT2")) == ("logout", "logout")
-    numbers = trader.next_numbers("CLIENT1")
 
     gateway.start()
     assert (trader.hear("CLIENT1"), trader.hear("CLIENT2")) == ("logon", "logon")
-    # One Logon went each way, and nothing was asked for again.
-    assert trader.next_numbers("CLIENT1") == (numbers[0] + 1, numbers[1] + 1)
+    # Each Logon follows the Logout of the same direction, and nothing was asked for again.
+    for sender, target in (("PORTCULLIS", "CLIENT1"), ("CLIENT1", "PORTCULLIS")):
+        logout = trader.last_number("5", sender, target)
+        assert trader.last_number("A", sender, target) == logout + 1
     assert rejects(trader) == []
     trader.order("CLIENT2", "s1", "2", "3", "50")
     trader.hear_report("CLIENT2", t150="0")
