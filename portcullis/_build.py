@@ -26,6 +26,7 @@ HOT_MODULES: tuple[str, ...] = (
     "portcullis.engine.reports",
     "portcullis.engine.orders",
     "portcullis.engine.matcher",
+    "portcullis.sessions.fix_lane",
 )
 
 _ROOT = Path(__file__).resolve().parent.parent

@@ -28,6 +28,11 @@ class LoggedOn:
 
 
 @dataclass(frozen=True, slots=True)
+class NumbersReset:
+    """Both numbers began at 1 again within the session, by a Logon with 141=Y."""
+
+
+@dataclass(frozen=True, slots=True)
 class LoggedOut:
     """The session is no longer up; a Disconnect follows, or the connection was lost."""
 
@@ -48,7 +53,7 @@ class Noted:
     text: str
 
 
-FixEvent = Authenticate | LoggedOn | LoggedOut | Disconnect | Noted
+FixEvent = Authenticate | LoggedOn | NumbersReset | LoggedOut | Disconnect | Noted
 
 
 class Application(Protocol):

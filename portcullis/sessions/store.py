@@ -6,7 +6,8 @@ journal (rows, then a cursor over them); for clients and tests it is `memory_sto
 Must not know the rules of a session.
 
 Who owns the inbound number: `FixLane.next_in` of the session is the one live value; lane and state
-machine both work on it. The store keeps the durable one: `next_in` below, read once at each Logon.
+machine both work on it. The store keeps the durable one: `next_in` below, read once, when the
+`FixSession` is made; a FixSession lives as long as its process and outlives its connections.
 It moves in three ways, never backwards but by `reset`:
     send(..., in_seq=n)   the answer to inbound message n: expected is then n + 1
     application rows      the application writes n into its own rows (gateway), or calls advance
@@ -40,6 +41,9 @@ class SequenceStore(Protocol):
 
         What was numbered before is not sent by itself; the peer asks for it.
         """
+
+    def detach(self) -> None:
+        """The connection is gone: sending and resending stop, numbering does not."""
 
     def send(
         self,
