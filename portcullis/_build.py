@@ -24,7 +24,11 @@ HOT_MODULES: tuple[str, ...] = (
     "portcullis.engine.ids",
     "portcullis.engine.book",
     "portcullis.engine.reports",
+    "portcullis.engine.sweep",
+    "portcullis.engine.keys",
     "portcullis.engine.orders",
+    "portcullis.engine.amendments",
+    "portcullis.engine.mass",
     "portcullis.engine.matcher",
     "portcullis.sessions.fix_lane",
 )

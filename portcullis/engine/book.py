@@ -93,6 +93,9 @@ def _words(count: int) -> memoryview[int]:
     return memoryview(bytearray(8 * count)).cast("q")
 
 
+@cython.boundscheck(False)
+@cython.initializedcheck(False)
+@cython.wraparound(False)
 @cython.final
 @cython.cclass
 class Book:
@@ -125,9 +128,6 @@ class Book:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def take_slot(self) -> cython.longlong:
         """A free slot, 0 where all are in use. O(1)."""
         slot: cython.longlong = self._free_slot
@@ -144,9 +144,6 @@ class Book:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def free_slot(self, slot: cython.longlong) -> cython.void:
         """Give a slot back; it stands in no level and no account's list. O(1)."""
         self.orders[slot * ORDER_WORDS + O_ROW] = 0
@@ -159,9 +156,6 @@ class Book:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def enlist(self, slot: cython.longlong) -> cython.void:
         """Add an order at the end of its account's list. O(1)."""
         order: cython.longlong = slot * ORDER_WORDS
@@ -179,9 +173,6 @@ class Book:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def delist(self, slot: cython.longlong) -> cython.void:
         """Take an order out of its account's list. O(1)."""
         order: cython.longlong = slot * ORDER_WORDS
@@ -203,9 +194,6 @@ class Book:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def _search(self, side: cython.longlong, key: cython.longlong) -> cython.longlong:
         """First entry of the side's ladder whose key is not below `key`; gallops from the best."""
         low: cython.longlong = self.sides[side * SIDE_WORDS + B_BASE]
@@ -229,9 +217,6 @@ class Book:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def _level_at(self, side: cython.longlong, key: cython.longlong) -> cython.longlong:
         """The level of a key, 0 where there is none."""
         entry: cython.longlong = self._search(side, key)
@@ -245,9 +230,6 @@ class Book:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def _give_block(self, base: cython.longlong, room: cython.longlong) -> cython.void:
         """Keep a block for the next side that needs one of its size."""
         size: cython.longlong = 0
@@ -259,9 +241,6 @@ class Book:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def _grow(self, side: cython.longlong) -> cython.bint:
         """Move a side to a block of twice the room; False where the arena has none. O(levels)."""
         place: cython.longlong = side * SIDE_WORDS
@@ -293,9 +272,6 @@ class Book:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def has_room(self, side: cython.longlong, price: cython.longlong) -> cython.bint:
         """Make sure that an order at this price can rest; `add` then cannot fail.
 
@@ -311,9 +287,6 @@ class Book:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def _open_level(
         self, side: cython.longlong, entry: cython.longlong, key: cython.longlong
     ) -> cython.longlong:
@@ -343,9 +316,6 @@ class Book:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def _close_level(
         self, side: cython.longlong, key: cython.longlong, level: cython.longlong
     ) -> cython.void:
@@ -368,9 +338,6 @@ class Book:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def side_of(self, slot: cython.longlong) -> cython.longlong:
         """The side an order belongs to: 2 x instrument, + 1 where it sells."""
         order: cython.longlong = slot * ORDER_WORDS
@@ -382,9 +349,6 @@ class Book:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def add(self, slot: cython.longlong) -> cython.void:
         """Rest an order at its price, behind all others there. `has_room` came before."""
         order: cython.longlong = slot * ORDER_WORDS
@@ -415,9 +379,6 @@ class Book:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def lift(self, slot: cython.longlong) -> cython.longlong:
         """Take a resting order out, to rest elsewhere on its side; give the side whose level it
         closed, or 0. The room for `add` stays. O(1), but for the last order of its level."""
@@ -447,9 +408,6 @@ class Book:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def remove(self, slot: cython.longlong) -> cython.void:
         """Take a resting order out for good: a side left empty gives its block back."""
         place: cython.longlong = self.lift(slot) * SIDE_WORDS
@@ -465,9 +423,6 @@ class Book:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def reduce(self, slot: cython.longlong, qty: cython.longlong) -> cython.void:
         """Lower the open quantity of an order, resting or not, by 0 < qty <= its leaves. O(1).
 
@@ -482,9 +437,6 @@ class Book:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def best(self, side: cython.longlong) -> cython.longlong:
         """The order first in priority on a side, 0 where it is empty. O(1)."""
         count: cython.longlong = self.sides[side * SIDE_WORDS + B_COUNT]
@@ -497,9 +449,6 @@ class Book:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def available(
         self,
         side: cython.longlong,

@@ -30,6 +30,9 @@ SHORT_ID_BYTES = 24
 _BLOCKS_MAX = 33
 
 
+@cython.boundscheck(False)
+@cython.initializedcheck(False)
+@cython.wraparound(False)
 @cython.final
 @cython.cclass
 class IdTable:
@@ -64,9 +67,6 @@ class IdTable:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def hash_short(
         self,
         session: cython.longlong,
@@ -118,9 +118,6 @@ class IdTable:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def _hash_blocks(self, count: cython.longlong) -> cython.void:
         """SipHash-2-4 with 128 bits of output over `count` blocks, the length in the last."""
         all_bits: cython.ulonglong = 0xFFFFFFFFFFFFFFFF
@@ -165,9 +162,6 @@ class IdTable:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def find(self) -> cython.longlong:
         """Index of the id hashed last, or -1 - (place for it) where it is not in the table."""
         # In range: the mask keeps index below the size; ends, since half the entries are empty.
@@ -184,9 +178,6 @@ class IdTable:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def put(self, missing: cython.longlong, reference: cython.longlong) -> cython.longlong:
         """Enter the id that `find` just missed; give its index, which stays for ever.
 
@@ -202,9 +193,6 @@ class IdTable:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def reference(self, index: cython.longlong) -> cython.longlong:
         """What stands for the id at an index that `find` or `put` gave."""
         return cython.cast(cython.longlong, self._entries[3 * index + 2])
@@ -212,9 +200,6 @@ class IdTable:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def refer(self, index: cython.longlong, reference: cython.longlong) -> cython.void:
         """Change what stands for the id at an index that `find` or `put` gave."""
         self._entries[3 * index + 2] = cython.cast(cython.ulonglong, reference)

@@ -12,12 +12,7 @@ SLICE_ORDERS reported orders, then further rows. A run that has no new input and
 changes nothing that the next run would not change first; so a replay that calls `run` once for
 each recorded batch, after placing its inputs, appends the same rows.
 
-Mass commands: one at a time, MASS_QUEUE more wait. A mass command reaches the account's orders
-that were there when its row came; a mass cancel counts them when it begins (533), so orders that
-fill between its slices are in the count. Of a mass status the last report carries F_LAST; where
-the orders still to come all ended between slices, a report of no order carries it.
-
-A row whose numbers are out of range is counted in `orders.ignored` and changes nothing: rows are
+A row whose numbers are out of range is counted in `rows_ignored` and changes nothing: rows are
 written by the gateway, which has checked what clients sent.
 Why bounds checks are off below: sessions, accounts and instruments are range-checked where a row
 names them; rows up to the tail exist.
@@ -32,15 +27,16 @@ except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
 if cython.compiled:
+    from cython.cimports.portcullis.engine.amendments import Amendments
     from cython.cimports.portcullis.engine.book import Book
     from cython.cimports.portcullis.engine.ids import IdTable
+    from cython.cimports.portcullis.engine.keys import OrderKeys
     from cython.cimports.portcullis.engine.layout import (
         A_FIRST,
         A_STP,
         ACCOUNT_WORDS,
         B_BASE,
         B_COUNT,
-        EXEC_STATUS,
         I_DECIMALS,
         I_KNOWN,
         I_ORDERS,
@@ -54,14 +50,10 @@ if cython.compiled:
         L_FIRST,
         LADDER_WORDS,
         LEVEL_WORDS,
-        MASS_QUEUE,
         O_ACCOUNT_NEXT,
-        O_CUM,
         O_ID,
         O_LEVEL,
-        O_META,
         O_NEXT,
-        O_REF,
         O_ROW,
         O_TERMS,
         ORDER_WORDS,
@@ -76,56 +68,35 @@ if cython.compiled:
         S_HEAD,
         S_NEXT_IN,
         S_NEXT_OUT,
-        SCOPE_ALL,
-        SCOPE_INSTRUMENT,
-        SCOPE_REFUSED,
         SESSION_WORDS,
         SIDE_WORDS,
         SLICE_ORDERS,
-        STATUS_NEW,
-        STATUS_PARTLY_FILLED,
-        STATUS_REJECTED,
         STEP_ROWS,
     )
+    from cython.cimports.portcullis.engine.mass import MassCommands
     from cython.cimports.portcullis.engine.orders import Orders
     from cython.cimports.portcullis.engine.reports import Reports
-    from cython.cimports.portcullis.engine.why import (
-        WHY_BUSY,
-        WHY_MASS_CANCEL,
-        WHY_NONE,
-        WHY_SCOPE_UNSUPPORTED,
-        WHY_UNKNOWN_ACCOUNT,
-        WHY_UNKNOWN_SYMBOL,
-    )
+    from cython.cimports.portcullis.engine.sweep import Sweep
     from cython.cimports.portcullis.journal.rows import (
         ACCOUNT,
         ADVANCE,
         BUST,
         CANCEL,
         CORRECT,
-        F_ANSWER,
-        F_CAUSE_TEXT,
-        F_LAST,
-        F_REFUSED,
         F_UNSEQUENCED,
         FIRST_OUTPUT,
         GENESIS,
         INSTRUMENT,
-        ITEM_TEXT,
         MASS_CANCEL,
-        MASS_CANCEL_REPORT,
         MASS_STATUS,
         NEW_ORDER,
-        NO_REASON,
         REPLACE,
         RESET,
         SEND,
         SENT,
         SESSION,
         SESSION_EVENT,
-        SESSION_MASS_CANCEL_OWN,
         STATUS,
-        STATUS_REPORT,
         STP_CANCEL_NEWEST,
         STP_DECREMENT,
         STP_NONE,
@@ -140,24 +111,22 @@ if cython.compiled:
         W_NEXT_OUT,
         W_PRICE_MAX,
         W_QTY_MAX,
-        W_REF,
-        W_SCOPE,
         W_SESSION_FLAGS,
         W_STP,
         W_SUBJECT,
-        W_TERMS,
     )
     from cython.cimports.portcullis.journal.table import RowTable
 else:
+    from portcullis.engine.amendments import Amendments
     from portcullis.engine.book import Book
     from portcullis.engine.ids import IdTable
+    from portcullis.engine.keys import OrderKeys
     from portcullis.engine.layout import (
         A_FIRST,
         A_STP,
         ACCOUNT_WORDS,
         B_BASE,
         B_COUNT,
-        EXEC_STATUS,
         I_DECIMALS,
         I_KNOWN,
         I_ORDERS,
@@ -171,14 +140,10 @@ else:
         L_FIRST,
         LADDER_WORDS,
         LEVEL_WORDS,
-        MASS_QUEUE,
         O_ACCOUNT_NEXT,
-        O_CUM,
         O_ID,
         O_LEVEL,
-        O_META,
         O_NEXT,
-        O_REF,
         O_ROW,
         O_TERMS,
         ORDER_WORDS,
@@ -193,56 +158,35 @@ else:
         S_HEAD,
         S_NEXT_IN,
         S_NEXT_OUT,
-        SCOPE_ALL,
-        SCOPE_INSTRUMENT,
-        SCOPE_REFUSED,
         SESSION_WORDS,
         SIDE_WORDS,
         SLICE_ORDERS,
-        STATUS_NEW,
-        STATUS_PARTLY_FILLED,
-        STATUS_REJECTED,
         STEP_ROWS,
     )
+    from portcullis.engine.mass import MassCommands
     from portcullis.engine.orders import Orders
     from portcullis.engine.reports import Reports
-    from portcullis.engine.why import (
-        WHY_BUSY,
-        WHY_MASS_CANCEL,
-        WHY_NONE,
-        WHY_SCOPE_UNSUPPORTED,
-        WHY_UNKNOWN_ACCOUNT,
-        WHY_UNKNOWN_SYMBOL,
-    )
+    from portcullis.engine.sweep import Sweep
     from portcullis.journal.rows import (
         ACCOUNT,
         ADVANCE,
         BUST,
         CANCEL,
         CORRECT,
-        F_ANSWER,
-        F_CAUSE_TEXT,
-        F_LAST,
-        F_REFUSED,
         F_UNSEQUENCED,
         FIRST_OUTPUT,
         GENESIS,
         INSTRUMENT,
-        ITEM_TEXT,
         MASS_CANCEL,
-        MASS_CANCEL_REPORT,
         MASS_STATUS,
         NEW_ORDER,
-        NO_REASON,
         REPLACE,
         RESET,
         SEND,
         SENT,
         SESSION,
         SESSION_EVENT,
-        SESSION_MASS_CANCEL_OWN,
         STATUS,
-        STATUS_REPORT,
         STP_CANCEL_NEWEST,
         STP_DECREMENT,
         STP_NONE,
@@ -257,12 +201,9 @@ else:
         W_NEXT_OUT,
         W_PRICE_MAX,
         W_QTY_MAX,
-        W_REF,
-        W_SCOPE,
         W_SESSION_FLAGS,
         W_STP,
         W_SUBJECT,
-        W_TERMS,
     )
     from portcullis.journal.table import RowTable
 
@@ -315,18 +256,17 @@ class Engine:
         self.instruments = memoryview(
             bytearray(8 * INSTRUMENT_WORDS * (instrument_capacity + 1))
         ).cast("q")
-        self.orders = Orders(table, self.book, self.ids, self.reports, self.instruments)
-        self._slots = self.book.orders
+        self.sweep = Sweep(table, self.book, self.ids, self.reports, self.instruments)
+        keys = OrderKeys(table, self.ids, session_capacity)
+        parts = (table, self.book, keys, self.sweep, self.ids, self.reports, self.instruments)
+        self.orders = Orders(*parts)
+        self.amendments = Amendments(*parts)
+        self.mass = MassCommands(table, self.book, self.sweep, self.reports)
         self._sessions = self.reports.sessions
         # Next input row to look at.
         self.cursor = table.tail
-        # The mass command at work, 0: none; then those that wait, oldest first.
-        self._mass_row = 0
-        self._mass_sent = 0
-        self._mass_total = 0
-        self._mass_waiting = memoryview(bytearray(8 * MASS_QUEUE)).cast("q")
-        self._mass_waits = 0
-        self._slice_left = 0
+        # Rows that could not be applied: a fault of whoever wrote them, never of a client.
+        self.rows_ignored = 0
 
     def run(self) -> int:
         """Apply input rows up to the tail; give RUN_DONE, RUN_MORE or RUN_SLICE.
@@ -342,13 +282,13 @@ class Engine:
     @cython.nogil
     @cython.exceptval(check=False)
     def _run(self) -> cython.longlong:
-        if self.orders.sweep_slot and not self.orders.sweep():
+        if self.sweep.slot and not self.sweep.go_on():
             return RUN_MORE
         end: cython.longlong = self._table.tail
         head: cython.longlong
         row: cython.longlong
-        self._slice_left = SLICE_ORDERS
-        if not self._mass_work():
+        self.mass.slice_left = SLICE_ORDERS
+        if not self.mass.work():
             return RUN_MORE
         while self.cursor < end:
             row = self.cursor
@@ -360,11 +300,11 @@ class Engine:
                 return RUN_MORE
             self.cursor = row + 1 + ((head >> 16) & 0xFFFF)
             self._apply(row, head)
-            if self.orders.sweep_slot:
+            if self.sweep.slot:
                 return RUN_MORE
-        if not self._mass_settle():
+        if not self.mass.settle():
             return RUN_MORE
-        return RUN_SLICE if self._mass_row else RUN_DONE
+        return RUN_SLICE if self.mass.row else RUN_DONE
 
     @cython.cfunc
     @cython.nogil
@@ -377,7 +317,7 @@ class Engine:
         if kind < GENESIS:
             # From clients: they belong to a session and move its number.
             if session == 0 or session > self.reports.session_capacity:
-                self.orders.ignored += 1
+                self.rows_ignored += 1
                 return
             if self._words[at + W_IN_SEQ]:
                 self._sessions[session * SESSION_WORDS + S_NEXT_IN] = (
@@ -394,16 +334,16 @@ class Engine:
             elif kind == STATUS:
                 self.orders.status(row)
             elif kind == MASS_CANCEL or kind == MASS_STATUS:
-                self._mass_take(row)
+                self.mass.take(row)
             else:
                 self._session_row(at, kind, session)
         elif kind == BUST or kind == CORRECT:
             if session <= self.reports.session_capacity:
-                self.orders.amend_fill(row)
+                self.amendments.apply(row)
             else:
-                self.orders.ignored += 1
+                self.rows_ignored += 1
         elif not self._configure(at, kind):
-            self.orders.ignored += 1
+            self.rows_ignored += 1
 
     # --- sessions ----------------------------------------------------------------------------
 
@@ -436,7 +376,7 @@ class Engine:
         elif kind == SESSION_EVENT:
             self._sessions[record + S_EVENT] = self._words[at + W_EVENT]
         else:
-            self.orders.ignored += 1
+            self.rows_ignored += 1
 
     # --- configuration -----------------------------------------------------------------------
 
@@ -512,252 +452,6 @@ class Engine:
         self.instruments[record + I_QTY_WIDEST] = qty_widest
         return True
 
-    # --- mass commands -----------------------------------------------------------------------
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _mass_take(self, row: cython.longlong) -> cython.void:
-        """Begin a mass command, or let it wait; refuse it where it can't be done."""
-        at: cython.longlong = self._table.at(row)
-        head: cython.longlong = self._words[at + W_HEAD]
-        scope: cython.longlong = self._words[at + W_SCOPE] & 0xFF
-        account: cython.longlong = self._mass_account(at)
-        why: cython.longlong = WHY_NONE
-        if (head >> 8) & F_REFUSED:
-            why = (self._words[at + W_TERMS] >> 56) & 0xFF
-            if why == WHY_NONE:
-                why = WHY_SCOPE_UNSUPPORTED
-        elif scope != SCOPE_ALL and scope != SCOPE_INSTRUMENT:
-            why = WHY_SCOPE_UNSUPPORTED
-        elif scope == SCOPE_INSTRUMENT and self._words[at + W_REF] & ID_MASK == 0:
-            why = WHY_UNKNOWN_SYMBOL
-        elif account == 0 or account > self.book.account_capacity:
-            why = WHY_UNKNOWN_ACCOUNT
-        elif self._mass_row and self._mass_waits == MASS_QUEUE:
-            why = WHY_BUSY
-        if why != WHY_NONE:
-            self._mass_refuse(row, head, why)
-        elif self._mass_row:
-            self._mass_waiting[self._mass_waits] = row
-            self._mass_waits += 1
-        else:
-            self._mass_begin(row)
-            self._mass_work()
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _mass_account(self, at: cython.longlong) -> cython.longlong:
-        """The account a mass command is about: the one it names, else its session's own."""
-        account: cython.longlong = (self._words[at + W_REF] >> 32) & ID_MASK
-        if account:
-            return account
-        session: cython.longlong = (self._words[at + W_HEAD] >> 32) & ID_MASK
-        return self._sessions[session * SESSION_WORDS + S_ACCOUNT]
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _mass_refuse(
-        self, row: cython.longlong, head: cython.longlong, why: cython.longlong
-    ) -> cython.void:
-        """One row: a mass cancel report 0 with its 532, or a status report of no order."""
-        session: cython.longlong = (head >> 32) & ID_MASK
-        flags: cython.longlong = F_ANSWER
-        if (head >> 8) & F_REFUSED and self._table.text_find(row, ITEM_TEXT) >= 0:
-            flags |= F_CAUSE_TEXT
-        reason: cython.longlong = 99
-        if head & 0xFF == MASS_CANCEL:
-            if why == WHY_SCOPE_UNSUPPORTED:
-                reason = 0
-            elif why == WHY_UNKNOWN_SYMBOL:
-                reason = 1
-            self.reports.none(
-                MASS_CANCEL_REPORT, flags, session, row, SCOPE_REFUSED, 0, reason, why
-            )
-        else:
-            self.reports.none(
-                STATUS_REPORT,
-                flags | F_LAST,
-                session,
-                row,
-                EXEC_STATUS,
-                STATUS_REJECTED,
-                reason,
-                why,
-            )
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _mass_matches(self, slot: cython.longlong, at: cython.longlong) -> cython.bint:
-        """Whether the mass command whose row is at `at` means an order of its account."""
-        order: cython.longlong = slot * ORDER_WORDS
-        meta: cython.longlong = self._slots[order + O_META]
-        instrument: cython.longlong = self._words[at + W_REF] & ID_MASK
-        if (
-            self._words[at + W_SCOPE] & 0xFF == SCOPE_INSTRUMENT
-            and self._slots[order + O_REF] & ID_MASK != instrument
-        ):
-            return False
-        side: cython.longlong = (self._words[at + W_SCOPE] >> 8) & 0xFF
-        if side and meta & 0xFF != side:
-            return False
-        session: cython.longlong = (self._words[at + W_HEAD] >> 32) & ID_MASK
-        return (
-            self._words[at + W_HEAD] & 0xFF != MASS_CANCEL
-            or not self._sessions[session * SESSION_WORDS + S_FLAGS] & SESSION_MASS_CANCEL_OWN
-            or (meta >> 32) & ID_MASK == session
-        )
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _mass_skip(self, at: cython.longlong) -> cython.void:
-        """Move on to the next order that is meant; 0 where there is none."""
-        slot: cython.longlong = self.orders.mass_slot
-        while slot:
-            if self._slots[slot * ORDER_WORDS + O_ROW] > self._mass_row:
-                # Came later than the command, as all behind it did.
-                slot = 0
-            elif self._mass_matches(slot, at):
-                break
-            else:
-                slot = self._slots[slot * ORDER_WORDS + O_ACCOUNT_NEXT]
-        self.orders.mass_slot = slot
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _mass_begin(self, row: cython.longlong) -> cython.void:
-        """Count the orders that are meant and say so: one row. O(orders of the account)."""
-        at: cython.longlong = self._table.at(row)
-        session: cython.longlong = (self._words[at + W_HEAD] >> 32) & ID_MASK
-        first: cython.longlong = self.book.accounts[
-            self._mass_account(at) * ACCOUNT_WORDS + A_FIRST
-        ]
-        self._mass_row = row
-        self._mass_sent = 0
-        self._mass_total = 0
-        self.orders.mass_slot = first
-        self._mass_skip(at)
-        first = self.orders.mass_slot
-        while self.orders.mass_slot:
-            self._mass_total += 1
-            self.orders.mass_slot = self._slots[
-                self.orders.mass_slot * ORDER_WORDS + O_ACCOUNT_NEXT
-            ]
-            self._mass_skip(at)
-        self.orders.mass_slot = first
-        if self._words[at + W_HEAD] & 0xFF == MASS_CANCEL:
-            offset: cython.longlong = self.reports.none(
-                MASS_CANCEL_REPORT,
-                F_ANSWER,
-                session,
-                row,
-                self._words[at + W_SCOPE] & 0xFF,
-                0,
-                NO_REASON,
-                WHY_NONE,
-            )
-            self.reports.put_last(offset, self._mass_total, 0)
-        elif first == 0:
-            self._mass_close_status(session)
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _mass_close_status(self, session: cython.longlong) -> cython.void:
-        """The last report of a mass status where no order is left to carry the mark."""
-        offset: cython.longlong = self.reports.none(
-            STATUS_REPORT,
-            F_ANSWER | F_LAST,
-            session,
-            self._mass_row,
-            EXEC_STATUS,
-            STATUS_REJECTED,
-            NO_REASON,
-            WHY_NONE,
-        )
-        self.reports.put_last(offset, self._mass_total, self._mass_sent)
-        self._mass_sent = self._mass_total
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _mass_work(self) -> cython.bint:
-        """Go on with mass commands for what is left of the slice; False: the batch is full."""
-        at: cython.longlong
-        slot: cython.longlong
-        while self._mass_row and self._slice_left:
-            at = self._table.at(self._mass_row)
-            slot = self.orders.mass_slot
-            if slot == 0:
-                if not self._mass_settle():
-                    return False
-                continue
-            if self._table.tail + STEP_ROWS > self._table.batch_limit:
-                return False
-            self._slice_left -= 1
-            self._mass_sent += 1
-            if self._words[at + W_HEAD] & 0xFF == MASS_CANCEL:
-                # Moves mass_slot on by itself.
-                self.orders.cancel_unasked(slot, self._mass_row, WHY_MASS_CANCEL)
-            else:
-                self._mass_present(slot, at)
-                self.orders.mass_slot = self._slots[slot * ORDER_WORDS + O_ACCOUNT_NEXT]
-            self._mass_skip(at)
-        return True
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _mass_present(self, slot: cython.longlong, at: cython.longlong) -> cython.void:
-        """Report one order of a mass status; the last carries the mark."""
-        order: cython.longlong = slot * ORDER_WORDS
-        status: cython.longlong = STATUS_NEW
-        if self._slots[order + O_CUM]:
-            status = STATUS_PARTLY_FILLED
-        offset: cython.longlong = self.reports.live(
-            STATUS_REPORT,
-            F_LAST if self._mass_sent == self._mass_total else 0,
-            (self._words[at + W_HEAD] >> 32) & ID_MASK,
-            self._mass_row,
-            slot,
-            EXEC_STATUS,
-            status,
-            NO_REASON,
-            WHY_NONE,
-        )
-        self.reports.put_last(offset, self._mass_total, self._mass_sent)
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _mass_settle(self) -> cython.bint:
-        """End a mass command that has no order left, and begin the next; False: batch full."""
-        at: cython.longlong
-        index: cython.longlong
-        while self._mass_row:
-            at = self._table.at(self._mass_row)
-            self._mass_skip(at)
-            if self.orders.mass_slot:
-                return True
-            if self._table.tail + STEP_ROWS > self._table.batch_limit:
-                return False
-            if self._words[at + W_HEAD] & 0xFF == MASS_STATUS and (
-                self._mass_sent < self._mass_total
-            ):
-                self._mass_close_status((self._words[at + W_HEAD] >> 32) & ID_MASK)
-            self._mass_row = 0
-            if self._mass_waits:
-                self._mass_begin(self._mass_waiting[0])
-                self._mass_waits -= 1
-                for index in range(self._mass_waits):
-                    self._mass_waiting[index] = self._mass_waiting[index + 1]
-        return True
-
     # --- for owners, tools and tests -----------------------------------------------------------
 
     def next_out(self, session: int) -> int:
@@ -785,7 +479,7 @@ class Engine:
         slot = self.book.accounts[account * ACCOUNT_WORDS + A_FIRST]
         while slot:
             found.append(slot)
-            slot = self._slots[slot * ORDER_WORDS + O_ACCOUNT_NEXT]
+            slot = self.book.orders[slot * ORDER_WORDS + O_ACCOUNT_NEXT]
         return found
 
     def state_hash(self) -> int:
@@ -812,10 +506,10 @@ class Engine:
     def _hash_order(self, state: cython.ulonglong, slot: cython.longlong) -> cython.ulonglong:
         order: cython.longlong = slot * ORDER_WORDS
         word: cython.longlong
-        state = self._mix(state, self._slots[order + O_ROW])
+        state = self._mix(state, self.book.orders[order + O_ROW])
         for word in range(O_TERMS, O_LEVEL):
             if word != O_ID:
-                state = self._mix(state, self._slots[order + word])
+                state = self._mix(state, self.book.orders[order + word])
         return state
 
     @cython.cfunc
@@ -830,23 +524,23 @@ class Engine:
             slot = self.book.accounts[index * ACCOUNT_WORDS + A_FIRST]
             while slot:
                 state = self._hash_order(state, slot)
-                slot = self._slots[slot * ORDER_WORDS + O_ACCOUNT_NEXT]
+                slot = self.book.orders[slot * ORDER_WORDS + O_ACCOUNT_NEXT]
         for index in range(2, 2 * self.book.instrument_capacity + 2):
             state = self._hash_side(state, index)
         for index in range((self.book.instrument_capacity + 1) * INSTRUMENT_WORDS):
             state = self._mix(state, self.instruments[index])
         for index in range((self.reports.session_capacity + 1) * SESSION_WORDS):
             state = self._mix(state, self._sessions[index])
-        state = self._mix(state, self._mass_row)
-        state = self._mix(state, self._mass_sent)
-        state = self._mix(state, self._mass_total)
-        state = self._mix(state, self._slots[self.orders.mass_slot * ORDER_WORDS + O_ROW])
-        for index in range(self._mass_waits):
-            state = self._mix(state, self._mass_waiting[index])
-        state = self._mix(state, self._slots[self.orders.sweep_slot * ORDER_WORDS + O_ROW])
-        if self.orders.sweep_slot:
-            state = self._mix(state, self.orders.sweep_cause)
-            state = self._mix(state, self.orders.sweep_why)
+        state = self._mix(state, self.mass.row)
+        state = self._mix(state, self.mass.sent)
+        state = self._mix(state, self.mass.total)
+        state = self._mix(state, self.book.orders[self.sweep.mass_slot * ORDER_WORDS + O_ROW])
+        for index in range(self.mass.waits):
+            state = self._mix(state, self.mass.waiting[index])
+        state = self._mix(state, self.book.orders[self.sweep.slot * ORDER_WORDS + O_ROW])
+        if self.sweep.slot:
+            state = self._mix(state, self.sweep.cause)
+            state = self._mix(state, self.sweep.why)
         return self._mix(state, self._hash_ids())
 
     @cython.cfunc
@@ -863,8 +557,8 @@ class Engine:
                 self.book.ladders[entry * LADDER_WORDS + 1] * LEVEL_WORDS + L_FIRST
             ]
             while slot:
-                state = self._mix(state, self._slots[slot * ORDER_WORDS + O_ROW])
-                slot = self._slots[slot * ORDER_WORDS + O_NEXT]
+                state = self._mix(state, self.book.orders[slot * ORDER_WORDS + O_ROW])
+                slot = self.book.orders[slot * ORDER_WORDS + O_NEXT]
             entry -= 1
         return state
 
@@ -888,7 +582,7 @@ class Engine:
                 current = reference >> 2
                 reference = self.ids.reference(current)
             if reference & 3 == REF_LIVE:
-                reference = self._slots[(reference >> 2) * ORDER_WORDS + O_ROW] << 2
+                reference = self.book.orders[(reference >> 2) * ORDER_WORDS + O_ROW] << 2
             entry = self._mix(self.ids.key_word(index, 0), reference)
             entry = self._mix(entry ^ self.ids.key_word(current, 1), 1 if current == index else 0)
             total = (total + entry) & all_bits

@@ -25,4 +25,5 @@ cdef class Reports:
         long long exec_type, long long ord_status, long long reason, long long why
     ) noexcept nogil
     cdef void put_last(self, long long offset, long long price, long long qty) noexcept nogil
+    cdef long long text_flag(self, long long row) noexcept nogil
     cdef long long row_at(self, long long offset) noexcept nogil

@@ -35,6 +35,8 @@ if cython.compiled:
         SESSION_WORDS,
     )
     from cython.cimports.portcullis.journal.rows import (
+        F_CAUSE_TEXT,
+        ITEM_TEXT,
         ROW_WORDS,
         W_AVG_PX,
         W_CAUSE,
@@ -68,6 +70,8 @@ else:
         SESSION_WORDS,
     )
     from portcullis.journal.rows import (
+        F_CAUSE_TEXT,
+        ITEM_TEXT,
         ROW_WORDS,
         W_AVG_PX,
         W_CAUSE,
@@ -85,6 +89,9 @@ else:
     from portcullis.journal.table import RowTable
 
 
+@cython.boundscheck(False)
+@cython.initializedcheck(False)
+@cython.wraparound(False)
 @cython.final
 @cython.cclass
 class Reports:
@@ -103,9 +110,6 @@ class Reports:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def open(
         self,
         kind: cython.longlong,
@@ -127,9 +131,6 @@ class Reports:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def live(
         self,
         kind: cython.longlong,
@@ -161,9 +162,6 @@ class Reports:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def past(
         self,
         kind: cython.longlong,
@@ -199,9 +197,6 @@ class Reports:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def none(
         self,
         kind: cython.longlong,
@@ -223,15 +218,19 @@ class Reports:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def put_last(
         self, offset: cython.longlong, price: cython.longlong, qty: cython.longlong
     ) -> cython.void:
         """Fill in W_LAST_PX and W_LAST_QTY of the report at a word offset."""
         self._words[offset + W_LAST_PX] = price
         self._words[offset + W_LAST_QTY] = qty
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def text_flag(self, row: cython.longlong) -> cython.longlong:
+        """F_CAUSE_TEXT where the cause brings a text for its answer."""
+        return F_CAUSE_TEXT if self._table.text_find(row, ITEM_TEXT) >= 0 else 0
 
     @cython.cfunc
     @cython.nogil

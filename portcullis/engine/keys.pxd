@@ -1,0 +1,18 @@
+from portcullis.engine.ids cimport IdTable
+from portcullis.journal.table cimport RowTable
+
+
+cdef class OrderKeys:
+    cdef RowTable _table
+    cdef long long[::1] _words
+    cdef IdTable _ids
+    cdef long long _session_capacity
+
+    cdef void hash_id(self, long long row, long long at, long long session) noexcept nogil
+    cdef void hash_original(self, long long row, long long at, long long session) noexcept nogil
+    cdef void _hash_item(self, long long row, long long session, long long item) noexcept nogil
+    cdef long long number_item(self, long long row, long long item) noexcept nogil
+    cdef long long owner_session(
+        self, long long row, long long flags, long long session
+    ) noexcept nogil
+    cdef long long current(self, long long index) noexcept nogil

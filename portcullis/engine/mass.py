@@ -1,0 +1,394 @@
+"""Commands over many orders: mass cancel and mass status, in slices.
+
+Owns the mass command at work and those that wait, MASS_QUEUE at most. One run works on at most
+SLICE_ORDERS reported orders, so that other commands come between. Must not know how an order ends
+(`sweep`).
+
+A mass command reaches the account's orders that were there when its row came. A mass cancel counts
+them when it begins (533), so orders that fill between its slices are in the count. Of a mass
+status the last report carries F_LAST; where all orders still to come ended between slices, a
+report of no order carries it.
+
+A command never waits in a state that only a run without rows would change: after each order the
+next one is looked up, so an empty run does nothing that replay would miss.
+Why bounds checks are off below: accounts are range-checked when a command is taken.
+Specification: docs/rules-of-engagement.md, "Reports".
+"""
+
+# mypy: disable-error-code="valid-type,no-any-return"
+from __future__ import annotations
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from portcullis import _cython_shim as cython
+
+if cython.compiled:
+    from cython.cimports.portcullis.engine.book import Book
+    from cython.cimports.portcullis.engine.layout import (
+        A_FIRST,
+        ACCOUNT_WORDS,
+        EXEC_STATUS,
+        ID_MASK,
+        MASS_QUEUE,
+        O_ACCOUNT_NEXT,
+        O_CUM,
+        O_META,
+        O_REF,
+        O_ROW,
+        ORDER_WORDS,
+        S_ACCOUNT,
+        S_FLAGS,
+        SCOPE_ALL,
+        SCOPE_INSTRUMENT,
+        SCOPE_REFUSED,
+        SESSION_WORDS,
+        STATUS_NEW,
+        STATUS_PARTLY_FILLED,
+        STATUS_REJECTED,
+        STEP_ROWS,
+    )
+    from cython.cimports.portcullis.engine.reports import Reports
+    from cython.cimports.portcullis.engine.sweep import Sweep
+    from cython.cimports.portcullis.engine.why import (
+        WHY_BUSY,
+        WHY_MASS_CANCEL,
+        WHY_NONE,
+        WHY_SCOPE_UNSUPPORTED,
+        WHY_UNKNOWN_ACCOUNT,
+        WHY_UNKNOWN_SYMBOL,
+    )
+    from cython.cimports.portcullis.journal.rows import (
+        F_ANSWER,
+        F_LAST,
+        F_REFUSED,
+        MASS_CANCEL,
+        MASS_CANCEL_REPORT,
+        MASS_STATUS,
+        NO_REASON,
+        SESSION_MASS_CANCEL_OWN,
+        STATUS_REPORT,
+        W_HEAD,
+        W_REF,
+        W_SCOPE,
+        W_TERMS,
+    )
+    from cython.cimports.portcullis.journal.table import RowTable
+else:
+    from portcullis.engine.book import Book
+    from portcullis.engine.layout import (
+        A_FIRST,
+        ACCOUNT_WORDS,
+        EXEC_STATUS,
+        ID_MASK,
+        MASS_QUEUE,
+        O_ACCOUNT_NEXT,
+        O_CUM,
+        O_META,
+        O_REF,
+        O_ROW,
+        ORDER_WORDS,
+        S_ACCOUNT,
+        S_FLAGS,
+        SCOPE_ALL,
+        SCOPE_INSTRUMENT,
+        SCOPE_REFUSED,
+        SESSION_WORDS,
+        STATUS_NEW,
+        STATUS_PARTLY_FILLED,
+        STATUS_REJECTED,
+        STEP_ROWS,
+    )
+    from portcullis.engine.reports import Reports
+    from portcullis.engine.sweep import Sweep
+    from portcullis.engine.why import (
+        WHY_BUSY,
+        WHY_MASS_CANCEL,
+        WHY_NONE,
+        WHY_SCOPE_UNSUPPORTED,
+        WHY_UNKNOWN_ACCOUNT,
+        WHY_UNKNOWN_SYMBOL,
+    )
+    from portcullis.journal.rows import (
+        F_ANSWER,
+        F_LAST,
+        F_REFUSED,
+        MASS_CANCEL,
+        MASS_CANCEL_REPORT,
+        MASS_STATUS,
+        NO_REASON,
+        SESSION_MASS_CANCEL_OWN,
+        STATUS_REPORT,
+        W_HEAD,
+        W_REF,
+        W_SCOPE,
+        W_TERMS,
+    )
+    from portcullis.journal.table import RowTable
+
+
+@cython.boundscheck(False)
+@cython.initializedcheck(False)
+@cython.wraparound(False)
+@cython.final
+@cython.cclass
+class MassCommands:
+    """Applies MASS_CANCEL and MASS_STATUS rows."""
+
+    def __init__(self, table: RowTable, book: Book, sweep: Sweep, reports: Reports) -> None:
+        self._table = table
+        self._words = table.words
+        self._book = book
+        self._sweep = sweep
+        self._reports = reports
+        self._slots = book.orders
+        self._sessions = reports.sessions
+        # The command at work, 0: none; reports made of it, and orders counted when it began.
+        self.row = 0
+        self.sent = 0
+        self.total = 0
+        # Rows of those that wait, oldest first.
+        self.waiting = memoryview(bytearray(8 * MASS_QUEUE)).cast("q")
+        self.waits = 0
+        # Orders that this run may still report.
+        self.slice_left = 0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def take(self, row: cython.longlong) -> cython.void:
+        """Begin a mass command, or let it wait; refuse it where it can't be done."""
+        at: cython.longlong = self._table.at(row)
+        head: cython.longlong = self._words[at + W_HEAD]
+        scope: cython.longlong = self._words[at + W_SCOPE] & 0xFF
+        account: cython.longlong = self._account(at)
+        why: cython.longlong = WHY_NONE
+        if (head >> 8) & F_REFUSED:
+            why = (self._words[at + W_TERMS] >> 56) & 0xFF
+            if why == WHY_NONE:
+                why = WHY_SCOPE_UNSUPPORTED
+        elif scope != SCOPE_ALL and scope != SCOPE_INSTRUMENT:
+            why = WHY_SCOPE_UNSUPPORTED
+        elif scope == SCOPE_INSTRUMENT and self._words[at + W_REF] & ID_MASK == 0:
+            why = WHY_UNKNOWN_SYMBOL
+        elif account == 0 or account > self._book.account_capacity:
+            why = WHY_UNKNOWN_ACCOUNT
+        elif self.row and self.waits == MASS_QUEUE:
+            why = WHY_BUSY
+        if why != WHY_NONE:
+            self._refuse(row, head, why)
+        elif self.row:
+            self.waiting[self.waits] = row
+            self.waits += 1
+        else:
+            self._begin(row)
+            self.work()
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _account(self, at: cython.longlong) -> cython.longlong:
+        """The account a mass command is about: the one it names, else its session's own."""
+        account: cython.longlong = (self._words[at + W_REF] >> 32) & ID_MASK
+        if account:
+            return account
+        session: cython.longlong = (self._words[at + W_HEAD] >> 32) & ID_MASK
+        return self._sessions[session * SESSION_WORDS + S_ACCOUNT]
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _refuse(
+        self, row: cython.longlong, head: cython.longlong, why: cython.longlong
+    ) -> cython.void:
+        """One row: a mass cancel report 0 with its 532, or a status report of no order."""
+        session: cython.longlong = (head >> 32) & ID_MASK
+        flags: cython.longlong = F_ANSWER
+        if (head >> 8) & F_REFUSED:
+            flags |= self._reports.text_flag(row)
+        reason: cython.longlong = 99
+        if head & 0xFF == MASS_CANCEL:
+            if why == WHY_SCOPE_UNSUPPORTED:
+                reason = 0
+            elif why == WHY_UNKNOWN_SYMBOL:
+                reason = 1
+            self._reports.none(
+                MASS_CANCEL_REPORT, flags, session, row, SCOPE_REFUSED, 0, reason, why
+            )
+        else:
+            self._reports.none(
+                STATUS_REPORT,
+                flags | F_LAST,
+                session,
+                row,
+                EXEC_STATUS,
+                STATUS_REJECTED,
+                reason,
+                why,
+            )
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _matches(self, slot: cython.longlong, at: cython.longlong) -> cython.bint:
+        """Whether the mass command whose row is at `at` means an order of its account."""
+        order: cython.longlong = slot * ORDER_WORDS
+        meta: cython.longlong = self._slots[order + O_META]
+        instrument: cython.longlong = self._words[at + W_REF] & ID_MASK
+        if (
+            self._words[at + W_SCOPE] & 0xFF == SCOPE_INSTRUMENT
+            and self._slots[order + O_REF] & ID_MASK != instrument
+        ):
+            return False
+        side: cython.longlong = (self._words[at + W_SCOPE] >> 8) & 0xFF
+        if side and meta & 0xFF != side:
+            return False
+        session: cython.longlong = (self._words[at + W_HEAD] >> 32) & ID_MASK
+        return (
+            self._words[at + W_HEAD] & 0xFF != MASS_CANCEL
+            or not self._sessions[session * SESSION_WORDS + S_FLAGS] & SESSION_MASS_CANCEL_OWN
+            or (meta >> 32) & ID_MASK == session
+        )
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _skip(self, at: cython.longlong) -> cython.void:
+        """Move on to the next order that is meant; 0 where there is none."""
+        slot: cython.longlong = self._sweep.mass_slot
+        while slot:
+            if self._slots[slot * ORDER_WORDS + O_ROW] > self.row:
+                # Came later than the command, as all behind it did.
+                slot = 0
+            elif self._matches(slot, at):
+                break
+            else:
+                slot = self._slots[slot * ORDER_WORDS + O_ACCOUNT_NEXT]
+        self._sweep.mass_slot = slot
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _begin(self, row: cython.longlong) -> cython.void:
+        """Count the orders that are meant and say so: one row. O(orders of the account)."""
+        at: cython.longlong = self._table.at(row)
+        session: cython.longlong = (self._words[at + W_HEAD] >> 32) & ID_MASK
+        first: cython.longlong = self._book.accounts[self._account(at) * ACCOUNT_WORDS + A_FIRST]
+        self.row = row
+        self.sent = 0
+        self.total = 0
+        self._sweep.mass_slot = first
+        self._skip(at)
+        first = self._sweep.mass_slot
+        while self._sweep.mass_slot:
+            self.total += 1
+            self._sweep.mass_slot = self._slots[
+                self._sweep.mass_slot * ORDER_WORDS + O_ACCOUNT_NEXT
+            ]
+            self._skip(at)
+        self._sweep.mass_slot = first
+        if self._words[at + W_HEAD] & 0xFF == MASS_CANCEL:
+            offset: cython.longlong = self._reports.none(
+                MASS_CANCEL_REPORT,
+                F_ANSWER,
+                session,
+                row,
+                self._words[at + W_SCOPE] & 0xFF,
+                0,
+                NO_REASON,
+                WHY_NONE,
+            )
+            self._reports.put_last(offset, self.total, 0)
+        elif first == 0:
+            self._close_status(session)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _close_status(self, session: cython.longlong) -> cython.void:
+        """The last report of a mass status where no order is left to carry the mark."""
+        offset: cython.longlong = self._reports.none(
+            STATUS_REPORT,
+            F_ANSWER | F_LAST,
+            session,
+            self.row,
+            EXEC_STATUS,
+            STATUS_REJECTED,
+            NO_REASON,
+            WHY_NONE,
+        )
+        self._reports.put_last(offset, self.total, self.sent)
+        self.sent = self.total
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def work(self) -> cython.bint:
+        """Go on with mass commands for what is left of the slice; False: the batch is full."""
+        at: cython.longlong
+        slot: cython.longlong
+        while self.row and self.slice_left:
+            at = self._table.at(self.row)
+            slot = self._sweep.mass_slot
+            if slot == 0:
+                if not self.settle():
+                    return False
+                continue
+            if self._table.tail + STEP_ROWS > self._table.batch_limit:
+                return False
+            self.slice_left -= 1
+            self.sent += 1
+            if self._words[at + W_HEAD] & 0xFF == MASS_CANCEL:
+                # Moves mass_slot on by itself.
+                self._sweep.cancel_unasked(slot, self.row, WHY_MASS_CANCEL)
+            else:
+                self._present(slot, at)
+                self._sweep.mass_slot = self._slots[slot * ORDER_WORDS + O_ACCOUNT_NEXT]
+            self._skip(at)
+        return True
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _present(self, slot: cython.longlong, at: cython.longlong) -> cython.void:
+        """Report one order of a mass status; the last carries the mark."""
+        order: cython.longlong = slot * ORDER_WORDS
+        status: cython.longlong = STATUS_NEW
+        if self._slots[order + O_CUM]:
+            status = STATUS_PARTLY_FILLED
+        offset: cython.longlong = self._reports.live(
+            STATUS_REPORT,
+            F_LAST if self.sent == self.total else 0,
+            (self._words[at + W_HEAD] >> 32) & ID_MASK,
+            self.row,
+            slot,
+            EXEC_STATUS,
+            status,
+            NO_REASON,
+            WHY_NONE,
+        )
+        self._reports.put_last(offset, self.total, self.sent)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def settle(self) -> cython.bint:
+        """End a mass command that has no order left, and begin the next; False: batch full."""
+        at: cython.longlong
+        index: cython.longlong
+        while self.row:
+            at = self._table.at(self.row)
+            self._skip(at)
+            if self._sweep.mass_slot:
+                return True
+            if self._table.tail + STEP_ROWS > self._table.batch_limit:
+                return False
+            if self._words[at + W_HEAD] & 0xFF == MASS_STATUS and (self.sent < self.total):
+                self._close_status((self._words[at + W_HEAD] >> 32) & ID_MASK)
+            self.row = 0
+            if self.waits:
+                self._begin(self.waiting[0])
+                self.waits -= 1
+                for index in range(self.waits):
+                    self.waiting[index] = self.waiting[index + 1]
+        return True
