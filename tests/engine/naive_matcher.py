@@ -443,9 +443,7 @@ class NaiveMatcher:
         assert order is not None
         self.ids[owner, command.cl_ord_id] = order
         new = replace(order, ord_type=command.ord_type, time_in_force=command.time_in_force)
-        keeps = (
-            self.rests(new) and command.price == order.price and command.qty <= order.qty
-        )
+        keeps = self.rests(new) and command.price == order.price and command.qty <= order.qty
         done = command.qty <= order.cum
         if done or not keeps:
             self.unbook(order)

@@ -71,11 +71,12 @@ class Stream:
             return draw.choice(live)
         return draw.choice(self.recent[-200:]) if self.recent else None
 
-    def terms(self, order: Order | None = None) -> dict[str, object]:
+    def terms(self, side: str) -> dict[str, object]:
         draw = self.draw
-        price = draw.choice((500, 500 + draw.randint(-12, 12), 500 + draw.randint(-3, 3)))
+        away = draw.choice((0, draw.randint(-2, 40), draw.randint(-3, 8), draw.randint(1, 8)))
+        price = 500 - away if side == "1" else 500 + away
         found: dict[str, object] = {
-            "qty": draw.choice((draw.randint(1, 60), draw.randint(1, 500))),
+            "qty": draw.choice((draw.randint(1, 60), draw.randint(1, 60), draw.randint(1, 500))),
             "price": price,
             "ord_type": "1" if draw.random() < 0.05 else "2",
             "time_in_force": draw.choice("0000000011134"),
@@ -129,12 +130,13 @@ class Stream:
         if self.recent and draw.random() < 0.03:
             other = draw.choice(self.recent[-200:])
             session, identifier = other.session, other.cl_ord_id
-        terms = self.terms()
+        side = draw.choice("1" * 10 + "2" * 8 + "56" + "7" * (draw.random() < 0.02))
+        terms = self.terms(side)
         return Command(
             r.NEW_ORDER,
             session,
             identifier,
-            side=draw.choice("1" * 10 + "2" * 8 + "56" + "7" * (draw.random() < 0.02)),
+            side=side,
             instrument=draw.randint(1, INSTRUMENTS) if draw.random() < 0.98 else 0,
             account=ACCOUNTS[session] if draw.random() < 0.99 else 9,
             refused=w.WHY_LOT if draw.random() < 0.02 else 0,
@@ -170,7 +172,7 @@ class Stream:
             return Command(kind, session, orig, **changes)  # type: ignore[arg-type]
         identifier = changes.pop("cl_ord_id", self.new_id())
         if kind == r.REPLACE:
-            changes |= self.terms()
+            changes |= self.terms(order.side)
             if draw.random() < 0.5:
                 changes["price"] = order.price
             if draw.random() < 0.3:

@@ -67,9 +67,7 @@ def append(table: RowTable, command: Command) -> int:
         flags |= r.F_REFUSED
     if command.poss_resend:
         flags |= r.F_POSS_RESEND
-    return table.append_input(
-        command.kind, command.session, flags=flags, words=words, items=items
-    )
+    return table.append_input(command.kind, command.session, flags=flags, words=words, items=items)
 
 
 def report(table: RowTable, row: int) -> Report:
