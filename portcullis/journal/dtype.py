@@ -171,12 +171,13 @@ def _description(fields: tuple[Field, ...]) -> Description:
 
 def describe(kind: int) -> Description:
     """The dtype of one kind's rows: head, the kind's own fields, seal. KeyError: no such kind."""
-    names = {field.name for field in KIND_FIELDS[kind]}
-    seal = tuple(field for field in SEAL if field.name not in names)
-    return _description(HEAD + KIND_FIELDS[kind] + seal)
+    head = (
+        HEAD[:-1] if kind == r.TEXT else HEAD
+    )  # the text of a TEXT row stands in place of a time
+    return _description(head + KIND_FIELDS[kind] + SEAL)
 
 
-# Any row: head, its words 2 to 13 as numbers `word_2` to `word_13`, seal.
+# Any row (a TEXT row has no time): head, its words 2 to 13 as numbers `word_2` to `word_13`, seal.
 ROW: Description = _description(
     HEAD + tuple(Field(f"word_{word}", word) for word in range(r.W_IN_SEQ, r.W_SEAL_A)) + SEAL
 )

@@ -40,10 +40,12 @@ def make_segment(target: Path, header: bytes, size: int, *, zeros: bool, wanted:
     try:
         if zeros:
             chunk = bytes(_CHUNK_BYTES)
-            for at in range(0, size, _CHUNK_BYTES):
+            at = 0
+            while at < size:
                 if wanted >= 0 and _is_closed(wanted):
                     raise Abandoned
-                os.pwrite(descriptor, chunk[: size - at], at)
+                # A disk about to be full takes a part; the next write says that it is full.
+                at += os.pwrite(descriptor, chunk[: size - at], at)
         else:
             os.posix_fallocate(descriptor, 0, size)
         os.pwrite(descriptor, header, 0)

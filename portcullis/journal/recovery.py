@@ -25,7 +25,7 @@ from typing import NamedTuple
 from crc32c import crc32c
 
 from portcullis.journal.errors import DamageError, SegmentError
-from portcullis.journal.rows import ROLL, ROW_BYTES
+from portcullis.journal.rows import ROLL, ROW_BYTES, TEXT, W_TIME
 from portcullis.journal.segments import RowSpace, SegmentHeader, segment_path, sync_directory
 from portcullis.journal.table import RowTable
 
@@ -99,7 +99,7 @@ class Recovery:
         self._accept_loss = accept_loss
 
     def batches(self) -> Iterator[Batch]:
-        """Each good batch in order; the table's limits are those of the batch while it is out.
+        """Each good batch in order; the table's tail and time are the batch's while it is out.
 
         Raises DamageError, SegmentError. The batch's output rows may be overwritten (`replay`
         does) until the next is asked for.
@@ -160,6 +160,7 @@ class Recovery:
                 f"before it: its chain word is {chain:08x}, expected {self.report.crc:08x}",
             )
         kind = self._octets[(row - self._space.origin_row) * ROW_BYTES]
+        table.time_ns = self._time_of(last)
         table.batch_first = row
         table.tail = last + 1
         return Batch(
@@ -185,6 +186,13 @@ class Recovery:
         end = (last + 1 - self._space.origin_row) * ROW_BYTES
         crc = crc32c(_ZERO_CRC, crc32c(self._octets[start : end - 4]))
         return crc if crc == int.from_bytes(self._octets[end - 4 : end], "little") else None
+
+    def _time_of(self, row: int) -> int:
+        """Row time of the last row, up to `row`, that has one: TEXT rows have text there."""
+        start = (row - self._space.origin_row) * ROW_BYTES
+        while self._octets[start] == TEXT:
+            start -= ROW_BYTES
+        return int.from_bytes(self._octets[start + W_TIME * 8 : start + W_TIME * 8 + 8], "little")
 
     # --- the end of the journal -----------------------------------------------------------------
 

@@ -32,7 +32,7 @@ def replay(table: RowTable, engine: Engine, batches: Iterable[Batch]) -> Iterato
     """Run the engine once per batch as the writer did; give each batch that came out the same.
 
     The table's rows are those of `Journal.open`, whose batches these are: private until the next
-    is asked for. Row time is set to the batch's own. ReplayDifference describes both rows.
+    is asked for. Row time is that of the batch. ReplayDifference describes both rows.
     """
     octets = memoryview(table.octets)
     origin = table.origin_row
@@ -46,10 +46,6 @@ def replay(table: RowTable, engine: Engine, batches: Iterable[Batch]) -> Iterato
             table.tail = batch.first_row
             table.open_batch(batch.batch_rows, batch.input_rows_max)
             table.tail = first_output
-            table.time_ns = int.from_bytes(
-                recorded[-ROW_BYTES + 8 : -ROW_BYTES + 16] or octets[end - 120 : end - 112],
-                "little",
-            )
             engine.run()
             made_end = (table.tail - origin) * ROW_BYTES
             if recorded:

@@ -374,7 +374,8 @@ class RowTable:
                     f"text item {code} has {len(value)} bytes, above {ITEM_BYTES_MAX}"
                 )
         needed = 1 + rows_for_text(sum(ITEM_HEAD + len(value) for value in content.values()))
-        if needed > self.input_limit - self.batch_first:
+        allowance = self.input_limit - self.batch_first  # 0: the journal is full, or closed
+        if 0 < allowance < needed:
             raise ValueError(f"an input of {needed} rows does not fit a batch")
         offset: cython.longlong = self.open_input(kind, flags, session, needed)
         if offset < 0:

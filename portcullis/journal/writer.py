@@ -218,11 +218,11 @@ class Journal:
         if self._next is None:
             self._look_for_next()
         room = self._segment.end_row - table.tail
-        self.can_take_orders = not self.trouble or room > self._reserved_rows
         if room <= self._segment.batch_rows and not self._roll():
             self.can_take_orders = False
             table.open_batch(0, 0)
             return
+        self.can_take_orders = not self.trouble or room > self._reserved_rows
         table.open_batch(self._segment.batch_rows, self._segment.input_rows)
 
     def _look_for_next(self) -> None:

@@ -1,0 +1,216 @@
+"""verify, dump and stats, as functions and as commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from portcullis.journal.errors import SegmentError
+from portcullis.journal.reader import JournalReader, dump, statistics, verify
+from portcullis.journal.rows import (
+    F_POSS_RESEND,
+    GENESIS,
+    ITEM_CARRIED,
+    NEW_ORDER,
+    ROW_BYTES,
+    W_ID,
+    W_KEY,
+    W_PRICE,
+    W_QTY,
+    W_REF,
+    W_TERMS,
+)
+from portcullis.journal.segments import segment_path
+from portcullis.tools.journal import command
+from tests.support.journals import (
+    SEGMENT_ROWS,
+    EchoEngine,
+    append_batch,
+    fill,
+    open_journal,
+    recorded,
+    row_at,
+)
+
+
+def flip(directory: Path, row: int, at: int) -> None:
+    number, start = row_at(row)
+    octets = bytearray(segment_path(directory, number).read_bytes())
+    octets[start + at] ^= 1
+    segment_path(directory, number).write_bytes(octets)
+
+
+def test_verify_agrees_with_recovery(tmp_path: Path) -> None:
+    fill(tmp_path, 42).close()
+    batches = recorded(tmp_path)
+    found = verify(tmp_path)
+    assert (found.ending, found.text) == ("clean", "")
+    assert found.batches == len(batches)
+    assert found.last_row == batches[-1].last_row
+    assert found.rows == sum(batch.last_row + 1 - batch.first_row for batch in batches)
+    assert found.segments == 3
+
+
+def test_verify_tells_a_torn_tail_from_damage(tmp_path: Path) -> None:
+    fill(tmp_path, 42).abandon()
+    batches = recorded(tmp_path)
+    for index, batch in enumerate(batches):
+        for at in (0, 77, ROW_BYTES * (batch.last_row + 1 - batch.first_row) - 1):
+            flip(tmp_path, batch.first_row, at)
+            found = verify(tmp_path)
+            assert found.row == batch.first_row
+            assert found.ending == ("unsealed" if index == len(batches) - 1 else "damage")
+            flip(tmp_path, batch.first_row, at)
+    assert verify(tmp_path).ending == "clean"
+
+
+def test_a_missing_last_segment_is_damage(tmp_path: Path) -> None:
+    fill(tmp_path, 42).close()
+    segment_path(tmp_path, 3).unlink()
+    found = verify(tmp_path)
+    assert (found.ending, found.text) == (
+        "damage",
+        f"row {found.last_row + 1}: segment 3 is missing",
+    )
+
+
+def test_a_live_journal_is_read_beside_its_writer(tmp_path: Path) -> None:
+    journal = fill(tmp_path, 5)
+    sealed = journal.sealed_row
+    reader = JournalReader(tmp_path)
+    walk = reader.batches()
+    seen = [next(walk).first_row]
+    engine = EchoEngine(journal.table)
+    while journal.table.tail <= 2 * SEGMENT_ROWS:  # segments that the reader has not listed
+        last = append_batch(journal, engine, 2)
+    journal.table.append_input(NEW_ORDER, 1)
+    seen += [batch.first_row for batch in walk]
+    assert reader.found.last_row in (last, last + 1)
+    assert seen[-1] > sealed
+    assert (reader.found.ending, reader.found.row) == ("unsealed", journal.table.tail - 1)
+    assert next(iter(dump(tmp_path, from_row=last)))["row"] == last
+    journal.abandon()
+
+
+@pytest.fixture
+def described(tmp_path: Path) -> Path:
+    journal = open_journal(tmp_path)
+    table = journal.table
+    engine = EchoEngine(table)
+    table.time_ns = 1_700_000_000_000_000_001
+    table.append_input(GENESIS, words={W_KEY: 0x1234567, W_KEY + 1: 2})
+    journal.seal()
+    table.append_input(
+        NEW_ORDER,
+        7,
+        flags=F_POSS_RESEND,
+        words={
+            W_ID: int.from_bytes(b"order-1", "little"),
+            W_QTY: 250,
+            W_PRICE: -1,
+            W_REF: 3 | 9 << 32,
+            W_TERMS: int.from_bytes(b"12\0001\x07\0\3\5", "little"),
+        },
+        items={ITEM_CARRIED: b"9001=" + b"y" * 200 + b"\x01"},
+    )
+    engine.run()
+    journal.seal()
+    for _ in range(30):
+        append_batch(journal, engine, 4)
+    journal.close()
+    return tmp_path
+
+
+def test_dump_names_the_fields_of_a_row(described: Path) -> None:
+    order = next(iter(dump(described, session=7, kinds=frozenset({"NEW_ORDER"}))))
+    assert order == {
+        "row": 2,
+        "kind": "NEW_ORDER",
+        "session": 7,
+        "time_ns": 1_700_000_000_000_000_001,
+        "flags": 2,
+        "in_seq": 0,
+        "cl_ord_id": "order-1",
+        "order_qty": 250,
+        "price": -1,
+        "instrument": 3,
+        "account": 9,
+        "side": "1",
+        "ord_type": "2",
+        "time_in_force": "",
+        "handl_inst": "1",
+        "id_length": 7,
+        "orig_length": 0,
+        "transact_digits": 3,
+        "why": 5,
+        "transact_time_ns": 0,
+        "expire_ns": 0,
+        "min_qty": 0,
+        "items": {"carried": "9001=" + "y" * 200 + "\x01"},
+    }
+
+
+def test_dump_keeps_the_secret_key_to_itself(described: Path) -> None:
+    genesis = next(iter(dump(described)))
+    assert genesis["kind"] == "GENESIS"
+    assert str(0x1234567) not in str(genesis)
+    assert genesis["key"] == "hidden"
+
+
+def test_dump_filters_by_row_session_and_kind(described: Path) -> None:
+    every = list(dump(described))
+    # TEXT rows are shown with their owner: three of them hold the carried field.
+    assert {shown["kind"] for shown in every} == {"GENESIS", "NEW_ORDER", "REPORT", "ROLL"}
+    some = list(dump(described, session=2, kinds=frozenset({"REPORT"}), from_row=90, to_row=200))
+    assert some == [
+        shown
+        for shown in every
+        if shown["session"] == 2 and shown["kind"] == "REPORT" and 90 <= shown["row"] <= 200
+    ]
+    assert len(some) > 10
+
+
+def test_statistics_count_every_row(described: Path) -> None:
+    counted = statistics(described)
+    assert counted.rows == verify(described).rows == sum(counted.kinds.values())
+    assert counted.kinds["NEW_ORDER"] == counted.kinds["REPORT"] == counted.outputs == 121
+    assert counted.kinds["TEXT"] == 3
+    assert counted.kinds["ROLL"] == counted.segments - 1
+    assert counted.batch_rows_max == 8
+    assert counted.last_time_ns - counted.first_time_ns == 30_000
+
+
+def test_the_commands_print_for_people_and_for_programs(described: Path) -> None:
+    run = CliRunner().invoke
+    result = run(command, ["verify", str(described)])
+    assert result.exit_code == 0 and "are good" in result.output
+    assert json.loads(run(command, ["verify", "--json", str(described)]).output) == (
+        verify(described).as_json()
+    )
+    lines = run(command, ["dump", "--to-row", "5", str(described)]).output.splitlines()
+    assert lines[1].split()[:4] == ["2", "20231114-22:13:20.000000001", "NEW_ORDER", "7"]
+    assert "cl_ord_id=order-1" in lines[1] and "time_in_force" not in lines[1]
+    dumped = run(command, ["dump", "--json", "--kind", "roll", str(described)]).output
+    assert [json.loads(line)["next_row"] for line in dumped.splitlines()] == [97, 193, 289]
+    assert "REPORT" in run(command, ["stats", str(described)]).output
+    assert json.loads(run(command, ["stats", "--json", str(described)]).output)["batches"] > 30
+
+
+def test_the_commands_exit_3_on_damage_and_on_unusable_files(described: Path) -> None:
+    flip(described, 2, 5)
+    run = CliRunner().invoke
+    result = run(command, ["verify", str(described)])
+    assert result.exit_code == 3
+    assert result.output.startswith("damage at row 2: is no batch, but the journal goes on at")
+    segment_path(described, 1).unlink()
+    result = run(command, ["stats", str(described)])
+    assert result.exit_code == 3
+    assert "segment 1 is missing" in result.stderr
+
+
+def test_a_directory_without_a_journal_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SegmentError, match="there is no journal here"):
+        verify(tmp_path)
