@@ -280,7 +280,7 @@ class Statistics:
     sessions: Counter[int] = field(default_factory=Counter)
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return dict(vars(self))
 
 
 def statistics(directory: Path | str) -> Statistics:
