@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from portcullis import _build
 from portcullis.tools.main import main
 
 ROOT = Path(__file__).parent.parent
@@ -34,6 +35,9 @@ EMPTY_NAMES = {
     "base",
 }
 LINES_MAX = 900
+# A hot chain stands in one file: Cython inlines only within a file.
+HOT_LINES_MAX = 1500
+HOT = {_build.source_path(module) for module in _build.HOT_MODULES}
 
 pytestmark = pytest.mark.skipif(not SOURCES, reason="not a git checkout")
 
@@ -43,8 +47,12 @@ def name(path: Path) -> str:
 
 
 def test_no_file_is_longer_than_the_limit() -> None:
-    lengths = {name(path): len(path.read_text().splitlines()) for path in SOURCES}
-    assert {path: lines for path, lines in lengths.items() if lines > LINES_MAX} == {}
+    lengths = {path: len(path.read_text().splitlines()) for path in SOURCES}
+    assert {
+        name(path): lines
+        for path, lines in lengths.items()
+        if lines > (HOT_LINES_MAX if path in HOT else LINES_MAX)
+    } == {}
 
 
 def test_no_file_has_a_name_that_says_nothing() -> None:
