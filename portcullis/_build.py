@@ -19,6 +19,10 @@ from types import ModuleType
 
 HOT_MODULES: tuple[str, ...] = (
     "portcullis.codecs.fix.scanner",
+    "portcullis.gateway.catalog",
+    "portcullis.gateway.fix_door",
+    "portcullis.gateway.fix_orders",
+    "portcullis.gateway.fix_reports",
     "portcullis.journal.table",
     "portcullis.journal.index",
     "portcullis.engine.ids",

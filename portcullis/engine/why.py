@@ -29,6 +29,9 @@ WHY_ORDERS_FULL = 14
 WHY_LEVELS_FULL = 15
 WHY_DISK_FULL = 16
 WHY_ENTRY_DISABLED = 17
+WHY_ID_TOO_LONG = 18
+WHY_TOO_LONG = 19
+WHY_PRICE_ON_MARKET = 20
 # Refusals of cancels and replacements.
 WHY_UNKNOWN_ORDER = 32
 WHY_NOT_CURRENT_ID = 33
@@ -38,6 +41,7 @@ WHY_TERMS_MISMATCH = 36
 WHY_QTY_BELOW_CUM = 37
 WHY_SCOPE_UNSUPPORTED = 38
 WHY_BUSY = 39
+WHY_SCOPE_CONTRADICTS = 40
 # Ends of orders that nobody asked for in so many words.
 WHY_IOC_REST = 64
 WHY_FOK_UNFILLABLE = 65
@@ -81,6 +85,9 @@ WHYS: dict[int, Why] = {
     WHY_LEVELS_FULL: Why(99, 99, None, "Price level table is full"),
     WHY_DISK_FULL: Why(99, 99, None, "Journal has no room for new orders"),
     WHY_ENTRY_DISABLED: Why(99, 99, None, "Order entry is disabled for this session"),
+    WHY_ID_TOO_LONG: Why(99, 99, None, "ClOrdID(11) is longer than 36 characters"),
+    WHY_TOO_LONG: Why(99, 99, None, "Fields to be carried are longer than 4096 bytes"),
+    WHY_PRICE_ON_MARKET: Why(11, 99, None, "Price(44) on a market order"),
     WHY_UNKNOWN_ORDER: Why(5, 1, None, "Unknown order"),
     WHY_NOT_CURRENT_ID: Why(99, 1, None, "OrigClOrdID(41) is not the order's current id"),
     WHY_ID_MISMATCH: Why(99, 1, None, "OrderID(37) and OrigClOrdID(41) name different orders"),
@@ -89,6 +96,7 @@ WHYS: dict[int, Why] = {
     WHY_QTY_BELOW_CUM: Why(13, 99, None, "OrderQty(38) is below CumQty(14)"),
     WHY_SCOPE_UNSUPPORTED: Why(99, 99, None, "Mass request type is not supported"),
     WHY_BUSY: Why(99, 99, None, "Too many mass requests at once"),
+    WHY_SCOPE_CONTRADICTS: Why(99, 99, None, "Symbol(55) in a request for all orders"),
     WHY_IOC_REST: Why(99, 99, None, "Rest of an immediate-or-cancel order"),
     WHY_FOK_UNFILLABLE: Why(99, 99, None, "Fill-or-kill order cannot be filled"),
     WHY_MARKET_REST: Why(99, 99, None, "Rest of a market order"),

@@ -130,3 +130,4 @@ cdef enum:
     ITEM_VALUE = 10
     ITEM_FOR_SESSION = 11
     ITEM_ECHO = 12
+    ITEM_KEPT = 13

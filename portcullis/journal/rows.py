@@ -185,6 +185,7 @@ ITEM_NAME = 9
 ITEM_VALUE = 10
 ITEM_FOR_SESSION = 11  # eight bytes, little-endian
 ITEM_ECHO = 12  # raw fields of a refused command that have no word: echoed as they came
+ITEM_KEPT = 13  # raw fields stored with the order that no report sends back
 
 
 def declarations() -> str:

@@ -1,0 +1,247 @@
+"""Instruments and accounts as translation and encoders look them up: names to numbers and back.
+
+Owns the byte-string tables that turn Symbol(55) and Account(1) into the small integers that rows
+carry, and each instrument's scale and bounds. The journal's INSTRUMENT and ACCOUNT rows are the
+source; `Catalog.apply` takes them one by one. Changes come once in a while, look-ups with every
+message: so tables are rebuilt when they grow, and never while a message is being looked up.
+
+Must not know FIX, nor files. Invariant: a number's name never changes; numbers are from 1.
+"""
+
+# mypy: disable-error-code="valid-type,no-any-return"
+from __future__ import annotations
+
+from array import array
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from portcullis import _cython_shim as cython
+
+if cython.compiled:
+    from cython.cimports.portcullis.journal.table import RowTable
+else:
+    from portcullis.journal.table import RowTable
+
+from portcullis.journal import rows
+
+# Words of an instrument in `Catalog.instruments`: eight, one cache line. Also in catalog.pxd.
+if not cython.compiled:
+    INSTRUMENT_WORDS = 8
+    I_PRICE_DECIMALS = 0
+    I_QTY_DECIMALS = 1
+    I_AVG_DECIMALS = 2
+    I_TICK = 3
+    I_LOT = 4
+    I_PRICE_MAX = 5
+    I_QTY_MAX = 6
+    I_FLAGS = 7
+
+AVG_PX_DECIMALS_EXTRA = 4
+AVG_PX_DECIMALS_MAX = 8
+
+
+@cython.final
+@cython.cclass
+class NameTable:
+    """Byte strings to numbers by open addressing, and numbers back to byte strings."""
+
+    def __init__(self) -> None:
+        self.names: list[bytes] = [b""]
+        self._build()
+
+    def put(self, name: bytes, number: int) -> None:
+        """Give a number its name. ValueError where either is taken otherwise, or unusable."""
+        if number < 1 or not name:
+            raise ValueError(f"a name needs bytes and a number from 1, not {name!r} and {number}")
+        known = self.number(name)
+        if known:
+            if known != number:
+                raise ValueError(f"{name!r} is number {known} already, not {number}")
+            return
+        if number < len(self.names) and self.names[number]:
+            raise ValueError(f"number {number} is {self.names[number]!r} already, not {name!r}")
+        self.names.extend([b""] * (number + 1 - len(self.names)))
+        self.names[number] = name
+        self._build()
+
+    def name(self, number: int) -> bytes:
+        """The name of a number; empty where it has none."""
+        return self.names[number] if 0 <= number < len(self.names) else b""
+
+    def number(self, name: bytes) -> int:
+        """The number of a name; 0 where it has none."""
+        if not name:
+            return 0
+        octets: cython.uchar[::1] = memoryview(bytearray(name))
+        if cython.compiled:
+            found = self.find(cython.address(octets[0]), 0, len(name))
+        else:
+            found = self.find(octets, 0, len(name))
+        return found
+
+    def _build(self) -> None:
+        size = 64
+        while size < 4 * len(self.names):
+            size *= 2
+        self._mask = size - 1
+        self._slots = memoryview(array("q", bytes(8 * size)))
+        self.start = memoryview(array("q", bytes(8 * (len(self.names) + 1))))
+        self._octets = memoryview(bytearray(b"".join(self.names) + b"\0"))
+        if cython.compiled:
+            self.octets = cython.address(self._octets[0])
+        else:
+            self.octets = self._octets
+        self.count = len(self.names)
+        offset = 0
+        number: cython.longlong
+        for number in range(self.count):
+            self.start[number] = offset
+            offset += len(self.names[number])
+        self.start[self.count] = offset
+        place: cython.longlong
+        for number in range(1, self.count):
+            if not self.names[number]:
+                continue
+            place = self._hash(self.octets, self.start[number], self.start[number + 1])
+            while self._slots[place]:
+                place = (place + 1) & self._mask
+            self._slots[place] = number
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _hash(
+        self, source: cython.p_uchar, start: cython.longlong, end: cython.longlong
+    ) -> cython.longlong:
+        """Where a name's search begins: its bytes by sevens, each mixed by multiplication."""
+        mixed: cython.longlong = 0
+        word: cython.longlong = 0
+        shift: cython.longlong = 0
+        index: cython.longlong
+        for index in range(start, end):
+            word |= cython.cast(cython.longlong, source[index]) << shift
+            shift += 8
+            if shift == 56 or index == end - 1:
+                # Below 2^62 + 2^55: both modes count alike.
+                mixed = ((mixed ^ word) & 0x7FFFFFFF) * 0x5BD1E995 + (word >> 31) * 0x2545F491
+                mixed ^= mixed >> 29
+                word = 0
+                shift = 0
+        return mixed & self._mask
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def find(
+        self, source: cython.p_uchar, start: cython.longlong, end: cython.longlong
+    ) -> cython.longlong:
+        """The number of the name source[start:end], or 0. No allocation. O(length)."""
+        place: cython.longlong = self._hash(source, start, end)
+        length: cython.longlong = end - start
+        number: cython.longlong = self._slots[place]
+        begin: cython.longlong
+        index: cython.longlong
+        # Ends: at most half the slots are taken. In range: place is masked, number is one put.
+        while number:
+            begin = self.start[number]
+            if self.start[number + 1] - begin == length:
+                index = 0
+                while index < length and self.octets[begin + index] == source[start + index]:
+                    index += 1
+                if index == length:
+                    return number
+            place = (place + 1) & self._mask
+            number = self._slots[place]
+        return 0
+
+
+@cython.final
+@cython.cclass
+class Catalog:
+    """What is known of instruments and accounts by their numbers."""
+
+    def __init__(self) -> None:
+        self.symbols = NameTable()
+        self.accounts = NameTable()
+        self.instruments = memoryview(array("q", bytes(8 * INSTRUMENT_WORDS)))
+
+    def set_instrument(
+        self,
+        instrument: int,
+        symbol: bytes,
+        *,
+        price_decimals: int,
+        qty_decimals: int,
+        tick: int,
+        lot: int,
+        price_max: int,
+        qty_max: int,
+        flags: int = 0,
+    ) -> None:
+        """Describe an instrument, or describe it anew under the same number and symbol.
+
+        tick and price_max count 10^-price_decimals, lot and qty_max 10^-qty_decimals; flags are
+        INSTRUMENT_ codes of rows. ValueError where a bound is not positive, or where
+        price_max x qty_max reaches 2^62.
+        """
+        if not (0 <= price_decimals <= 18 and 0 <= qty_decimals <= 18):
+            raise ValueError(f"{symbol!r}: decimals are from 0 to 18")
+        if min(tick, lot, price_max, qty_max) < 1:
+            raise ValueError(f"{symbol!r}: tick, lot and bounds are from 1")
+        if price_max * qty_max >= 1 << 62:
+            raise ValueError(f"{symbol!r}: highest price x largest quantity reaches 2^62")
+        self.symbols.put(symbol, instrument)
+        words = list(self.instruments)
+        words.extend([0] * ((self.symbols.count * INSTRUMENT_WORDS) - len(words)))
+        words[instrument * INSTRUMENT_WORDS : (instrument + 1) * INSTRUMENT_WORDS] = [
+            price_decimals,
+            qty_decimals,
+            min(price_decimals + AVG_PX_DECIMALS_EXTRA, AVG_PX_DECIMALS_MAX),
+            tick,
+            lot,
+            price_max,
+            qty_max,
+            flags,
+        ]
+        self.instruments = memoryview(array("q", words))
+
+    def set_account(self, account: int, name: bytes) -> None:
+        """Name an account."""
+        self.accounts.put(name, account)
+
+    def apply(self, table: RowTable, row: int) -> None:
+        """Take an INSTRUMENT or ACCOUNT row; any other kind is passed over."""
+        words = table.row_words(row)
+        kind = words[rows.W_HEAD] & 0xFF
+        if kind not in (rows.INSTRUMENT, rows.ACCOUNT):
+            return
+        name = table.item(row, rows.ITEM_NAME)
+        if name is None:
+            raise ValueError(f"row {row} describes a thing without a name")
+        if kind == rows.ACCOUNT:
+            self.set_account(words[rows.W_SUBJECT], name)
+            return
+        packed = words[rows.W_DECIMALS]
+        self.set_instrument(
+            words[rows.W_SUBJECT],
+            name,
+            price_decimals=packed & 0xFF,
+            qty_decimals=(packed >> 8) & 0xFF,
+            flags=(packed >> 16) & 0xFF,
+            tick=words[rows.W_TICK],
+            lot=words[rows.W_LOT],
+            price_max=words[rows.W_PRICE_MAX],
+            qty_max=words[rows.W_QTY_MAX],
+        )
+
+
+def is_compiled() -> bool:
+    """Whether this module runs as C."""
+    return bool(cython.compiled)

@@ -1,0 +1,973 @@
+"""FIX order messages in: D, F, G, H, q and AF become command rows, or rows that say why not.
+
+Owns the way from a scanned message to a row: which fields decide (`order_terms`), which names
+stand for which numbers (`catalog`), what a quantity, a price and an id must look like. It refuses
+what can be refused without the book; such a row carries F_REFUSED and its why, and the engine
+answers it in its turn. What has no word in the row goes into items behind it, raw.
+
+The scanner has validated each message against the dictionary, and the session has found it in
+sequence. Must not know the book, sockets or the way reports are written.
+
+Checks of a D or G, in this order; the first that fails is the answer: length of ClOrdID(11), age
+of a PossDup, fields and values not honoured, price on a market order, fields missing, symbol,
+account, side, quantity, price. Spec: docs/rules-of-engagement.md.
+"""
+
+# mypy: disable-error-code="valid-type,no-any-return,unreachable"
+# ruff: noqa: F403, F405  (rows and layout are lists of constants, by the hundred)
+from __future__ import annotations
+
+from array import array
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from portcullis import _cython_shim as cython
+
+if cython.compiled:
+    from cython.cimports.portcullis.codecs.fix.layout import *
+    from cython.cimports.portcullis.codecs.fix.scanner import FixScanner
+    from cython.cimports.portcullis.dictionaries import fix_tags
+    from cython.cimports.portcullis.engine.why import *
+    from cython.cimports.portcullis.gateway.catalog import (
+        I_FLAGS,
+        I_LOT,
+        I_PRICE_DECIMALS,
+        I_PRICE_MAX,
+        I_QTY_DECIMALS,
+        I_QTY_MAX,
+        I_TICK,
+        INSTRUMENT_WORDS,
+        Catalog,
+    )
+    from cython.cimports.portcullis.gateway.fix_door import FixDoor
+    from cython.cimports.portcullis.journal.rows import *
+    from cython.cimports.portcullis.journal.table import RowTable
+else:
+    from portcullis.codecs.fix.layout import *
+    from portcullis.codecs.fix.scanner import FixScanner
+    from portcullis.dictionaries import fix_tags
+    from portcullis.engine.why import *
+    from portcullis.gateway.catalog import (
+        I_FLAGS,
+        I_LOT,
+        I_PRICE_DECIMALS,
+        I_PRICE_MAX,
+        I_QTY_DECIMALS,
+        I_QTY_MAX,
+        I_TICK,
+        INSTRUMENT_WORDS,
+        Catalog,
+    )
+    from portcullis.gateway.fix_door import FixDoor
+    from portcullis.journal.rows import *
+    from portcullis.journal.table import RowTable
+
+from portcullis.gateway.order_terms import (
+    CARRIED_GROUP,
+    CARRIED_GROUP_MEMBERS,
+    TERMS,
+    Use,
+    refused_text,
+)
+
+# Of a value not honoured, what its refusal shows.
+VALUE_SHOWN_BYTES = 32
+
+# Bounds that compiled code reads stand in fix_orders.pxd too; a test holds the two together.
+if not cython.compiled:
+    # A longer ClOrdID(11) is refused: the report stream has room for no longer one.
+    CL_ORD_ID_MAX = 36
+    # What of an id is stored, to be sent back with its refusal.
+    ID_KEPT_MAX = 255
+    # Carried fields go out with each report of the order, so they have a bound of their own.
+    CARRIED_MAX = 4096
+    # Items of one message: carried, kept, text, echo, two ids, a time; the rest is small.
+    RAW_MAX = 16384
+    NO_TRANSACT = 255
+
+# Where a message's fields are found, by meaning: fields that decide, one slot each. Slot 0 takes
+# what is passed over. Above SLOTS: what else is done with a field. Also in fix_orders.pxd.
+if not cython.compiled:
+    SLOTS = 16
+    PASS = 0
+    ACCOUNT_SLOT = 1
+    ID_SLOT = 2
+    HANDL_INST_SLOT = 3
+    ID_SOURCE_SLOT = 4
+    ORDER_ID_SLOT = 5
+    QTY_SLOT = 6
+    ORD_TYPE_SLOT = 7
+    ORIG_SLOT = 8
+    PRICE_SLOT = 9
+    SECURITY_ID_SLOT = 10
+    SIDE_SLOT = 11
+    SYMBOL_SLOT = 12
+    TIME_IN_FORCE_SLOT = 13
+    TRANSACT_SLOT = 14
+    SCOPE_SLOT = 15
+    CARRY = 64
+    CARRY_GROUP = 65
+    KEEP = 66
+    REFUSE = 67
+
+    TAGS = 1024
+    PIECE_WORDS = 4
+    PIECES = 64
+    ITEMS = 8
+
+    DONE = 0
+    FULL = 1
+    UNKNOWN = 2
+    REFUSED = 3
+
+_SLOT_OF = {
+    fix_tags.ACCOUNT: ACCOUNT_SLOT,
+    fix_tags.CL_ORD_ID: ID_SLOT,
+    fix_tags.HANDL_INST: HANDL_INST_SLOT,
+    fix_tags.SECURITY_ID_SOURCE: ID_SOURCE_SLOT,
+    fix_tags.ORDER_ID: ORDER_ID_SLOT,
+    fix_tags.ORDER_QTY: QTY_SLOT,
+    fix_tags.ORD_TYPE: ORD_TYPE_SLOT,
+    fix_tags.ORIG_CL_ORD_ID: ORIG_SLOT,
+    fix_tags.PRICE: PRICE_SLOT,
+    fix_tags.SECURITY_ID: SECURITY_ID_SLOT,
+    fix_tags.SIDE: SIDE_SLOT,
+    fix_tags.SYMBOL: SYMBOL_SLOT,
+    fix_tags.TIME_IN_FORCE: TIME_IN_FORCE_SLOT,
+    fix_tags.TRANSACT_TIME: TRANSACT_SLOT,
+}
+# Fields read of the other messages; the rest of them changes nothing and is passed over.
+_CANCEL_SLOTS = {
+    tag: _SLOT_OF[tag]
+    for tag in (
+        fix_tags.ACCOUNT,
+        fix_tags.CL_ORD_ID,
+        fix_tags.SECURITY_ID_SOURCE,
+        fix_tags.ORDER_ID,
+        fix_tags.ORIG_CL_ORD_ID,
+        fix_tags.SECURITY_ID,
+        fix_tags.SIDE,
+        fix_tags.SYMBOL,
+        fix_tags.TRANSACT_TIME,
+    )
+}
+_STATUS_SLOTS = _CANCEL_SLOTS | {fix_tags.ORD_STATUS_REQ_ID: CARRY}
+_MASS_CANCEL_SLOTS = _CANCEL_SLOTS | {fix_tags.MASS_CANCEL_REQUEST_TYPE: SCOPE_SLOT}
+_MASS_STATUS_SLOTS = _CANCEL_SLOTS | {
+    fix_tags.MASS_STATUS_REQ_ID: ID_SLOT,
+    fix_tags.MASS_STATUS_REQ_TYPE: SCOPE_SLOT,
+}
+# What a refused D gets back raw; 58 not, for the refusal has a text of its own.
+_ECHO_SLOTS = {
+    tag: slot for tag, slot in _SLOT_OF.items() if slot not in (ID_SLOT, ORIG_SLOT, ORDER_ID_SLOT)
+} | {fix_tags.TEXT: PASS}
+_NAMES = {tag: term.label for tag, term in TERMS.items()}
+
+
+@cython.final
+@cython.cclass
+class FixOrders:
+    """Appends command rows to `table` for the messages of any number of sessions."""
+
+    def __init__(self, table: RowTable, catalog: Catalog) -> None:
+        self._table = table
+        self._words = table.words
+        self._octets = table.octets
+        self._catalog = catalog
+        self.full = False
+        actions = bytearray([REFUSE]) * TAGS + bytearray(4 * TAGS)
+        values = [0] * TAGS
+        for tag, term in TERMS.items():
+            if tag in _SLOT_OF:
+                actions[tag] = _SLOT_OF[tag]
+            elif tag == CARRIED_GROUP:
+                actions[tag] = CARRY_GROUP
+            elif term.use in (Use.CARRIED, Use.KEPT):
+                actions[tag] = CARRY if term.use is Use.CARRIED else KEEP
+                if term.values:
+                    values[tag] = int.from_bytes(term.values[0].encode(), "little")
+        others = (_CANCEL_SLOTS, _STATUS_SLOTS, _MASS_CANCEL_SLOTS, _MASS_STATUS_SLOTS)
+        for place, slots in enumerate(others, 1):
+            for tag, slot in slots.items():
+                actions[place * TAGS + tag] = slot
+        self._actions = memoryview(actions)
+        self._values = memoryview(array("q", values))
+        self._group = memoryview(bytearray(tag in CARRIED_GROUP_MEMBERS for tag in range(TAGS)))
+        self._slots = memoryview(array("q", bytes(8 * SLOTS)))
+        self._pieces = memoryview(array("q", bytes(8 * PIECES * PIECE_WORDS)))
+        self._raw = memoryview(bytearray(RAW_MAX))
+        self._items = memoryview(array("q", bytes(8 * ITEMS * 3)))
+
+    def translate(self, scanner: FixScanner, first: int, count: int, door: FixDoor) -> int:
+        """Append rows for `count` messages from message `first` on; give how many were taken.
+
+        Fewer than asked: the next one found the batch full (`full` is true: run the engine, seal,
+        call again from there), or is of a type that is not translated here (`full` is false).
+        The messages are valid, in sequence, and of the session of `door`.
+        """
+        index: cython.longlong
+        at: cython.longlong
+        code: cython.longlong
+        begin: cython.longlong = first
+        end: cython.longlong = count
+        self.full = False
+        if cython.compiled:
+            self._source = cython.cast(cython.p_uchar, cython.address(scanner.octets[0]))
+        else:
+            self._source = scanner.octets
+        for index in range(end):
+            at = (begin + index) * MSG_WORDS
+            code = self._read(scanner, at, door)
+            if code == REFUSED:
+                code = self._refuse(scanner, at, door)
+            if code != DONE:
+                self.full = code == FULL
+                return index
+        return count
+
+    # --- reading a message -------------------------------------------------------------------
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _read(self, scanner: FixScanner, at: cython.longlong, door: FixDoor) -> cython.longlong:
+        """Translate the message whose words are at `at`. No allocation. O(fields)."""
+        msg_type: cython.longlong = scanner.message[at + M_MSG_TYPE]
+        self._why = 0
+        self._why_tag = 0
+        self._why_field = -1
+        self._instrument = 0
+        self._account = 0
+        self._qty = 0
+        self._price = 0
+        self._scope = 0
+        self._terms = 0
+        self._piece_count = 0
+        self._item_count = 0
+        self._item_bytes = 0
+        self._raw_used = 0
+        if msg_type == 0x44:  # D
+            self._kind = NEW_ORDER
+            self._collect(scanner, at, 0)
+            return self._read_order(scanner, at, door)
+        if msg_type == 0x46:  # F
+            self._kind = CANCEL
+            self._collect(scanner, at, TAGS)
+        elif msg_type == 0x47:  # G
+            self._kind = REPLACE
+            self._collect(scanner, at, 0)
+            return self._read_order(scanner, at, door)
+        elif msg_type == 0x48:  # H
+            self._kind = STATUS
+            self._collect(scanner, at, 2 * TAGS)
+        elif msg_type == 0x71:  # q
+            self._kind = MASS_CANCEL
+            self._collect(scanner, at, 3 * TAGS)
+        elif msg_type == 0x4641:  # AF
+            self._kind = MASS_STATUS
+            self._collect(scanner, at, 4 * TAGS)
+        else:
+            return UNKNOWN
+        return self._read_request(scanner, at, door)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _collect(
+        self, scanner: FixScanner, at: cython.longlong, table: cython.longlong
+    ) -> cython.void:
+        """Sort the body's fields into slots and pieces; note the first that is refused."""
+        self._term_why = 0
+        slot: cython.longlong
+        for slot in range(SLOTS):
+            self._slots[slot] = -1
+        field: cython.longlong = scanner.message[at + M_FIRST_BODY_FIELD]
+        end: cython.longlong = scanner.message[at + M_FIRST_TRAILER_FIELD]
+        tag: cython.longlong
+        action: cython.longlong
+        first: cython.longlong
+        while field < end:
+            tag = scanner.tag[field]
+            # In range: table is one of five, each of TAGS bytes.
+            if tag < TAGS:
+                action = self._actions[table + tag]
+            else:
+                action = REFUSE if table == 0 else PASS
+            if action < SLOTS:
+                self._slots[action] = field
+            elif action == REFUSE:
+                self._note_term(WHY_UNSUPPORTED_TERM, tag, field)
+            else:
+                first = field
+                if action == CARRY_GROUP:
+                    while (
+                        field + 1 < end
+                        and scanner.tag[field + 1] < TAGS
+                        and self._group[scanner.tag[field + 1]]
+                    ):
+                        field += 1
+                elif table == 0 and self._values[tag] != 0:
+                    if self._packed(scanner, field) != self._values[tag]:
+                        self._note_term(WHY_UNSUPPORTED_TERM, tag, field)
+                self._add_piece(scanner, tag, first, field, action == KEEP)
+            field += 1
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _fail(
+        self, why: cython.longlong, tag: cython.longlong, field: cython.longlong
+    ) -> cython.void:
+        """Keep the first reason to refuse; field: the one at fault, -1 where it is missing."""
+        if self._why == 0:
+            self._why = why
+            self._why_tag = tag
+            self._why_field = field
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _note_term(
+        self, why: cython.longlong, tag: cython.longlong, field: cython.longlong
+    ) -> cython.void:
+        """Keep the first field not honoured, until ids and age have been looked at."""
+        if self._term_why == 0:
+            self._term_why = why
+            self._term_tag = tag
+            self._term_field = field
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _packed(self, scanner: FixScanner, field: cython.longlong) -> cython.longlong:
+        """A value of up to seven bytes as an integer; -1: longer."""
+        start: cython.longlong = scanner.value_start[field]
+        end: cython.longlong = scanner.value_end[field]
+        if end - start > 7:
+            return -1
+        value: cython.longlong = 0
+        while end > start:
+            end -= 1
+            value = (value << 8) | self._source[end]
+        return value
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _add_piece(
+        self,
+        scanner: FixScanner,
+        tag: cython.longlong,
+        first: cython.longlong,
+        last: cython.longlong,
+        kept: cython.bint,
+    ) -> cython.void:
+        """Note raw fields first..last, in the order of tags."""
+        if self._piece_count == PIECES:
+            self._note_term(WHY_TOO_LONG, tag, first)
+            return
+        place: cython.longlong = self._piece_count
+        # In range: place < PIECES, and word 0 to 3 of each.
+        while place > 0 and self._pieces[(place - 1) * PIECE_WORDS] > tag:
+            self._pieces[place * PIECE_WORDS] = self._pieces[(place - 1) * PIECE_WORDS]
+            self._pieces[place * PIECE_WORDS + 1] = self._pieces[(place - 1) * PIECE_WORDS + 1]
+            self._pieces[place * PIECE_WORDS + 2] = self._pieces[(place - 1) * PIECE_WORDS + 2]
+            self._pieces[place * PIECE_WORDS + 3] = self._pieces[(place - 1) * PIECE_WORDS + 3]
+            place -= 1
+        self._pieces[place * PIECE_WORDS] = tag
+        # A field's bytes begin behind the SOH of the one before; a header stands before all.
+        self._pieces[place * PIECE_WORDS + 1] = scanner.value_end[first - 1] + 1
+        self._pieces[place * PIECE_WORDS + 2] = scanner.value_end[last] + 1
+        self._pieces[place * PIECE_WORDS + 3] = kept
+        self._piece_count += 1
+
+    # --- orders and replacements ---------------------------------------------------------------
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _read_order(
+        self, scanner: FixScanner, at: cython.longlong, door: FixDoor
+    ) -> cython.longlong:
+        """Read a D or G; all of it, even where a reason to refuse is found early."""
+        self._check_id(scanner)
+        if (
+            scanner.message[at + M_FLAGS] & FLAG_POSS_DUP
+            and self._table.time_ns - scanner.message[at + M_ORIG_SENDING_TIME]
+            > door.stale_after_ns
+        ):
+            self._fail(WHY_STALE, fix_tags.ORIG_SENDING_TIME, -1)
+        if self._term_why != 0:
+            self._fail(self._term_why, self._term_tag, self._term_field)
+        side: cython.longlong = self._char(scanner, SIDE_SLOT)
+        ord_type: cython.longlong = self._char(scanner, ORD_TYPE_SLOT)
+        time_in_force: cython.longlong = 0x30  # FIX 4.4: absent means Day
+        if self._slots[TIME_IN_FORCE_SLOT] >= 0:
+            time_in_force = self._char(scanner, TIME_IN_FORCE_SLOT)
+        self._terms = (
+            side
+            | (ord_type << 8)
+            | (time_in_force << 16)
+            | (self._char(scanner, HANDL_INST_SLOT) << 24)
+        )
+        if ord_type != 0x31 and ord_type != 0x32:
+            self._fail_slot(WHY_UNSUPPORTED_TERM, fix_tags.ORD_TYPE, ORD_TYPE_SLOT)
+        # Day 0, GTC 1, IOC 3, FOK 4.
+        if time_in_force < 0x30 or time_in_force > 0x34 or time_in_force == 0x32:
+            self._fail_slot(WHY_UNSUPPORTED_TERM, fix_tags.TIME_IN_FORCE, TIME_IN_FORCE_SLOT)
+        if ord_type == 0x31 and self._slots[PRICE_SLOT] >= 0:
+            self._fail_slot(WHY_PRICE_ON_MARKET, fix_tags.PRICE, PRICE_SLOT)
+        if self._slots[QTY_SLOT] < 0:
+            self._fail(WHY_MISSING_FIELD, fix_tags.ORDER_QTY, -1)
+        if ord_type == 0x32 and self._slots[PRICE_SLOT] < 0:
+            self._fail(WHY_MISSING_FIELD, fix_tags.PRICE, -1)
+        self._find_instrument(scanner, True)
+        self._find_account(scanner, door)
+        if side != 0x31 and side != 0x32:
+            # 5 and 6, sell short and short exempt, where the instrument says so.
+            if (side != 0x35 and side != 0x36) or not (
+                self._catalog.instruments[self._instrument * INSTRUMENT_WORDS + I_FLAGS]
+                & INSTRUMENT_SHORT_MARKING
+            ):
+                self._fail_slot(WHY_UNSUPPORTED_TERM, fix_tags.SIDE, SIDE_SLOT)
+        if self._instrument != 0:
+            self._read_numbers(scanner, ord_type)
+        if self._why != 0:
+            return REFUSED
+        return self._append(scanner, at, door)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _read_numbers(self, scanner: FixScanner, ord_type: cython.longlong) -> cython.void:
+        """Quantity and price on the scale of the instrument, within its bounds."""
+        # In range: the number is one the catalogue gave.
+        of: cython.longlong = self._instrument * INSTRUMENT_WORDS
+        field: cython.longlong = self._slots[QTY_SLOT]
+        code: cython.longlong
+        value: cython.longlong
+        step: cython.longlong
+        if field >= 0:
+            code = scanner.parse_decimal(
+                scanner.value_start[field],
+                scanner.value_end[field],
+                self._catalog.instruments[of + I_QTY_DECIMALS],
+            )
+            value = scanner.number
+            step = self._catalog.instruments[of + I_LOT]
+            if code == VALUE_DECIMALS:
+                self._fail(WHY_LOT, fix_tags.ORDER_QTY, field)
+            elif (
+                code != VALUE_OK or value <= 0 or value > self._catalog.instruments[of + I_QTY_MAX]
+            ):
+                self._fail(WHY_BAD_QTY, fix_tags.ORDER_QTY, field)
+            elif step > 1 and value % step != 0:
+                self._fail(WHY_LOT, fix_tags.ORDER_QTY, field)
+            else:
+                self._qty = value
+        field = self._slots[PRICE_SLOT]
+        if field >= 0 and ord_type == 0x32:
+            code = scanner.parse_decimal(
+                scanner.value_start[field],
+                scanner.value_end[field],
+                self._catalog.instruments[of + I_PRICE_DECIMALS],
+            )
+            value = scanner.number
+            step = self._catalog.instruments[of + I_TICK]
+            if code == VALUE_DECIMALS:
+                self._fail(WHY_TICK, fix_tags.PRICE, field)
+            elif (
+                code != VALUE_OK
+                or value <= 0
+                or value > self._catalog.instruments[of + I_PRICE_MAX]
+            ):
+                self._fail(WHY_BAD_PRICE, fix_tags.PRICE, field)
+            elif step > 1 and value % step != 0:
+                self._fail(WHY_TICK, fix_tags.PRICE, field)
+            else:
+                self._price = value
+
+    # --- what all messages share ---------------------------------------------------------------
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _fail_slot(
+        self, why: cython.longlong, tag: cython.longlong, slot: cython.longlong
+    ) -> cython.void:
+        """Refuse the field in a slot: as missing, where nothing stands there."""
+        if self._slots[slot] < 0:
+            why = WHY_MISSING_FIELD
+        self._fail(why, tag, self._slots[slot])
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _char(self, scanner: FixScanner, slot: cython.longlong) -> cython.longlong:
+        """The one character of the field in a slot; 0: absent, or longer."""
+        field: cython.longlong = self._slots[slot]
+        if field < 0 or scanner.value_end[field] - scanner.value_start[field] != 1:
+            return 0
+        return self._source[scanner.value_start[field]]
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _check_id(self, scanner: FixScanner) -> cython.void:
+        field: cython.longlong = self._slots[ID_SLOT]
+        if field < 0:
+            self._fail(WHY_MISSING_FIELD, fix_tags.CL_ORD_ID, -1)
+        elif scanner.value_end[field] - scanner.value_start[field] > CL_ORD_ID_MAX:
+            self._fail(WHY_ID_TOO_LONG, fix_tags.CL_ORD_ID, field)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _find_instrument(self, scanner: FixScanner, required: cython.bint) -> cython.void:
+        """Symbol(55), or SecurityID(48) with 22=8; both name the same where both are sent."""
+        symbol: cython.longlong = self._slots[SYMBOL_SLOT]
+        security: cython.longlong = self._slots[SECURITY_ID_SLOT]
+        source: cython.longlong = self._slots[ID_SOURCE_SLOT]
+        found: cython.longlong = 0
+        if symbol >= 0:
+            found = self._catalog.symbols.find(
+                self._source, scanner.value_start[symbol], scanner.value_end[symbol]
+            )
+        elif security < 0:
+            if required:
+                self._fail(WHY_MISSING_FIELD, fix_tags.SYMBOL, -1)
+            return
+        if security >= 0 or source >= 0:
+            found = self._find_security(scanner, symbol, security, source, found)
+        if found == 0:
+            self._fail(WHY_UNKNOWN_SYMBOL, fix_tags.SYMBOL, symbol)
+        self._instrument = found
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _find_security(
+        self,
+        scanner: FixScanner,
+        symbol: cython.longlong,
+        security: cython.longlong,
+        source: cython.longlong,
+        found: cython.longlong,
+    ) -> cython.longlong:
+        """What 48 and 22 name; 0 where that is nothing, or not what 55 named."""
+        if security < 0:
+            self._fail(WHY_MISSING_FIELD, fix_tags.SECURITY_ID, -1)
+            return found
+        if source < 0:
+            self._fail(WHY_MISSING_FIELD, fix_tags.SECURITY_ID_SOURCE, -1)
+            return found
+        if self._char(scanner, ID_SOURCE_SLOT) != 0x38:  # 8: exchange symbol
+            self._fail(WHY_UNSUPPORTED_TERM, fix_tags.SECURITY_ID_SOURCE, source)
+            return found
+        second: cython.longlong = self._catalog.symbols.find(
+            self._source, scanner.value_start[security], scanner.value_end[security]
+        )
+        if symbol >= 0 and second != found:
+            return 0
+        if self._kind == NEW_ORDER or self._kind == REPLACE:
+            self._add_piece(scanner, fix_tags.SECURITY_ID_SOURCE, source, source, False)
+            self._add_piece(scanner, fix_tags.SECURITY_ID, security, security, False)
+        return second
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _find_account(self, scanner: FixScanner, door: FixDoor) -> cython.void:
+        """The account named, if the session may name it; a D without one gets the default."""
+        field: cython.longlong = self._slots[ACCOUNT_SLOT]
+        if field >= 0:
+            self._account = self._catalog.accounts.find(
+                self._source, scanner.value_start[field], scanner.value_end[field]
+            )
+            if not door.allows(self._account):
+                self._account = 0
+                self._fail(WHY_UNKNOWN_ACCOUNT, fix_tags.ACCOUNT, field)
+        elif self._kind != REPLACE:
+            self._account = door.default_account
+            if self._account == 0:
+                self._fail(WHY_MISSING_FIELD, fix_tags.ACCOUNT, -1)
+
+    # --- cancels, status requests, mass commands ------------------------------------------------
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _read_request(
+        self, scanner: FixScanner, at: cython.longlong, door: FixDoor
+    ) -> cython.longlong:
+        """Read an F, H, q or AF."""
+        self._terms = self._char(scanner, SIDE_SLOT)
+        self._check_id(scanner)
+        if self._kind == CANCEL or self._kind == STATUS:
+            self._find_instrument(scanner, self._kind == CANCEL)
+        else:
+            self._scope = self._char(scanner, SCOPE_SLOT) | (self._terms << 8)
+            if self._scope & 0xFF == 0x31:  # 1: of one instrument
+                self._find_instrument(scanner, True)
+            elif self._scope & 0xFF != 0x37:  # 7: all orders
+                self._fail(WHY_SCOPE_UNSUPPORTED, 0, self._slots[SCOPE_SLOT])
+            elif self._slots[SYMBOL_SLOT] >= 0 or self._slots[SECURITY_ID_SLOT] >= 0:
+                self._fail(WHY_SCOPE_CONTRADICTS, fix_tags.SYMBOL, self._slots[SYMBOL_SLOT])
+        self._find_account(scanner, door)
+        if self._why != 0 and not (self._kind == STATUS):
+            return REFUSED
+        return self._append(scanner, at, door)
+
+    # --- writing the row ---------------------------------------------------------------------
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _put_raw(self, start: cython.longlong, end: cython.longlong) -> cython.bint:
+        """Copy bytes of the message to the raw text; false where there is no room."""
+        if self._raw_used + end - start > RAW_MAX:
+            return False
+        index: cython.longlong
+        for index in range(end - start):
+            self._raw[self._raw_used + index] = self._source[start + index]
+        self._raw_used += end - start
+        return True
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _put_item(self, code: cython.longlong, start: cython.longlong) -> cython.void:
+        """The raw text from `start` on is an item."""
+        # In range: fewer than ITEMS codes are ever put, each once.
+        self._items[self._item_count * 3] = code
+        self._items[self._item_count * 3 + 1] = start
+        self._items[self._item_count * 3 + 2] = self._raw_used
+        self._item_count += 1
+        self._item_bytes += ITEM_HEAD + self._raw_used - start
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _put_pieces(self, code: cython.longlong, kept: cython.longlong) -> cython.bint:
+        """Make an item of the pieces that are kept, or of those that are carried."""
+        start: cython.longlong = self._raw_used
+        index: cython.longlong
+        for index in range(self._piece_count):
+            if self._pieces[index * PIECE_WORDS + 3] == kept:
+                if (
+                    self._raw_used
+                    - start
+                    + self._pieces[index * PIECE_WORDS + 2]
+                    - self._pieces[index * PIECE_WORDS + 1]
+                    > CARRIED_MAX
+                ):
+                    return False
+                self._put_raw(
+                    self._pieces[index * PIECE_WORDS + 1], self._pieces[index * PIECE_WORDS + 2]
+                )
+        if self._raw_used > start:
+            self._put_item(code, start)
+        return True
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _append(self, scanner: FixScanner, at: cython.longlong, door: FixDoor) -> cython.longlong:
+        """Append the row of the message read, with its items; FULL changes nothing."""
+        flags: cython.longlong = 0
+        id_start: cython.longlong = 0
+        id_length: cython.longlong = 0
+        orig_start: cython.longlong = 0
+        orig_length: cython.longlong = 0
+        digits: cython.longlong = NO_TRANSACT
+        transact: cython.longlong = 0
+        raw_start: cython.longlong
+        index: cython.longlong
+        field: cython.longlong = self._slots[ID_SLOT]
+        if field >= 0:
+            id_start = scanner.value_start[field]
+            id_length = min(scanner.value_end[field] - id_start, ID_KEPT_MAX)
+            if id_length > 24:
+                flags |= F_LONG_ID
+                self._put_field(ITEM_CL_ORD_ID, id_start, id_length)
+        field = self._slots[ORIG_SLOT]
+        if field >= 0:
+            orig_start = scanner.value_start[field]
+            orig_length = min(scanner.value_end[field] - orig_start, ID_KEPT_MAX)
+            if orig_length > 24:
+                flags |= F_LONG_ORIG
+                self._put_field(ITEM_ORIG_CL_ORD_ID, orig_start, orig_length)
+        field = self._slots[TRANSACT_SLOT]
+        if field >= 0:
+            if self._reads_back(scanner, field):
+                transact = scanner.number
+                digits = scanner.digits
+            elif self._kind == NEW_ORDER or self._kind == REPLACE:
+                self._put_field(
+                    ITEM_TRANSACT,
+                    scanner.value_start[field],
+                    scanner.value_end[field] - scanner.value_start[field],
+                )
+        if self._slots[ORDER_ID_SLOT] >= 0:
+            flags |= self._put_order_id(scanner, door)
+        if self._why != 0:
+            flags |= F_REFUSED
+        elif self._piece_count > 0:
+            if not (self._put_pieces(ITEM_CARRIED, 0) and self._put_pieces(ITEM_KEPT, 1)):
+                self._fail(WHY_TOO_LONG, 0, -1)
+                return REFUSED
+        if scanner.message[at + M_FLAGS] & FLAG_POSS_RESEND:
+            flags |= F_POSS_RESEND
+        offset: cython.longlong = self._table.open_input(
+            self._kind,
+            flags,
+            door.session,
+            1 + (self._item_bytes + TEXT_BYTES - 1) // TEXT_BYTES,
+        )
+        if offset < 0:
+            return FULL
+        # In range: open_input gave a row of ROW_WORDS words, all zero behind its head.
+        self._words[offset + W_IN_SEQ] = scanner.message[at + M_MSG_SEQ_NUM]
+        raw_start = (offset + W_ID) * 8
+        for index in range(min(id_length, 24)):
+            self._octets[raw_start + index] = self._source[id_start + index]
+        self._words[offset + W_QTY] = self._qty
+        self._words[offset + W_PRICE] = self._price
+        self._words[offset + W_REF] = self._instrument | (self._account << 32)
+        self._words[offset + W_TERMS] = (
+            self._terms
+            | (id_length << 32)
+            | (orig_length << 40)
+            | (digits << 48)
+            | (self._why << 56)
+        )
+        self._words[offset + W_TRANSACT] = transact
+        if self._kind == CANCEL or self._kind == REPLACE:
+            raw_start = (offset + W_ORIG) * 8
+            for index in range(min(orig_length, 24)):
+                self._octets[raw_start + index] = self._source[orig_start + index]
+        elif self._kind == MASS_CANCEL or self._kind == MASS_STATUS:
+            self._words[offset + W_SCOPE] = self._scope
+        if self._item_count > 0:
+            self._table.text_open(self._table.tail - 1)
+            for index in range(self._item_count):
+                self._table.text_put(
+                    self._items[index * 3],
+                    self._raw,
+                    self._items[index * 3 + 1],
+                    self._items[index * 3 + 2],
+                )
+        return DONE
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _put_field(
+        self, code: cython.longlong, start: cython.longlong, length: cython.longlong
+    ) -> cython.void:
+        raw_start: cython.longlong = self._raw_used
+        self._put_raw(start, start + length)
+        self._put_item(code, raw_start)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _reads_back(self, scanner: FixScanner, field: cython.longlong) -> cython.bint:
+        """Whether nanoseconds and digits say all of a timestamp: not so with a leap second."""
+        start: cython.longlong = scanner.value_start[field]
+        return (
+            scanner.parse_utc_timestamp(start, scanner.value_end[field]) == VALUE_OK
+            and scanner.digits <= 9
+            and self._source[start + 15] != 0x36
+        )
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _put_order_id(self, scanner: FixScanner, door: FixDoor) -> cython.longlong:
+        """OrderID(37) as an item, and the session it belongs to where this one manages it."""
+        field: cython.longlong = self._slots[ORDER_ID_SLOT]
+        order: cython.longlong = -1  # no order has it
+        if scanner.parse_int(scanner.value_start[field], scanner.value_end[field]) == VALUE_OK:
+            order = scanner.number
+        self._put_number(ITEM_ORDER_ID, order)
+        if not door.manages_account or not self._table.has_row(order):
+            return F_ORDER_ID
+        # In range: the table has the row.
+        head: cython.longlong = self._words[self._table.at(order) + W_HEAD]
+        account: cython.longlong = self._words[self._table.at(order) + W_REF] >> 32
+        owner: cython.longlong = head >> 32
+        if head & 0xFF != NEW_ORDER or owner == door.session or not door.allows(account):
+            return F_ORDER_ID
+        self._put_number(ITEM_FOR_SESSION, owner)
+        return F_ORDER_ID | F_FOR_SESSION
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _put_number(self, code: cython.longlong, value: cython.longlong) -> cython.void:
+        """An item of eight bytes, little-endian."""
+        start: cython.longlong = self._raw_used
+        index: cython.longlong
+        for index in range(8):
+            self._raw[start + index] = (value >> (8 * index)) & 0xFF
+        self._raw_used += 8
+        self._put_item(code, start)
+
+    # --- refusals ------------------------------------------------------------------------------
+
+    def _refuse(self, scanner: FixScanner, at: int, door: FixDoor) -> int:
+        """Append the row of a message that is refused: its text, and what goes back with it."""
+        place: cython.longlong = at
+        why: int = self._why
+        if (
+            why == WHY_MISSING_FIELD
+            and door.missing_by_reject
+            and self._kind in (NEW_ORDER, REPLACE)
+        ):
+            return self._reject_business(scanner, place, door)
+        self._raw_used = 0
+        self._item_count = 0
+        self._item_bytes = 0
+        text = self._text(scanner)
+        if text:
+            self._put_bytes(ITEM_TEXT, text)
+        if self._kind == NEW_ORDER:
+            self._put_bytes(ITEM_ECHO, self._echo(scanner, door))
+        return self._append(scanner, place, door)
+
+    def _value(self, scanner: FixScanner, field: int) -> bytes:
+        place: cython.longlong = field
+        return bytes(scanner.octets[scanner.value_start[place] : scanner.value_end[place]])
+
+    def _text(self, scanner: FixScanner) -> bytes:
+        """Text(58) where the why alone does not say it; empty: its own text will do."""
+        tag = self._why_tag
+        label = _NAMES.get(tag, f"tag {tag}")
+        if self._why == WHY_MISSING_FIELD:
+            return f"Required field missing: {label}".encode()
+        if self._why == WHY_UNSUPPORTED_TERM:
+            value = b""
+            term = TERMS.get(tag)
+            if term is not None and term.use is not Use.REFUSED:
+                value = self._value(scanner, self._why_field)[:VALUE_SHOWN_BYTES]
+            return refused_text(tag).encode() + (b"=" + value if value else b"")
+        return b""
+
+    def _echo(self, scanner: FixScanner, door: FixDoor) -> bytes:
+        """The order's own fields as they came, ascending; the default account where none came.
+
+        What is longer than all carried fields may be stays out, beginning with the last.
+        """
+        fields: list[tuple[int, bytes]] = []
+        place: cython.longlong
+        if self._slots[ACCOUNT_SLOT] < 0 and door.default_account:
+            name = self._catalog.accounts.name(door.default_account)
+            fields.append((fix_tags.ACCOUNT, b"%d=%s\x01" % (fix_tags.ACCOUNT, name)))
+        for tag, slot in _ECHO_SLOTS.items():
+            place = slot
+            if self._slots[place] >= 0:
+                value = self._value(scanner, self._slots[place])
+                fields.append((tag, b"%d=%s\x01" % (tag, value)))
+        for place in range(self._piece_count):
+            piece = self._pieces[place * PIECE_WORDS : (place + 1) * PIECE_WORDS]
+            if not piece[3] and piece[0] not in _ECHO_SLOTS:
+                fields.append((piece[0], bytes(scanner.octets[piece[1] : piece[2]])))
+        echo = b""
+        for _, raw in sorted(fields):
+            if len(echo) + len(raw) <= CARRIED_MAX:
+                echo += raw
+        return echo
+
+    def _put_bytes(self, code: int, content: bytes) -> None:
+        start: cython.longlong = self._raw_used
+        for octet in content:
+            self._raw[self._raw_used] = octet
+            self._raw_used += 1
+        self._put_item(code, start)
+
+    def _reject_business(self, scanner: FixScanner, at: int, door: FixDoor) -> int:
+        """Append a SEND row with BusinessMessageReject(j) for a field that is missing."""
+        place: cython.longlong = at
+        seq: int = scanner.message[place + M_MSG_SEQ_NUM]
+        msg_type = b"D" if self._kind == NEW_ORDER else b"G"
+        body = b"45=%d\x0158=Conditionally Required Field Missing (%d)\x01372=%s\x01" % (
+            seq,
+            self._why_tag,
+            msg_type,
+        )
+        if self._slots[ID_SLOT] >= 0:
+            body += b"379=%s\x01" % self._value(scanner, self._slots[ID_SLOT])[:ID_KEPT_MAX]
+        row = self._table.append_input(
+            SEND,
+            door.session,
+            words={W_IN_SEQ: seq, W_MSG_TYPE: ord("j")},
+            items={ITEM_BODY: body + b"380=5\x01"},
+        )
+        return DONE if row else FULL
+
+
+def is_compiled() -> bool:
+    """Whether this module runs as C."""
+    return bool(cython.compiled)
