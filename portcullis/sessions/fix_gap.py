@@ -4,7 +4,7 @@ Owns the messages that came ahead of their turn, as bytes, and the one ResendReq
 outstanding. Must not know messages nor the store: the session tells it numbers and asks.
 
 Invariants: every held number is at or above the expected one; held messages and bytes stay within
-their bounds (what does not fit is dropped, and asked for again because `_highest` still tells of
+their bounds (what does not fit is dropped, and asked for again because `highest` still tells of
 it); at most one request is outstanding.
 
 A request asks from the expected number to 0, that is to the last the peer has sent. What arrives
@@ -35,7 +35,7 @@ class Gap:
         self._held: SortedDict = SortedDict()
         self._held_bytes = 0
         # The highest number seen ahead of its turn, whether held or dropped.
-        self._highest = 0
+        self.highest = 0
         # The outstanding request: its first number (0: none), the last that its answer covers,
         # and whether that answer has begun.
         self._request_begin = 0
@@ -53,7 +53,7 @@ class Gap:
 
     def is_open(self, next_in: int) -> bool:
         """Whether a message beyond the expected number has been seen."""
-        return self._highest >= next_in
+        return self.highest >= next_in
 
     def holds(self, msg_seq_num: int) -> bool:
         """Whether this message is held."""
@@ -66,9 +66,9 @@ class Gap:
 
     def hold(self, msg_seq_num: int, message: bytes | None) -> bool:
         """Keep a message for its turn; False: there is no room, and it was dropped."""
-        self._highest = max(self._highest, msg_seq_num)
+        self.highest = max(self.highest, msg_seq_num)
         if not self._answered:
-            self._request_end = self._highest
+            self._request_end = self.highest
         if msg_seq_num in self._held:
             return True
         size = len(message) if message is not None else 0
@@ -103,7 +103,7 @@ class Gap:
         self._like_requests = self._like_requests + 1 if next_in == self._like_begin else 1
         self._like_begin = next_in
         self._request_begin = next_in
-        self._request_end = self._highest
+        self._request_end = self.highest
         self._answered = False
         self._deadline_ns = now_ns + self._request_timeout_ns
 

@@ -75,8 +75,9 @@ class FixLane:
     _window_ns: cython.longlong
     _type_count: cython.longlong
     _types: cython.longlong[::1]
-    _sender: cython.const[cython.uchar][::1]
-    _target: cython.const[cython.uchar][::1]
+    _sender_length: cython.longlong
+    _names_length: cython.longlong
+    _names: cython.const[cython.uchar][::1]
 
     def __init__(
         self, sender: bytes, target: bytes, types: frozenset[bytes], sending_time_window_ns: int
@@ -86,8 +87,9 @@ class FixLane:
         self._type_count = len(types)
         # One spare word, so that the view is never empty.
         self._types = memoryview(array("q", [packed_type(name) for name in sorted(types)] + [0]))
-        self._sender = memoryview(sender)
-        self._target = memoryview(target)
+        self._sender_length = len(sender)
+        self._names_length = len(sender) + len(target)
+        self._names = memoryview(sender + target)
 
     @cython.cfunc
     @cython.nogil
@@ -107,13 +109,18 @@ class FixLane:
         """How many of the messages from `first` on may be taken as they are.
 
         Moves no number: `next_in` moves when the application has taken them. No allocation.
-        O(messages accepted).
+        O(messages accepted). IndexError where the scanner holds no such messages.
         """
+        if first < 0 or count < 0 or first + count > scanner.count:
+            raise IndexError(f"no messages {first} to {first + count} of {scanner.count}")
         return self._accept(scanner, first, count, now_ns)
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
     def _accept(
         self,
         scanner: FixScanner,
@@ -126,21 +133,30 @@ class FixLane:
         )
         accepted: cython.longlong = 0
         at: cython.longlong
+        off_ns: cython.longlong
         while accepted < count:
+            # In range: first + count was held against the scanner's count.
             at = (first + accepted) * MSG_WORDS
+            off_ns = scanner.message[at + M_SENDING_TIME] - now_ns
             if (
                 scanner.message[at + M_STATUS] != MSG_OK
                 or scanner.message[at + M_MSG_SEQ_NUM] != self.next_in + accepted
                 or scanner.message[at + M_REJECT_REASON] != -1
                 or scanner.message[at + M_FLAGS] & unwanted
-                or scanner.message[at + M_SENDING_TIME] < now_ns - self._window_ns
-                or scanner.message[at + M_SENDING_TIME] > now_ns + self._window_ns
+                or off_ns < -self._window_ns
+                or off_ns > self._window_ns
                 or not self._is_fast_type(scanner.message[at + M_MSG_TYPE])
-                or not self._is_value(
-                    scanner, scanner.message[at + M_SENDER_COMP_ID_FIELD], self._sender
+                or not self._is_name(
+                    scanner,
+                    scanner.message[at + M_SENDER_COMP_ID_FIELD],
+                    0,
+                    self._sender_length,
                 )
-                or not self._is_value(
-                    scanner, scanner.message[at + M_TARGET_COMP_ID_FIELD], self._target
+                or not self._is_name(
+                    scanner,
+                    scanner.message[at + M_TARGET_COMP_ID_FIELD],
+                    self._sender_length,
+                    self._names_length,
                 )
             ):
                 break
@@ -150,21 +166,26 @@ class FixLane:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def _is_value(
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _is_name(
         self,
         scanner: FixScanner,
         field: cython.longlong,
-        expected: cython.const[cython.uchar][::1],
+        start: cython.longlong,
+        end: cython.longlong,
     ) -> cython.bint:
+        """Whether the value of a field is _names[start:end]."""
         if field < 0:
             return False
-        start: cython.longlong = scanner.value_start[field]
-        length: cython.longlong = scanner.value_end[field] - start
-        if length != expected.shape[0]:
+        # In range: the scanner's own field, whose value lies in its octets.
+        offset: cython.longlong = scanner.value_start[field] - start
+        if scanner.value_end[field] - offset != end:
             return False
         index: cython.longlong
-        for index in range(length):
-            if scanner.octets[start + index] != expected[index]:
+        for index in range(start, end):
+            if scanner.octets[offset + index] != self._names[index]:
                 return False
         return True
 

@@ -66,6 +66,8 @@ class FixSession:
         self._logon: FixMessage | None = None
         self._early: deque[bytes] = deque()
         self._early_bytes = 0
+        # Whether the application had no room for a message that waits in the session.
+        self.is_stalled = False
 
     # --- what the owner asks and tells -----------------------------------------------------
 
@@ -125,31 +127,33 @@ class FixSession:
         """Take scanned messages; give how many were taken.
 
         Fewer than count: the application had no room; run the engine, seal, call again with the
-        rest. What arrives after a Disconnect event is taken and ignored.
+        rest. Then, while `is_stalled`, make room and call `resume`. What arrives after a
+        Disconnect event is taken and ignored.
         """
-        if not self._drain(now_ns):
-            return 0
+        link, lane = self._link, self._lane
         index, end = first, first + count
-        while index < end and not self.is_closed:
-            ready = self._fast(scanner, index, end - index, now_ns)
-            if ready:
-                taken = self._application.on_messages(scanner, index, ready)
-                self._lane.next_in += taken
-                self._link.heard(now_ns)
-                index += taken
-                if taken < ready:
-                    return index - first
-                continue
+        while index < end and self._settled(now_ns):
+            if link.state in UP and link.gap.highest < lane.next_in:
+                ready = lane.accept(scanner, index, end - index, now_ns)
+                if ready:
+                    taken = self._application.on_messages(scanner, index, ready)
+                    lane.next_in += taken
+                    link.heard(now_ns)
+                    index += taken
+                    if taken < ready:
+                        break
+                    continue
+            elif link.state is State.CLOSED:
+                return count
             if not self._take(FixMessage(scanner, index), scanner, index, now_ns):
-                return index - first
+                break
             index += 1
-            if not self._drain(now_ns):
-                return index - first
-        return count
+        self._settled(now_ns)
+        return index - first
 
     def resume(self, now_ns: int) -> None:
         """The application has room again: offer it what waits in the session."""
-        self._drain(now_ns)
+        self._settled(now_ns)
 
     def authenticated(self, ok: bool, now_ns: int) -> None:
         """The answer to an Authenticate event; ignored if its connection has gone meanwhile."""
@@ -158,7 +162,7 @@ class FixSession:
             return
         if ok:
             handshake.accept_logon(self._link, message, now_ns)
-            self._drain(now_ns)
+            self._settled(now_ns)
         elif self.config.logon_reject == "logout":
             handshake.refuse_logon(self._link, _LOGON_REFUSED, now_ns)
         else:
@@ -192,6 +196,7 @@ class FixSession:
         self._logon = None
         self._early.clear()
         self._early_bytes = 0
+        self.is_stalled = False
 
     def tick(self, now_ns: int) -> int:
         """Do what is due; give the time of the next deadline, 0 where there is none."""
@@ -209,12 +214,13 @@ class FixSession:
 
     # --- messages, as they arrive -------------------------------------------------------------
 
-    def _fast(self, scanner: Scanner, first: int, count: int, now_ns: int) -> int:
-        """How many messages may go to the application as they are."""
-        if self._link.state in UP and not self._link.gap.is_open(self._lane.next_in):
-            ready: int = self._lane.accept(scanner, first, count, now_ns)
-            return ready
-        return 0
+    def _settled(self, now_ns: int) -> bool:
+        """Whether nothing waits that could be taken: what came before what comes now."""
+        link = self._link
+        if self._early or link.gap.highest >= self._lane.next_in:
+            self.is_stalled = not self._drain(now_ns)
+            return not self.is_stalled
+        return True
 
     def _drain(self, now_ns: int) -> bool:
         """Work through what waits: early messages, held ones. False: the application is full."""

@@ -773,8 +773,10 @@ def test_held_messages_without_room_wait_in_the_session(bench: Bench) -> None:
     assert bench.feed(bench.message("35=4|34=2|36=3|123=Y")) == 1
     assert bench.feed(bench.message("35=1|34=6|112=X")) == 0
     assert bench.sent() == [] and bench.next_in == 5
+    assert bench.session.is_stalled
     bench.application.room = 9
     bench.session.resume(bench.clock.now_ns)
+    assert not bench.session.is_stalled
     assert bench.application.numbers == [3, 4, 5]
 
 
