@@ -48,7 +48,7 @@ class FixSessionConfig:
     logon_timeout_ns: int = 10 * SECOND_NS
     # After our Logout: time for theirs. After our answer to theirs: time for them to close.
     logout_timeout_ns: int = 2 * SECOND_NS
-    close_timeout_ns: int = 10 * SECOND_NS
+    close_timeout_ns: int = 2 * SECOND_NS
     # A second connection came: the old one must show life within this time.
     probe_timeout_ns: int = 2 * SECOND_NS
     # Our ResendRequest is asked again when the gap stands for so long; at most this often in vain.

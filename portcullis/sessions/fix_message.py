@@ -102,9 +102,15 @@ class FixMessage:
         return self._values.get(tag)
 
     def get_int(self, tag: int, absent: int) -> int:
-        """The value of an integer field that was validated, `absent` where it is absent."""
+        """The value of an integer field; `absent` where there is none, or it is no integer.
+
+        The dictionary has said so before, where its checks are not switched off.
+        """
         value = self._values.get(tag)
-        return absent if value is None else int(value)
+        try:
+            return absent if value is None else int(value)
+        except ValueError:
+            return absent
 
 
 class Scratch:

@@ -158,7 +158,7 @@ class FixSession:
     def authenticated(self, ok: bool, now_ns: int) -> None:
         """The answer to an Authenticate event; ignored if its connection has gone meanwhile."""
         message, self._logon = self._logon, None
-        if message is None:
+        if message is None or self._link.state is not State.AUTHENTICATING:
             return
         if ok:
             handshake.accept_logon(self._link, message, now_ns)
@@ -176,7 +176,6 @@ class FixSession:
             link.send(admin.LOGOUT, admin.logout_body(text), now_ns)
             link.limit(now_ns, self.config.logout_timeout_ns)
         elif link.state in (State.AWAIT_LOGON, State.AUTHENTICATING, State.LOGON_SENT):
-            self._logon = None
             link.close(text)
 
     def reset(self) -> None:
@@ -208,8 +207,6 @@ class FixSession:
                 link.keep_alive(now_ns)
             else:
                 link.fault("ResendRequest was not answered", now_ns)
-        if link.state is not State.AUTHENTICATING:
-            self._logon = None
         return link.next_deadline()
 
     # --- messages, as they arrive -------------------------------------------------------------
@@ -283,7 +280,6 @@ class FixSession:
             len(self._early) >= self.config.held_messages_max
             or self._early_bytes + size > self.config.held_bytes_max
         ):
-            self._logon = None
             self._link.close("too much before the Logon was answered")
             return
         self._early.append(message.octets)

@@ -164,6 +164,21 @@ def test_messages_behind_an_unanswered_logon_wait_for_the_answer() -> None:
     assert bench.application.taken == [(3, "D")]
 
 
+def test_an_answer_about_credentials_that_comes_too_late_does_nothing() -> None:
+    bench = Bench()
+    for ends in (lambda: bench.wait(10), bench.loses_connection):
+        bench.connect()
+        octets = bench.message(f"35=A|34=1|{LOGON}")
+        bench.buffer[: len(octets)] = octets
+        bench.scanner.scan(0, len(octets))
+        bench.session.receive(bench.scanner, 0, 1, bench.clock.now_ns)
+        ends()
+        state = bench.session.state
+        bench.session.authenticated(True, bench.clock.now_ns)
+        assert bench.sent() == [] and bench.session.state is state
+        bench.session.disconnected(bench.clock.now_ns)
+
+
 def test_what_waits_behind_an_unanswered_logon_is_bounded() -> None:
     bench = Bench(held_messages_max=2)
     bench.connect()
