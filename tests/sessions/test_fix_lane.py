@@ -49,6 +49,43 @@ def slowed(bench: Bench) -> Bench:
     return bench
 
 
+def feed_with_little_room(bench: Bench, octets: bytes) -> None:
+    """Feed a session whose application takes one message at a time, as its owner would."""
+    now_ns = bench.clock.now_ns
+    bench.application.room = 1
+    taken, count = bench.feed(octets), bench.scanner.count
+    for _ in range(200):
+        bench.application.room = 1
+        if bench.session.is_stalled:
+            bench.session.resume(now_ns)
+        elif taken < count:
+            taken += bench.session.receive(bench.scanner, taken, count - taken, now_ns)
+        else:
+            break
+    bench.seen.extend(bench.session.events())
+
+
+@SETTINGS
+@given(STREAMS)
+def test_an_application_with_little_room_changes_no_answer(
+    stream: list[tuple[tuple[str, str, str], int, bool]],
+) -> None:
+    wide, tight = Bench(), Bench()
+    number, octets = 2, b""
+    for bench in (wide, tight):
+        bench.logs_on()
+    for (msg_type, header, body), offset, _ in stream:
+        text = f"35={msg_type}|34={max(1, number + offset)}|{header}{body}"
+        octets += wide.message(text.rstrip("|"))
+        number += offset == 0
+    wide.feed(octets)
+    feed_with_little_room(tight, octets)
+    assert tight.sent() == wide.sent()
+    assert tight.application.taken == wide.application.taken
+    assert tight.next_in == wide.next_in
+    assert tight.seen == wide.seen
+
+
 @SETTINGS
 @given(STREAMS, st.integers(1, 25))
 def test_both_paths_give_the_same_answers(
