@@ -19,6 +19,9 @@ from types import ModuleType
 
 HOT_MODULES: tuple[str, ...] = (
     "portcullis.codecs.fix.scanner",
+    "portcullis.codecs.fix.frames",
+    "portcullis.codecs.fix.values",
+    "portcullis.codecs.fix.writer",
     "portcullis.gateway.catalog",
     "portcullis.gateway.fix_door",
     "portcullis.gateway.fix_orders",

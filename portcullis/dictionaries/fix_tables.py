@@ -110,8 +110,10 @@ _TYPE_CODES = {
 
 
 def pack(value: bytes) -> int:
-    """Up to eight bytes as a little-endian number: how MsgType(35) is compared."""
-    return int.from_bytes(value[:8], "little")
+    """At most seven bytes as a little-endian number: how MsgType(35) is compared."""
+    if len(value) > 7:
+        raise ValueError(f"message type {value!r} is longer than seven bytes")
+    return int.from_bytes(value, "little")
 
 
 def hash_octets(seed: int, value: bytes) -> int:

@@ -53,4 +53,5 @@ cdef enum:
     LEVEL_ENTRIES = 5
     LEVEL_TAG = 6
     LEVEL_FIELD = 7
+    FIXED_ROOM = 64
     SOH = 1

@@ -17,7 +17,7 @@ M_FIRST_FIELD = 3  # index of field 8 in the field table
 M_FIELD_COUNT = 4  # fields, 8 and 10 included; 0 unless MSG_OK
 M_FIRST_BODY_FIELD = 5  # index of the first field that is not in the header
 M_FIRST_TRAILER_FIELD = 6  # index of the first field of the trailer
-M_MSG_TYPE = 7  # MsgType(35), its bytes packed little-endian; -1: empty, or above 8 bytes
+M_MSG_TYPE = 7  # MsgType(35), its bytes packed little-endian; -1: empty, or above 7 bytes
 M_MSG_SEQ_NUM = 8  # MsgSeqNum(34); -1: missing, or not a number
 M_SENDING_TIME = 9  # SendingTime(52), nanoseconds since the epoch; -1: missing, or not a time
 M_ORIG_SENDING_TIME = 10  # OrigSendingTime(122), likewise
@@ -67,6 +67,10 @@ LEVEL_COUNT = 4  # entries announced
 LEVEL_ENTRIES = 5  # entries begun
 LEVEL_TAG = 6  # tag of the field that counts
 LEVEL_FIELD = 7  # its index
+
+# What the writer keeps free for any put beside the bytes given: tag, '=', a number of 64 bits with
+# sign, point and decimals, or a time, and SOH. The trailer and what is in front fit it, too.
+FIXED_ROOM = 64
 
 SOH = 1
 

@@ -1,16 +1,13 @@
-cdef class FixScanner:
-    cdef readonly const unsigned char[::1] octets
+from portcullis.codecs.fix.frames cimport FixFrames
+
+cdef class FixScanner(FixFrames):
     cdef readonly int[::1] tag
     cdef readonly int[::1] value_start
     cdef readonly int[::1] value_end
     cdef readonly long long[::1] message
-    cdef readonly long long max_message_bytes
     cdef readonly long long count
     cdef readonly long long consumed
-    cdef readonly long long needed
     cdef readonly bint full
-    cdef readonly long long number
-    cdef readonly long long digits
     cdef readonly object tables
     cdef long long _field_capacity
     cdef long long _message_capacity
@@ -39,9 +36,6 @@ cdef class FixScanner:
     cdef long long[::1] _stamps
     cdef long long _next_stamp
     cdef long long[::1] _levels
-    cdef long long _frame_end
-    cdef long long _body_start
-    cdef long long _body_end
     cdef long long _reason
     cdef long long _reason_tag
     cdef long long _reason_field
@@ -56,20 +50,12 @@ cdef class FixScanner:
     cdef long long _group_tag
     cdef long long _group_field
     cdef long long _data_length
-    cdef long long _date_text
-    cdef long long _date_ns
 
     cpdef long long scan(self, long long start, long long end, long long limit=*) except -1
     cdef long long _scan(self, long long start, long long end, long long limit) noexcept nogil
     cdef void _put_unread(
         self, long long count, int status, long long start, long long field
     ) noexcept nogil
-    cdef int _frame(self, long long start, long long end) noexcept nogil
-    cdef int _check_trailer(self, long long start, long long end) noexcept nogil
-    cdef bint _is_check_sum(self, long long position) noexcept nogil
-    cdef bint _is_digit(self, long long position) noexcept nogil
-    cdef int _skip(self, long long position, long long end) noexcept nogil
-    cdef int _sum(self, long long start, long long end) noexcept nogil
     cdef int _read_message(self, long long count, long long start, long long first) noexcept nogil
     cdef long long _open_message(
         self, long long m, long long start, long long first
@@ -93,6 +79,7 @@ cdef class FixScanner:
         self, long long field, long long tag, long long slot, long long kind, long long section, long long enum
     ) noexcept nogil
     cdef void _check_data(self, long long field, long long tag, long long slot) noexcept nogil
+    cdef bint _digit_at(self, long long position) noexcept nogil
     cdef bint _enter_section(
         self, long long section, long long tag, long long field
     ) noexcept nogil
@@ -104,17 +91,6 @@ cdef class FixScanner:
     cdef bint _close_group(self) noexcept nogil
     cdef bint _check_required(self, long long base) noexcept nogil
     cdef void _close_message(self, long long m, long long field) noexcept nogil
-    cdef bint _has_format(self, long long kind, long long start, long long end) noexcept nogil
-    cdef bint _is_float(self, long long start, long long end) noexcept nogil
-    cpdef int parse_int(self, long long start, long long end) noexcept nogil
-    cpdef int parse_decimal(
-        self, long long start, long long end, long long decimals
-    ) noexcept nogil
-    cpdef int parse_utc_timestamp(self, long long start, long long end) noexcept nogil
-    cdef bint _parse_date(self, long long start) noexcept nogil
-    cdef bint _parse_time(self, long long start, long long end) noexcept nogil
-    cdef long long _two_digits(self, long long position) noexcept nogil
-    cdef bint _is_month_year(self, long long start, long long end) noexcept nogil
     cdef bint _in_enumeration(
         self, long long enum, long long kind, long long start, long long end
     ) noexcept nogil

@@ -1,16 +1,8 @@
 """FIX tag=value in: frames, splits and validates 1..n messages in one pass over a shared buffer.
 
 Owns the field table (tag, value_start, value_end) and the message table (`codecs.fix.layout`),
-filled anew by each `scan`, and the parsers of values. Knows no session and no clock: what is wrong
+filled anew by each `scan`. Knows no session and no clock: what is wrong
 with a message is stored, not acted on. Bytes of the buffer never move; all offsets are absolute.
-
-Frames. A message is 8=..|9=n|, n bytes, 10=ddd|. What is not is garbled, to be ignored:
-- no `8=` at the start, BeginString above 32 bytes, no 9=digits second: skipped up to the next `8=`
-  that does not end a longer tag (58=, 108=);
-- no |10=ddd| where BodyLength(9) says: skipped up to the end of the next |10=..|, as engines do
-  that look for it; so a length too long swallows the next message, and one too short its own;
-- 35 not third, CheckSum(10) wrong, a tag that is no number, a data field longer than its message.
-A BodyLength beyond `max_message_bytes` gives MSG_TOO_LONG at once, before any of its bytes came.
 
 Faults. The first in the order of the fields wins; a field is checked for: tag in the dictionary
 (373=0; 3 says the same and is not used), order of sections (14), place in the message (2) or group
@@ -22,7 +14,7 @@ A value cannot hold SOH (17): what follows it is no tag, so the message is garbl
 Spec: FIX 4.4 volume 1 (data types), volume 2 (header, trailer, garbled messages).
 """
 
-# mypy: disable-error-code="valid-type,no-any-return"
+# mypy: disable-error-code="valid-type,no-any-return,misc"
 # ruff: noqa: F403, F405  (lists of constants, by the hundred)
 from __future__ import annotations
 
@@ -36,18 +28,23 @@ except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
 if cython.compiled:
+    from cython.cimports.portcullis.codecs.fix.frames import FixFrames
     from cython.cimports.portcullis.codecs.fix.layout import *
     from cython.cimports.portcullis.dictionaries.fix_tables import *
     from cython.cimports.portcullis.dictionaries.fix_tags import *
 else:
+    from portcullis.codecs.fix.frames import FixFrames
     from portcullis.codecs.fix.layout import *
     from portcullis.dictionaries.fix_tables import *
     from portcullis.dictionaries.fix_tags import *
 
 
+@cython.boundscheck(False)
+@cython.wraparound(False)
+@cython.initializedcheck(False)
 @cython.final
 @cython.cclass
-class FixScanner:
+class FixScanner(FixFrames):
     """Scans a buffer that keeps filling; bound once to it and to the tables of a dictionary.
 
     buffer: bytes-like, contiguous, not resized while the scanner lives. max_message_bytes bounds
@@ -56,6 +53,10 @@ class FixScanner:
     the offset behind the last of them, `needed` the length of the partial message there as far
     as it is known (0: not known, or nothing there), `full` says that the tables ended the batch,
     not the bytes: handle it, then scan on from `consumed`.
+
+    No bounds checks: `scan` checks the offsets, and a frame ends with SOH, so that no search
+    leaves it; `_scan` leaves room for a row and for as many fields as a frame can hold; tags are
+    compared with the size of `tag_info`, whose slots and maps are those of the same tables.
     """
 
     def __init__(
@@ -66,10 +67,7 @@ class FixScanner:
         max_message_bytes: int = 65536,
         messages_max: int = 1024,
     ) -> None:
-        if max_message_bytes < 64:
-            raise ValueError(f"max_message_bytes was {max_message_bytes}, at least 64 expected")
-        self.max_message_bytes = max_message_bytes
-        self.octets = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+        FixFrames.__init__(self, buffer, max_message_bytes)
         # The shortest field, "1=", and its SOH take three bytes: one message always finds room.
         self._field_capacity = max(max_message_bytes // 3 + 1, 16 * messages_max)
         self.tag = memoryview(array("i", bytes(4 * self._field_capacity)))
@@ -77,22 +75,18 @@ class FixScanner:
         self.value_end = memoryview(array("i", bytes(4 * self._field_capacity)))
         self._message_capacity = messages_max
         self.message = memoryview(array("q", bytes(8 * MSG_WORDS * messages_max)))
-        self.count = self.consumed = self.needed = 0
+        self.count = self.consumed = 0
         self.full = False
-        self.number = self.digits = 0
         self._bind_tables(tables)
         self._stamps = memoryview(array("q", bytes(8 * self._slot_count)))
         self._next_stamp = 1
         self._levels = memoryview(array("q", bytes(8 * LEVEL_WORDS * GROUP_DEPTH_MAX)))
         self._section_seen = memoryview(array("q", bytes(8 * 4)))
-        self._frame_end = self._body_start = self._body_end = 0
         self._reason = self._reason_tag = self._reason_field = -1
         self._section = self._level = self._base = self._seen = self._stamp = 0
         self._position = self._group_count = self._group_entries = 0
         self._group_tag = self._group_field = 0
         self._data_length = 0
-        self._date_text = -1
-        self._date_ns = 0
 
     def _bind_tables(self, tables: FixTables) -> None:
         self.tables = tables
@@ -159,18 +153,18 @@ class FixScanner:
             if count == limit:
                 self.full = True
                 break
-            status = self._frame(position, end)
+            status = self.frame(position, end)
             if status == MSG_PARTIAL:
                 break
             if status == MSG_OK:
-                if field + (self._frame_end - position) // 3 > self._field_capacity:
+                if field + (self.frame_end - position) // 3 > self._field_capacity:
                     self.full = True
                     break
                 status = self._read_message(count, position, field)
                 field += self.message[count * MSG_WORDS + M_FIELD_COUNT]
             if status != MSG_OK:
                 self._put_unread(count, status, position, field)
-            position = self._frame_end
+            position = self.frame_end
             count += 1
         self.count = count
         self.consumed = position
@@ -193,137 +187,12 @@ class FixScanner:
             self.message[m + index] = -1
         self.message[m + M_STATUS] = status
         self.message[m + M_START] = start
-        self.message[m + M_END] = self._frame_end
+        self.message[m + M_END] = self.frame_end
         self.message[m + M_FIRST_FIELD] = field
         self.message[m + M_FIELD_COUNT] = 0
         self.message[m + M_FLAGS] = 0
 
-    # --- frames --------------------------------------------------------------------------------
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _frame(self, start: cython.longlong, end: cython.longlong) -> cython.int:
-        """Find the frame at `start`: its status, and in `_frame_end` where the next begins."""
-        position: cython.longlong = start + 2
-        bound: cython.longlong
-        length: cython.longlong = 0
-        digit: cython.int
-        if self.octets[start] != 56 or (start + 1 < end and self.octets[start + 1] != 61):  # 8=
-            return self._skip(start + 1, end)
-        bound = min(end, position + BEGIN_STRING_BYTES_MAX + 1)
-        while position < bound and self.octets[position] != SOH:
-            position += 1
-        if position >= bound:
-            if position < start + 2 + BEGIN_STRING_BYTES_MAX + 1:
-                return MSG_PARTIAL
-            return self._skip(start + 2, end)
-        if position + 1 < end and self.octets[position + 1] != 57:  # 9
-            return self._skip(start + 2, end)
-        if position + 2 < end and self.octets[position + 2] != 61:  # =
-            return self._skip(start + 2, end)
-        position += 3
-        bound = position
-        while position < end:
-            digit = self.octets[position] - 48
-            if digit < 0 or digit > 9:
-                break
-            length = length * 10 + digit
-            position += 1
-            if length > self.max_message_bytes or position - bound > NUMBER_DIGITS_MAX:
-                self._skip(position, end)
-                return MSG_TOO_LONG
-        if position >= end:
-            return MSG_PARTIAL
-        if self.octets[position] != SOH or position == bound:
-            return self._skip(start + 2, end)
-        self._body_start = position + 1
-        self._body_end = position + 1 + length
-        self._frame_end = self._body_end + 7
-        if self._frame_end - start > self.max_message_bytes:
-            self._skip(position, end)
-            return MSG_TOO_LONG
-        if self._frame_end > end:
-            self.needed = self._frame_end - start
-            return MSG_PARTIAL
-        return self._check_trailer(start, end)
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _check_trailer(self, start: cython.longlong, end: cython.longlong) -> cython.int:
-        """Whether |10=ddd| is where BodyLength(9) says; else swallow up to the next |10=..|."""
-        position: cython.longlong = self._body_end - 1
-        if (
-            self._is_check_sum(position)
-            and self._is_digit(position + 4)
-            and self._is_digit(position + 5)
-            and self._is_digit(position + 6)
-            and self.octets[position + 7] == SOH
-        ):
-            return MSG_OK
-        while position + 4 < end:
-            if self._is_check_sum(position):
-                position += 4
-                while position < end and self.octets[position] != SOH:
-                    position += 1
-                if position < end:
-                    self._frame_end = position + 1
-                    return MSG_GARBLED
-                break
-            position += 1
-        if end - start > self.max_message_bytes:
-            return self._skip(self._body_start, end)
-        return MSG_PARTIAL
-
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _is_check_sum(self, position: cython.longlong) -> cython.bint:
-        """Whether SOH and 10= stand here."""
-        return (
-            self.octets[position] == SOH
-            and self.octets[position + 1] == 49
-            and self.octets[position + 2] == 48
-            and self.octets[position + 3] == 61
-        )
-
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _is_digit(self, position: cython.longlong) -> cython.bint:
-        return 48 <= self.octets[position] <= 57
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _skip(self, position: cython.longlong, end: cython.longlong) -> cython.int:
-        """Set `_frame_end` to the next `8=` from here on that ends no longer tag, or to the end.
-
-        An 8 that is the last byte there is may begin one, and is kept.
-        """
-        while position < end:
-            if self.octets[position] == 56 and not self._is_digit(position - 1):
-                if position + 1 == end or self.octets[position + 1] == 61:
-                    break
-            position += 1
-        self._frame_end = position
-        return MSG_GARBLED
-
     # --- messages ------------------------------------------------------------------------------
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _sum(self, start: cython.longlong, end: cython.longlong) -> cython.int:
-        """Sum of the bytes modulo 256."""
-        total: cython.uint = 0
-        position: cython.longlong
-        for position in range(start, end):
-            total += self.octets[position]
-        return total & 255
 
     @cython.cfunc
     @cython.nogil
@@ -333,9 +202,9 @@ class FixScanner:
     ) -> cython.int:
         """Split and validate the frame found: its row, and its fields from index `first`."""
         m: cython.longlong = count * MSG_WORDS
-        body: cython.longlong = self._body_start
-        end: cython.longlong = self._body_end
-        check_sum: cython.int = self._sum(start, end)
+        body: cython.longlong = self.body_start
+        end: cython.longlong = self.body_end
+        check_sum: cython.int = self.check_sum(start, end)
         stated: cython.int = (
             (self.octets[end + 3] - 48) * 100
             + (self.octets[end + 4] - 48) * 10
@@ -371,7 +240,7 @@ class FixScanner:
         self, m: cython.longlong, start: cython.longlong, first: cython.longlong
     ) -> cython.longlong:
         """Begin the row, read fields 8, 9, 35, choose the maps; give where the fourth begins."""
-        body: cython.longlong = self._body_start
+        body: cython.longlong = self.body_start
         begin: cython.longlong = start + 2
         index: cython.longlong
         flags: cython.longlong = 0
@@ -403,10 +272,10 @@ class FixScanner:
         self.value_start[first + 2] = body + 3
         self.value_end[first + 2] = position
         length = position - body - 3
-        if length == 0 or length > 8:
+        if length == 0 or length > 7:
             packed = -1
         self.message[m + M_START] = start
-        self.message[m + M_END] = self._frame_end
+        self.message[m + M_END] = self.frame_end
         self.message[m + M_FIRST_FIELD] = first
         self.message[m + M_FIRST_BODY_FIELD] = -1
         self.message[m + M_FIRST_TRAILER_FIELD] = -1
@@ -513,7 +382,7 @@ class FixScanner:
                 if self.octets[start] != 45 or position != start:
                     return -1
                 position += 1
-                while self._is_digit(position) and position - start <= NUMBER_DIGITS_MAX:
+                while self._digit_at(position) and position - start <= NUMBER_DIGITS_MAX:
                     tag = tag * 10 + self.octets[position] - 48
                     position += 1
                 if self.octets[position] != 61 or position == start + 1:
@@ -610,14 +479,10 @@ class FixScanner:
     @cython.exceptval(check=False)
     def _announced(self, slot: cython.longlong, field: cython.longlong) -> cython.longlong:
         """The data tag that a length field announces, its length in `_data_length`; 0: none."""
-        if self._length_pair[slot] == 0:
-            return 0
         if self.parse_int(self.value_start[field], self.value_end[field]) != VALUE_OK:
             return 0
         self._data_length = self.number
-        if self.number < 0:
-            return 0
-        return self._length_pair[slot]
+        return 0 if self.number < 0 else self._length_pair[slot]
 
     @cython.cfunc
     @cython.nogil
@@ -712,7 +577,7 @@ class FixScanner:
             if self._switches & CHECK_HAVE_VALUES:
                 self._fault(4, tag, field)
             return
-        if self._has_format(kind, start, end) == 0:
+        if kind > TYPE_STRING and not self.has_format(kind, start, end):
             self._fault(6, tag, field)
             return
         if enum != 0 and not self._in_enumeration(enum, kind, start, end):
@@ -738,6 +603,13 @@ class FixScanner:
             self._fault(14, tag, field)
         else:
             self._fault(1, length_tag, -1)
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _digit_at(self, position: cython.longlong) -> cython.bint:
+        return 48 <= self.octets[position] <= 57
 
     # --- sections and groups -------------------------------------------------------------------
 
@@ -929,245 +801,6 @@ class FixScanner:
                     self.message[m + M_FLAGS] |= FLAG_HEADER_FAULT
                 return
 
-    # --- values --------------------------------------------------------------------------------
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _has_format(
-        self, kind: cython.longlong, start: cython.longlong, end: cython.longlong
-    ) -> cython.bint:
-        """Whether the value, which is not empty, is of its type's format."""
-        if kind == TYPE_FLOAT:
-            return self._is_float(start, end)
-        if kind == TYPE_CHAR:
-            return end == start + 1
-        if kind == TYPE_UTC_TIMESTAMP:
-            return self.parse_utc_timestamp(start, end) != VALUE_FORMAT
-        if kind == TYPE_INT:
-            return self.parse_int(start, end) != VALUE_FORMAT
-        if kind == TYPE_UNSIGNED or kind == TYPE_LENGTH or kind == TYPE_GROUP_COUNT:
-            return self.octets[start] != 45 and self.parse_int(start, end) != VALUE_FORMAT
-        if kind == TYPE_BOOLEAN:
-            return end == start + 1 and (self.octets[start] == 89 or self.octets[start] == 78)
-        if kind == TYPE_UTC_DATE or kind == TYPE_LOCAL_DATE:
-            return end == start + 8 and self._parse_date(start)
-        if kind == TYPE_UTC_TIME:
-            return self._parse_time(start, end)
-        if kind == TYPE_MONTH_YEAR:
-            return self._is_month_year(start, end)
-        if kind == TYPE_DAY_OF_MONTH:
-            return self.parse_int(start, end) == VALUE_OK and 1 <= self.number <= 31
-        return True
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _is_float(self, start: cython.longlong, end: cython.longlong) -> cython.bint:
-        """Sign '-' or none, digits, at most one point, at least one digit."""
-        position: cython.longlong = start
-        points: cython.int = 0
-        digits: cython.int = 0
-        if self.octets[start] == 45:
-            position += 1
-        while position < end:
-            if self._is_digit(position):
-                digits = 1
-            elif self.octets[position] == 46 and points == 0:
-                points = 1
-            else:
-                return False
-            position += 1
-        return digits == 1
-
-    @cython.ccall
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def parse_int(self, start: cython.longlong, end: cython.longlong) -> cython.int:
-        """Read digits, '-' before them or not, into `number`; give a VALUE_ code. O(length)."""
-        position: cython.longlong = start
-        value: cython.longlong = 0
-        tenth: cython.longlong = 461168601842738790  # 2^62 // 10: its tenfold and a digit fit
-        negative: cython.bint = False
-        if position < end and self.octets[position] == 45:
-            negative = True
-            position += 1
-        if position >= end:
-            return VALUE_FORMAT
-        code: cython.int = VALUE_OK
-        while position < end:
-            if not self._is_digit(position):
-                return VALUE_FORMAT
-            if value >= tenth:
-                code = VALUE_RANGE
-            else:
-                value = value * 10 + self.octets[position] - 48
-            position += 1
-        self.number = -value if negative else value
-        return code
-
-    @cython.ccall
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def parse_decimal(
-        self, start: cython.longlong, end: cython.longlong, decimals: cython.longlong
-    ) -> cython.int:
-        """Read a decimal into `number` as a count of 10^-decimals; give a VALUE_ code.
-
-        Exact: VALUE_DECIMALS where the value has more decimals than are counted and they are not
-        zeros, VALUE_RANGE from 2^62 up. Wrong format goes before both. O(length + decimals).
-        """
-        position: cython.longlong = start
-        value: cython.longlong = 0
-        tenth: cython.longlong = 461168601842738790
-        left: cython.longlong = decimals
-        code: cython.int = VALUE_OK
-        negative: cython.bint = False
-        point: cython.bint = False
-        any_digit: cython.bint = False
-        octet: cython.int
-        if position < end and self.octets[position] == 45:
-            negative = True
-            position += 1
-        while position < end:
-            octet = self.octets[position]
-            position += 1
-            if octet == 46 and not point:
-                point = True
-                continue
-            if octet < 48 or octet > 57:
-                return VALUE_FORMAT
-            any_digit = True
-            if point:
-                if left == 0:
-                    if octet != 48 and code == VALUE_OK:
-                        code = VALUE_DECIMALS
-                    continue
-                left -= 1
-            if value >= tenth:
-                code = VALUE_RANGE
-            else:
-                value = value * 10 + octet - 48
-        if not any_digit:
-            return VALUE_FORMAT
-        while left > 0 and value != 0:
-            if value >= tenth:
-                return VALUE_RANGE
-            value *= 10
-            left -= 1
-        self.number = -value if negative else value
-        return code
-
-    @cython.ccall
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def parse_utc_timestamp(self, start: cython.longlong, end: cython.longlong) -> cython.int:
-        """Read YYYYMMDD-HH:MM:SS[.f], f of 1 to 12 digits, second 60 allowed; give a VALUE_ code.
-
-        `number` gets nanoseconds since the epoch, what is finer cut off; `digits` those of f.
-        VALUE_RANGE: a date, but outside of 1970 to 2261.
-        """
-        if end < start + 17 or self.octets[start + 8] != 45 or not self._parse_date(start):
-            return VALUE_FORMAT
-        if not self._parse_time(start + 9, end):
-            return VALUE_FORMAT
-        if not 19700101 <= self._date_text < 22620101:
-            return VALUE_RANGE
-        self.number += self._date_ns
-        return VALUE_OK
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _parse_date(self, start: cython.longlong) -> cython.bint:
-        """Whether YYYYMMDD of the calendar stands here; `_date_ns` gets its midnight.
-
-        It is computed anew only where it is not the date read before, which it nearly always is.
-        """
-        text: cython.longlong = 0
-        position: cython.longlong
-        year: cython.longlong
-        month: cython.longlong
-        day: cython.longlong
-        for position in range(start, start + 8):
-            if not self._is_digit(position):
-                return False
-            text = text * 10 + self.octets[position] - 48
-        if text == self._date_text:
-            return True
-        year = text // 10000
-        month = text // 100 % 100
-        day = text % 100
-        if month < 1 or month > 12 or day < 1 or day > days_in_month(year, month):
-            return False
-        self._date_text = text
-        self._date_ns = 0
-        if 1970 <= year < 2262:
-            self._date_ns = days_from_epoch(year, month, day) * 86_400 * 1_000_000_000
-        return True
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _parse_time(self, start: cython.longlong, end: cython.longlong) -> cython.bint:
-        """Whether HH:MM:SS[.f] stands here; `number` gets nanoseconds, `digits` those of f."""
-        hour: cython.longlong
-        minute: cython.longlong
-        second: cython.longlong
-        fraction: cython.longlong = 0
-        position: cython.longlong
-        if end < start + 8 or self.octets[start + 2] != 58 or self.octets[start + 5] != 58:
-            return False
-        hour = self._two_digits(start)
-        minute = self._two_digits(start + 3)
-        second = self._two_digits(start + 6)
-        if hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 60:
-            return False
-        self.digits = 0
-        if end > start + 8:
-            if self.octets[start + 8] != 46 or end == start + 9 or end > start + 21:
-                return False
-            for position in range(start + 9, end):
-                if not self._is_digit(position):
-                    return False
-                if position < start + 18:
-                    fraction = fraction * 10 + self.octets[position] - 48
-            self.digits = end - start - 9
-            position = end
-            while position < start + 18:
-                fraction *= 10
-                position += 1
-        self.number = ((hour * 60 + minute) * 60 + second) * 1_000_000_000 + fraction
-        return True
-
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _two_digits(self, position: cython.longlong) -> cython.longlong:
-        if not (self._is_digit(position) and self._is_digit(position + 1)):
-            return -1
-        return self.octets[position] * 10 + self.octets[position + 1] - 528
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _is_month_year(self, start: cython.longlong, end: cython.longlong) -> cython.bint:
-        """Whether YYYYMM, YYYYMMDD or YYYYMMwN (week 1 to 5) stands here."""
-        month: cython.longlong
-        if end == start + 8:
-            if self.octets[start + 6] == 119:  # w
-                if self.octets[start + 7] < 49 or self.octets[start + 7] > 53:
-                    return False
-            else:
-                return self._parse_date(start)
-        elif end != start + 6:
-            return False
-        if self._two_digits(start) < 0 or self._two_digits(start + 2) < 0:
-            return False
-        month = self._two_digits(start + 4)
-        return 1 <= month <= 12
-
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
@@ -1232,6 +865,8 @@ class FixScanner:
 
     def word(self, index: int, word: int) -> int:
         """A word (M_ constant) of message `index` of the last scan."""
+        if not 0 <= word < MSG_WORDS:
+            raise IndexError(f"no word {word} among {MSG_WORDS}")
         return self.message[self._row(index) + word]
 
     def message_bytes(self, index: int) -> bytes:
@@ -1241,12 +876,7 @@ class FixScanner:
 
     def get(self, index: int, tag: int) -> bytes | None:
         """The value of the first field of that tag in message `index`, or None."""
-        m = self._row(index)
-        first = self.message[m + M_FIRST_FIELD]
-        for field in range(first, first + self.message[m + M_FIELD_COUNT]):
-            if self.tag[field] == tag:
-                return self.value(field)
-        return None
+        return next((value for found, value in self.fields(index) if found == tag), None)
 
     def fields(self, index: int) -> list[tuple[int, bytes]]:
         """All fields of message `index` in their order; none where it is not MSG_OK."""
@@ -1259,46 +889,11 @@ class FixScanner:
 
     def value(self, field: int) -> bytes:
         """A copy of the value of a field of the field table."""
+        if not 0 <= field < self._field_capacity:
+            raise IndexError(f"no field {field} among {self._field_capacity}")
         return bytes(self.octets[self.value_start[field] : self.value_end[field]])
 
     def _row(self, index: int) -> int:
         if not 0 <= index < self.count:
             raise IndexError(f"no message {index} among {self.count}")
         return index * MSG_WORDS
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def days_in_month(year: cython.longlong, month: cython.longlong) -> cython.longlong:
-    """Days of a month of the Gregorian calendar."""
-    if month == 2:
-        if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0):
-            return 29
-        return 28
-    if month == 4 or month == 6 or month == 9 or month == 11:
-        return 30
-    return 31
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def days_from_epoch(
-    year: cython.longlong, month: cython.longlong, day: cython.longlong
-) -> cython.longlong:
-    """Days from 1970-01-01 to a date of the Gregorian calendar, of year 0 and later.
-
-    Counts years from March, so that the leap day is the last of its year.
-    """
-    from_march: cython.longlong = (month + 9) % 12
-    march_year: cython.longlong = year if month > 2 else year - 1
-    return (
-        march_year * 365
-        + march_year // 4
-        - march_year // 100
-        + march_year // 400
-        + (153 * from_march + 2) // 5
-        + day
-        - 719469
-    )
