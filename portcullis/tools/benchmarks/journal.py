@@ -73,10 +73,25 @@ def measure_policy(sync: SyncPolicy, ahead: bool, rows: int) -> list[Figure]:
     ]
 
 
+def measure_recovery(rows: int) -> list[Figure]:
+    """The walk over what a killed writer left, without an engine."""
+    with tempfile.TemporaryDirectory(prefix="portcullis-bench-") as directory:
+        journal, held = Journal.open(directory, sync="none", ahead=False)
+        list(held)
+        append_batches(journal, rows // ROWS + 1, 0)
+        journal.abandon()
+        begin = time.perf_counter()
+        journal, held = Journal.open(directory, ahead=False)
+        found = sum(batch.last_row + 1 - batch.first_row for batch in held)
+        seconds = time.perf_counter() - begin
+        journal.close()
+    return [Figure(f"recovery, batches of {ROWS}", found / seconds, "rows/s")]
+
+
 def measure(size: int) -> list[Figure]:
-    """Every policy, pre-written; then cold pages without a sync."""
+    """Every policy, pre-written; then cold pages without a sync; then recovery."""
     figures = []
     policies: tuple[SyncPolicy, ...] = ("none", "interval", "batch")
     for sync in policies:
         figures += measure_policy(sync, True, size)
-    return figures + measure_policy("none", False, size)
+    return figures + measure_policy("none", False, size) + measure_recovery(size)
