@@ -623,7 +623,7 @@ class FixOrders:
                 self._fail(WHY_UNKNOWN_ACCOUNT, fix_tags.ACCOUNT, field)
         elif self._kind != REPLACE:
             self._account = door.default_account
-            if self._account == 0:
+            if self._account == 0 and self._kind == NEW_ORDER:
                 self._fail(WHY_MISSING_FIELD, fix_tags.ACCOUNT, -1)
 
     # --- cancels, status requests, mass commands ------------------------------------------------

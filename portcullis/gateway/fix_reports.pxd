@@ -51,7 +51,7 @@ cdef class FixReports:
     cdef long long _put_account(self, long long at, long long row, long long terms) noexcept nogil
     cdef long long _put_side_and_symbol(self, long long at, long long terms_row, long long side, long long instrument) noexcept nogil
     cdef long long _put_id(self, long long at, long long offset, long long row, long long tag) noexcept nogil
-    cdef long long _put_text(self, long long at, long long row, long long cause) noexcept nogil
+    cdef long long _put_text(self, long long at, long long row) noexcept nogil
     cdef long long _put_transact_time(self, long long at, long long terms, long long terms_row) noexcept nogil
     cdef long long _put_timestamp(self, long long at, long long time_ns, long long digits) noexcept nogil
     cdef void _write_date(self, long long day) noexcept nogil

@@ -200,16 +200,25 @@ class FixReports:
     """Encodes output rows of `table` into one buffer, for one session at a time.
 
     Fill `rows` with the numbers of a session's rows, ascending; `encode` or `resend` them; `take`
-    the bytes.
+    the bytes. row_capacity: how many `rows` holds. byte_capacity: of the buffer at first; it grows
+    where one message needs more.
     """
 
-    def __init__(self, table: RowTable, catalog: Catalog, *, row_capacity: int = ROWS) -> None:
+    def __init__(
+        self,
+        table: RowTable,
+        catalog: Catalog,
+        *,
+        row_capacity: int = ROWS,
+        byte_capacity: int = CAPACITY,
+    ) -> None:
         self._table = table
         self._words = table.words
         self._catalog = catalog
         self.rows = memoryview(array("q", bytes(8 * row_capacity)))
         self.size = 0
         self.next_seq = 0
+        self._buffer = memoryview(bytearray(1))
         self._carried_tag = NO_TAG
         self._day = -1
         self._date_octets = memoryview(bytearray(16))
@@ -229,7 +238,7 @@ class FixReports:
             self._source = table.octets
             self._date = self._date_octets
             self._text = self._text_octets
-        self._hold(CAPACITY)
+        self._hold(byte_capacity)
 
     def _hold(self, capacity: int) -> None:
         """Provide the buffer, with what was written so far, and the one for carried fields."""
@@ -571,7 +580,11 @@ class FixReports:
         # What refuses a command, or knows no order, says the terms that were asked for.
         if kind == REFUSED_DUPLICATE or (terms_row == 0 and cause_kind <= STATUS):
             terms_row = self._words[row + W_CAUSE]
-        echo: cython.bint = cause_kind == NEW_ORDER and (self._words[cause] >> 8) & F_REFUSED != 0
+        echo: cython.bint = (
+            kind != STATUS_REPORT
+            and cause_kind == NEW_ORDER
+            and (self._words[cause] >> 8) & F_REFUSED != 0
+        )
         terms: cython.longlong = cause
         if terms_row != 0:
             terms = self._table.at(terms_row)
@@ -633,7 +646,7 @@ class FixReports:
             at = _put_decimal(out, at, self._words[terms + W_PRICE], price_decimals)
         if not echo:
             at = self._put_side_and_symbol(at, terms_row, packed & 0xFF, instrument)
-        at = self._put_text(at, row, cause)
+        at = self._put_text(at, row)
         if own_terms:
             if (packed >> 16) & 0xFF:
                 at = self._tag(at, fix_tags.TIME_IN_FORCE)
@@ -654,10 +667,10 @@ class FixReports:
             at = _put_digits(out, at, own_row - (1 if flags & F_PASSIVE else 0), 0)
         if cause_kind == MASS_STATUS:
             at = self._put_id(at, cause, self._words[row + W_CAUSE], fix_tags.MASS_STATUS_REQ_ID)
-        elif cause_kind == STATUS:
+        elif cause_kind == STATUS and terms != cause:
+            # OrdStatusReqID(790), all that a status request carries.
             at = self._flush(at, fix_tags.ORD_STATUS_REQ_ID)
-            if terms != cause:
-                at = self._put_item(at, self._words[row + W_CAUSE], ITEM_CARRIED)
+            at = self._put_item(at, self._words[row + W_CAUSE], ITEM_CARRIED)
         if flags & (F_AGGRESSOR | F_PASSIVE):
             at = self._tag(at, fix_tags.LAST_LIQUIDITY_IND)
             at = self._put_char(at, 0x31 if flags & F_PASSIVE else 0x32)
@@ -687,7 +700,7 @@ class FixReports:
         at = self._tag(at, fix_tags.ORD_STATUS)
         at = self._put_char(at, (state >> 8) & 0xFF)
         at = self._put_id(at, cause, self._words[row + W_CAUSE], fix_tags.ORIG_CL_ORD_ID)
-        at = self._put_text(at, row, cause)
+        at = self._put_text(at, row)
         if (state >> 16) & 0xFF != NO_REASON:
             at = self._tag(at, fix_tags.CXL_REJ_REASON)
             at = _put_digits(self._out, at, (state >> 16) & 0xFF, 0)
@@ -717,7 +730,7 @@ class FixReports:
             at = self._put_char(at, (scope >> 8) & 0xFF)
         if instrument:
             at = self._put_name(at, fix_tags.SYMBOL, self._catalog.symbols, instrument)
-        at = self._put_text(at, row, cause)
+        at = self._put_text(at, row)
         at = self._tag(at, fix_tags.MASS_CANCEL_REQUEST_TYPE)
         at = self._put_char(at, scope & 0xFF)
         at = self._tag(at, fix_tags.MASS_CANCEL_RESPONSE)
@@ -888,13 +901,11 @@ class FixReports:
     @cython.boundscheck(False)
     @cython.initializedcheck(False)
     @cython.wraparound(False)
-    def _put_text(
-        self, at: cython.longlong, row: cython.longlong, cause: cython.longlong
-    ) -> cython.longlong:
+    def _put_text(self, at: cython.longlong, row: cython.longlong) -> cython.longlong:
         """Text(58) of ours: the cause's own, else that of the why; none leaves a carried one."""
         why: cython.longlong = (self._words[row + W_STATE] >> 24) & 0xFF
         found: cython.longlong = -1
-        if (self._words[row] >> 8) & F_CAUSE_TEXT or (self._words[cause] >> 8) & F_REFUSED:
+        if (self._words[row] >> 8) & F_CAUSE_TEXT:
             found = self._table.text_find(self._words[row + W_CAUSE], ITEM_TEXT)
         if found >= 0:
             at = self._tag(at, fix_tags.TEXT)
