@@ -80,6 +80,7 @@ class Order:
     leaves: int
     cl_ord_id: bytes
     fills: list[tuple[int, int]] = field(default_factory=list)
+    past_ids: list[bytes] = field(default_factory=list)
     end: str = ""  # status once it ended
     refused: bool = False
 
@@ -113,6 +114,7 @@ class NaiveMatcher:
         self.default_account: dict[int, int] = {}
         self.cancel_own: set[int] = set()
         self.ids: dict[tuple[int, bytes], Order] = {}
+        self.by_row: dict[int, Order] = {}
         self.live: dict[int, Order] = {}  # by row, oldest first
         self.books: dict[tuple[int, str], SortedDict] = {}
         self.next_out: dict[int, int] = {}
@@ -238,7 +240,7 @@ class NaiveMatcher:
             command.qty,
             command.cl_ord_id,
         )
-        self.ids[key] = order
+        self.ids[key] = self.by_row[row] = order
         if fault:
             order.end, order.leaves, order.refused = "8", 0, True
             self.report(
@@ -447,6 +449,7 @@ class NaiveMatcher:
         done = command.qty <= order.cum
         if done or not keeps:
             self.unbook(order)
+        order.past_ids.append(order.cl_ord_id)
         order.cl_ord_id = command.cl_ord_id
         order.terms_row = row
         order.ord_type, order.time_in_force = command.ord_type, command.time_in_force
@@ -468,8 +471,9 @@ class NaiveMatcher:
             order = self.ids.get((owner, command.cl_ord_id))
         else:
             own = r.F_OWN
-            matches = [o for o in self.ids.values() if o.row == command.order_id]
-            order = matches[0] if matches and matches[0].session == owner else None
+            order = self.by_row.get(command.order_id)
+            if order is not None and order.session != owner:
+                order = None
         if order is not None and command.order_id and order.row != command.order_id:
             order = None
         if order is None:

@@ -66,10 +66,13 @@ class Stream:
     def known(self) -> Order | None:
         """An order of late, live ones preferred."""
         draw = self.draw
-        if self.naive.live and draw.random() < 0.8:
-            live = list(self.naive.live.values())
-            return draw.choice(live)
-        return draw.choice(self.recent[-200:]) if self.recent else None
+        if not self.recent:
+            return None
+        for _ in range(4):
+            order = draw.choice(self.recent[-400:])
+            if order.row in self.naive.live:
+                break
+        return order
 
     def terms(self, side: str) -> dict[str, object]:
         draw = self.draw
@@ -162,8 +165,7 @@ class Stream:
         elif fault == 4 and self.recent:
             changes["cl_ord_id"] = draw.choice(self.recent[-200:]).cl_ord_id
         elif fault == 5:
-            ids = [key for key, known in self.naive.ids.items() if known is order]
-            orig = draw.choice(ids)[1] if ids else orig
+            orig = draw.choice([*order.past_ids, orig])
         side = order.side if draw.random() < 0.98 else "2"
         if kind == r.STATUS:
             if draw.random() < 0.3:
@@ -204,6 +206,9 @@ class Stream:
         command = self.draw_command()
         row = self.venue.send(command)
         self.naive.apply(row, command)
+        if command.kind in (r.MASS_CANCEL, r.MASS_STATUS):
+            # The oracle knows no slices: nothing else comes between.
+            self.venue.run()
         if command.kind == r.NEW_ORDER:
             order = self.naive.ids[command.session, command.cl_ord_id]
             if order.row == row:

@@ -22,6 +22,7 @@ def id_words(word: int, identifier: bytes) -> dict[int, int]:
 
 def signed(value: int) -> int:
     """A 64-bit pattern as the table holds it."""
+    value &= (1 << 64) - 1
     return value - (1 << 64) if value >> 63 else value
 
 
