@@ -84,9 +84,9 @@ def _default(entry: inspect.Field) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     for kind, units in _UNITS.items():
-        if isinstance(value, kind):
-            unit, size = next((u, s) for u, s in units if int(value) % s == 0)
-            return f'`"{int(value) // size}{unit}"`'
+        if isinstance(value, kind) and isinstance(value, int):
+            unit, size = next((u, s) for u, s in units if value % s == 0)
+            return f'`"{value // size}{unit}"`'
     return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
 
 

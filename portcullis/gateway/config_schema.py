@@ -351,7 +351,7 @@ class Limits(_Table, frozen=True):
             description="ClOrdIDs remembered; full: new orders are refused,"
             " never is an id forgotten."
         ),
-    ] = 1 << 22
+    ] = 1 << 21
     levels: Annotated[Count, Meta(description="Price levels over all books.")] = 1 << 16
     instruments: Annotated[Count, Meta(description="Instruments ever configured.")] = 1024
     accounts: Annotated[Count, Meta(description="Accounts ever configured.")] = 4096

@@ -56,9 +56,8 @@ class GatewayProcess:
     """`portcullis serve` on a directory; as a context manager it is stopped at the end.
 
     config: TOML text; {port} in it stands for the port chosen. environment: variables
-    beside our own. Port and data outlive `stop` and
-    `kill`: `start` again is a restart. What the process wrote stands in `log`, and is shown where
-    the context ends with an error.
+    beside our own. Port and data outlive `stop` and `kill`: `start` again is a restart. What the
+    process wrote stands in `log`, and is shown where the context ends with an error.
     """
 
     def __init__(
@@ -95,8 +94,17 @@ class GatewayProcess:
 
     def stop(self) -> int:
         """Ask it to stop, as an operator would; give its exit code."""
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def signal(self, number: int) -> None:
+        """Send it a signal and go on."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait for its end; give its exit code."""
+        assert self._process is not None
         return self._process.wait(STOP_S)
 
     def kill(self) -> None:

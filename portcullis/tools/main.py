@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "demo": "portcullis.tools.demo",
     "journal": "portcullis.tools.journal",
     "password": "portcullis.tools.password",
+    "serve": "portcullis.tools.serve",
 }
 
 

@@ -1,0 +1,208 @@
+"""One FIX counterparty: its session, its numbers, its orders, and the connection it has now.
+
+Owns what binds them: a connection is let in, the session's events are carried out, application
+messages go to the translation. Outlives connections. Must not know how bytes are framed, nor what
+an order means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from portcullis.codecs.fix.scanner import FixScanner
+from portcullis.gateway.auth import PasswordChecker, PasswordHash
+from portcullis.gateway.deadlines import Deadlines
+from portcullis.gateway.event_log import EventLog
+from portcullis.gateway.row_store import RowStore
+from portcullis.gateway.turn import Turn
+from portcullis.journal import rows
+from portcullis.sessions.fix_config import FixSessionConfig
+from portcullis.sessions.fix_events import (
+    Application,
+    Authenticate,
+    Disconnect,
+    LoggedOn,
+    LoggedOut,
+    Noted,
+    NumbersReset,
+)
+from portcullis.sessions.fix_message import Scratch
+from portcullis.sessions.fix_session import FixSession
+
+# Notes of one peer that reach the log per second; what a hostile one causes beyond is counted.
+NOTES_PER_SECOND = 20
+_SECOND_NS = 1_000_000_000
+
+
+class Link(Protocol):
+    """The connection that a peer has now."""
+
+    def logged_on(self) -> None:
+        """The peer has been authenticated."""
+
+    def finish(self, reason: str) -> None:
+        """Close, once what this turn brought has been sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the peers of a process share."""
+
+    turn: Turn
+    log: EventLog
+    passwords: PasswordChecker
+    deadlines: Deadlines
+
+
+class FixPeer:
+    """One session with all that belongs to it. key: its name for ever, as `registry` has it."""
+
+    def __init__(
+        self,
+        shared: Surroundings,
+        key: str,
+        config: FixSessionConfig,
+        store: RowStore,
+        application: Application,
+        scanner: FixScanner,
+        scratch: Scratch,
+        *,
+        password: PasswordHash | None,
+        networks: list[str],
+        enabled: bool,
+    ) -> None:
+        self.key = key
+        self.store = store
+        self.session = FixSession(config, store, application, scratch)
+        # Scans the shared receive buffer with this session's dictionary.
+        self.scanner = scanner
+        self.networks = networks
+        self.enabled = enabled
+        self.link: Link | None = None
+        self.armed_ns = 0
+        self._shared = shared
+        self._password = password
+        self._sends_seen = 0
+        self._note_second = 0
+        self._notes = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def let_in(self, link: Link, wire: Any, now_ns: int) -> None:
+        """A connection whose first message names this session. Offer it to `receive` next."""
+        self.link = link
+        self.session.connected(now_ns)
+        self.store.wire = wire
+        self._shared.deadlines.arm(self, self.session.tick(now_ns))
+
+    def receive(self, scanner: FixScanner, count: int, now_ns: int) -> None:
+        """Take the first `count` messages of the scanner."""
+        session = self.session
+        taken = 0
+        while taken < count:
+            now_taken = session.receive(scanner, taken, count - taken, now_ns)
+            taken += now_taken
+            if taken < count:
+                self._shared.turn.settle()
+                if not now_taken and not session.receive(scanner, taken, count - taken, now_ns):
+                    raise RuntimeError(f"{self.key}: an empty batch has no room for a message")
+        self.carry_out(now_ns)
+
+    def tick(self, now_ns: int) -> int:
+        """Do what is due; give the next deadline."""
+        if not self.session.is_connected:
+            return 0
+        deadline_ns = self.session.tick(now_ns)
+        self.carry_out(now_ns)
+        return deadline_ns
+
+    def challenge(self, now_ns: int) -> None:
+        """A second connection named this session and was dropped."""
+        self.session.challenge(now_ns)
+        self.carry_out(now_ns)
+
+    def logout(self, text: str, now_ns: int) -> None:
+        """Begin to log out, if logged on."""
+        self.session.logout(text, now_ns)
+        self.carry_out(now_ns)
+
+    def lost(self, now_ns: int) -> None:
+        """The connection is gone."""
+        self.link = None
+        was_attached = self.store.attached
+        self.session.disconnected(now_ns)
+        if was_attached:
+            self._event(rows.EVENT_DISCONNECTED, self.store.next_unsent)
+        self.carry_out(now_ns)
+
+    def set_stopped(self, stopped: bool) -> None:
+        """Whether the socket is full."""
+        self.store.stopped = stopped
+        if not stopped:
+            self._shared.turn.wake(self.store.session)
+
+    # --- what the session says -----------------------------------------------------------------
+
+    def carry_out(self, now_ns: int) -> None:
+        """Do what the session's events ask for, and note its new deadline where it sent."""
+        log = self._shared.log
+        for event in self.session.events():
+            if isinstance(event, Noted):
+                self._note(event.text, now_ns)
+            elif isinstance(event, Authenticate):
+                self._authenticate(event, now_ns)
+            elif isinstance(event, LoggedOn):
+                self._event(rows.EVENT_LOGGED_ON, 0)
+                self.store.reissue()
+                if self.link is not None:
+                    self.link.logged_on()
+                log.emit("logged_on", session=self.key, reset=event.reset)
+            elif isinstance(event, LoggedOut):
+                self._event(rows.EVENT_LOGGED_OUT, self.store.next_unsent)
+                log.emit("logged_out", session=self.key, text=event.text)
+            elif isinstance(event, NumbersReset):
+                self.store.reissue()
+                log.emit("numbers_reset", session=self.key)
+            elif isinstance(event, Disconnect):
+                if self.link is not None:
+                    self.link.finish(event.reason)
+        if self._sends_seen != self.store.sends:
+            self._sends_seen = self.store.sends
+            self._shared.deadlines.arm(self, self.tick(now_ns))
+
+    def _event(self, code: int, next_unsent: int) -> None:
+        words = {rows.W_EVENT: code, rows.W_NEXT_OUT: next_unsent}
+        self._shared.turn.append(rows.SESSION_EVENT, self.store.session, words=words)
+
+    def _note(self, text: str, now_ns: int) -> None:
+        second = now_ns // _SECOND_NS
+        if second != self._note_second:
+            if self._notes > NOTES_PER_SECOND:
+                held_back = self._notes - NOTES_PER_SECOND
+                self._shared.log.emit("notes_held_back", session=self.key, count=held_back)
+            self._note_second, self._notes = second, 0
+        self._notes += 1
+        if self._notes <= NOTES_PER_SECOND:
+            self._shared.log.emit("noted", session=self.key, text=text)
+
+    def _authenticate(self, event: Authenticate, now_ns: int) -> None:
+        if self._password is None:
+            self.session.authenticated(True, now_ns)
+            self.carry_out(now_ns)
+            return
+        self._start(self._check(event, self._password))
+
+    async def _check(self, event: Authenticate, password: PasswordHash) -> None:
+        link = self.link
+        fits = await self._shared.passwords.check(password, event.password)
+        if self.link is link:  # else the connection went meanwhile
+            now_ns = self._shared.turn.begin()
+            self.session.authenticated(fits, now_ns)
+            self.carry_out(now_ns)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

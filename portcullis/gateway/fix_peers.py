@@ -1,0 +1,203 @@
+"""All FIX sessions of a gateway: made from the configuration, found by the first message.
+
+Owns who may log on where: CompIDs name the peer, its networks and the quarantine decide whether a
+connection is let in, and a live session keeps its connection (the newcomer's Logon makes the old
+one show life). Must not know bytes or sockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from portcullis.codecs.fix.layout import M_MSG_TYPE, M_STATUS, MSG_OK
+from portcullis.codecs.fix.scanner import FixScanner
+from portcullis.dictionaries.fix_dictionary import FixDictionary
+from portcullis.dictionaries.fix_tables import compile_tables
+from portcullis.dictionaries.fix_xml import DictionaryError, load_dictionary
+from portcullis.gateway.auth import PasswordHash, address_allowed
+from portcullis.gateway.config import ConfigError, Loaded
+from portcullis.gateway.config_schema import FixClient
+from portcullis.gateway.fix_applications import ECHO_TYPES, Echo, OrderEntry
+from portcullis.gateway.fix_door import FixDoor
+from portcullis.gateway.fix_orders import FixOrders
+from portcullis.gateway.fix_peer import FixPeer, Surroundings
+from portcullis.gateway.fix_reports import FixReports
+from portcullis.gateway.registry import session_key
+from portcullis.gateway.row_store import RowStore
+from portcullis.gateway.startup import Recovered
+from portcullis.sessions.fix_config import FixSessionConfig
+from portcullis.sessions.fix_message import Scratch, identity_of
+
+_LOGON = int.from_bytes(b"A", "little")
+_FIRST_DICTIONARY = "FIX44.xml"  # its Logon is the one by which sessions are found
+
+Identity = tuple[bytes, bytes, bytes]
+
+
+class Caller(Protocol):
+    """The connection that asks."""
+
+    peer_host: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What sessions of one dictionary share."""
+
+    dictionary: FixDictionary
+    scanner: FixScanner
+    scratch: Scratch
+
+
+class FixPeers:
+    """The peers, by identity. buffer: the shared receive buffer."""
+
+    def __init__(
+        self,
+        shared: Surroundings,
+        loaded: Loaded,
+        recovered: Recovered,
+        quarantined: set[str],
+        buffer: memoryview,
+    ) -> None:
+        self._shared = shared
+        self._loaded = loaded
+        self._recovered = recovered
+        self._quarantined = quarantined
+        self._buffer = buffer
+        self._readings: dict[str, _Reading] = {}
+        self.first_scanner = self._reading(_FIRST_DICTIONARY).scanner
+        table, catalog = recovered.journal.table, recovered.registry.catalog
+        self._orders = FixOrders(table, catalog)
+        self._reports = FixReports(table, catalog)
+        self._by_identity: dict[Identity, FixPeer] = {}
+        self._keys = {number: key.decode() for number, key in recovered.registry.sessions()}
+        for number, one in enumerate(loaded.config.session, 1):
+            if isinstance(one, FixClient):
+                try:
+                    identity, peer = self._make(one)
+                except (DictionaryError, OSError, ValueError) as error:
+                    raise ConfigError(f"{loaded.source}: [[session]] {number} {error}") from None
+                self._by_identity[identity] = peer
+
+    def __iter__(self) -> Iterator[FixPeer]:
+        return iter(self._by_identity.values())
+
+    def key_of(self, session: int) -> str:
+        """The key of a session by its id; empty where it has none."""
+        return self._keys.get(session, "")
+
+    def find(self, caller: Caller, scanner: FixScanner, now_ns: int) -> FixPeer | None:
+        """The peer that message 0 of the scanner names, if it is to be let in now.
+
+        None says that the connection has to be closed without a word.
+        """
+        log = self._shared.log
+        host = caller.peer_host
+        identity = None
+        if scanner.message[M_STATUS] == MSG_OK and scanner.message[M_MSG_TYPE] == _LOGON:
+            identity = identity_of(scanner, 0)
+        peer = self._by_identity.get(identity) if identity else None
+        if peer is None:
+            log.emit("stranger", host=host, reason="no session has these CompIDs, or no Logon")
+        elif not peer.enabled:
+            log.emit("refused", session=peer.key, host=host, reason="disabled")
+        elif not address_allowed(peer.networks, host):
+            log.emit("refused", session=peer.key, host=host, reason="address")
+        elif peer.session.is_connected:
+            log.emit("refused", session=peer.key, host=host, reason="connected already")
+            peer.challenge(now_ns)
+        else:
+            return peer
+        return None
+
+    # --- from the configuration ------------------------------------------------------------------
+
+    def _reading(self, name: str) -> _Reading:
+        reading = self._readings.get(name)
+        if reading is None:
+            # A bare name is looked for among those that come with the package, then as a file.
+            local = self._loaded.path(name)
+            dictionary = load_dictionary(local if "/" in name or local.is_file() else name)
+            tables = compile_tables(dictionary)
+            most = self._loaded.config.limits.message_bytes
+            scanner = FixScanner(tables, self._buffer, max_message_bytes=most)
+            reading = _Reading(dictionary, scanner, Scratch(tables, most))
+            self._readings[name] = reading
+        return reading
+
+    def _make(self, one: FixClient) -> tuple[Identity, FixPeer]:
+        config, recovered = self._loaded.config, self._recovered
+        key = session_key(config, one)
+        comp_id = config.comp_id_of(one).encode()
+        client = one.client.encode()
+        registry = recovered.registry
+        names = (one.account, *one.accounts)
+        door = FixDoor(
+            registry.session(key.encode()),
+            comp_id=comp_id,
+            client=client,
+            begin_string=one.version.encode(),
+            default_account=registry.catalog.accounts.number(one.account.encode()),
+            accounts=[registry.catalog.accounts.number(name.encode()) for name in names],
+            stale_after_ns=one.stale_after,
+            missing_conditional="j" if one.missing_conditional == "j" else "8",
+        )
+        store = RowStore(
+            self._shared.turn,
+            self._reports,
+            door,
+            budget_bytes=config.limits.write_bytes,
+            next_unsent=recovered.unsent.get(door.session, 0),
+        )
+        reading = self._reading(one.dictionary)
+        settings = FixSessionConfig(
+            comp_id=comp_id,
+            client=client,
+            begin_string=one.version.encode(),
+            reset_on_logon=one.reset_on_logon,
+            accept_reset=one.accept_reset,
+            logon_reject=one.logon_reject,
+            next_expected=one.next_expected,
+            sending_time_window_ns=one.sending_time_window,
+            logon_timeout_ns=config.limits.logon_timeout,
+            held_messages_max=one.held_messages_max,
+            held_bytes_max=one.held_bytes_max,
+        )
+        application: OrderEntry | Echo = OrderEntry(self._shared.turn, self._orders, door)
+        if one.application == "echo":
+            settings = replace(settings, application_types=ECHO_TYPES)
+            application = Echo(store, reading.dictionary)
+        peer = FixPeer(
+            self._shared,
+            key,
+            settings,
+            store,
+            application,
+            reading.scanner,
+            reading.scratch,
+            password=_password(self._loaded, one),
+            networks=one.addresses,
+            enabled=one.enabled and key not in self._quarantined,
+        )
+        return (settings.begin_string, client, comp_id), peer
+
+
+def _password(loaded: Loaded, one: FixClient) -> PasswordHash | None:
+    """The hash that guards a session; ValueError and OSError say why there is none to be had."""
+    text = one.password_hash
+    if one.password_file is not None:
+        path = loaded.path(one.password_file)
+        try:
+            text = path.read_text()
+        except OSError as error:
+            raise ValueError(f"key password_file: {path}: {error.strerror}") from None
+    if text is None:
+        return None
+    try:
+        return PasswordHash.parse(text)
+    except ValueError as error:
+        key = "password_file" if one.password_file else "password_hash"
+        raise ValueError(f"key {key}: {error}") from None

@@ -1,0 +1,195 @@
+"""Names and numbers: which instruments, accounts, sessions and settings the journal knows.
+
+Owns the way from a configuration to rows: what the file says differently from the journal is
+appended at start, and an id is given once, to a name, never by a position in a file. Holds the
+`Catalog` of instruments and accounts that translation and encoders read. Must not know sockets.
+
+What is no longer configured stays known, for its rows and orders live on: an instrument is
+halted, a session has nobody to log on to it. An instrument's decimals never change, since prices
+in the journal are counted in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from portcullis.gateway.catalog import Catalog
+from portcullis.gateway.config import ConfigError, Loaded
+from portcullis.gateway.config_schema import Config, FixClient, Instrument
+from portcullis.journal import rows
+from portcullis.journal.table import RowTable
+
+_CONFIG_KINDS = frozenset((rows.INSTRUMENT, rows.ACCOUNT, rows.SESSION, rows.SETTING))
+
+
+# The words that each kind is described by, besides its id.
+_WORDS = {
+    rows.INSTRUMENT: (
+        rows.W_DECIMALS,
+        rows.W_TICK,
+        rows.W_LOT,
+        rows.W_PRICE_MAX,
+        rows.W_QTY_MAX,
+    ),
+    rows.ACCOUNT: (rows.W_STP,),
+    rows.SESSION: (rows.W_ACCOUNT, rows.W_SESSION_FLAGS),
+    rows.SETTING: (),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigRow:
+    """A row to append: what it describes and as what."""
+
+    kind: int
+    words: dict[int, int]
+    items: dict[int, bytes]
+
+
+@dataclass(slots=True)
+class _Known:
+    """Ids of one kind by name, and the words last written for each."""
+
+    ids: dict[bytes, int] = field(default_factory=dict)
+    words: dict[bytes, dict[int, int]] = field(default_factory=dict)
+
+    def put(self, name: bytes, words: dict[int, int]) -> None:
+        self.ids[name] = words[rows.W_SUBJECT]
+        self.words[name] = words
+
+    def id_of(self, name: bytes) -> int:
+        """The name's id, or the next free one."""
+        return self.ids.get(name) or max(self.ids.values(), default=0) + 1
+
+
+class Registry:
+    """What the journal's configuration rows say; fed row by row, in recovery and at start."""
+
+    def __init__(self) -> None:
+        self.catalog = Catalog()
+        self.settings: dict[bytes, bytes] = {}
+        self._known = {kind: _Known() for kind in _CONFIG_KINDS}
+
+    def apply_batch(self, table: RowTable, first_row: int, input_rows: int) -> None:
+        """Take in the configuration rows among a batch's inputs. O(rows), so for starts only."""
+        start = (first_row - table.origin_row) * rows.ROW_BYTES
+        kinds = bytes(table.octets[start : start + input_rows * rows.ROW_BYTES : rows.ROW_BYTES])
+        for index, kind in enumerate(kinds):
+            if kind in _CONFIG_KINDS:
+                self.apply(table, first_row + index)
+
+    def apply(self, table: RowTable, row: int) -> None:
+        """Take in one configuration row."""
+        words = table.row_words(row)
+        kind = words[rows.W_HEAD] & 0xFF
+        name = table.item(row, rows.ITEM_NAME) or b""
+        if kind == rows.SETTING:
+            self.settings[name] = table.item(row, rows.ITEM_VALUE) or b""
+            return
+        described = {index: words[index] for index in (rows.W_SUBJECT, *_WORDS[kind])}
+        self._known[kind].put(name, described)
+        if kind != rows.SESSION:
+            self.catalog.apply(table, row)
+
+    def session(self, key: bytes) -> int:
+        """The id of a session by its key; KeyError where it has none."""
+        return self._known[rows.SESSION].ids[key]
+
+    def sessions(self) -> list[tuple[int, bytes]]:
+        """Every session's id and key."""
+        return [(number, key) for key, number in self._known[rows.SESSION].ids.items()]
+
+    # --- from a configuration to rows -----------------------------------------------------------
+
+    def changes(self, loaded: Loaded) -> Iterator[ConfigRow]:
+        """What to append so that the journal says what the configuration says.
+
+        Append and `apply` each before taking the next: later ones need the ids of earlier ones.
+        ConfigError where the configuration contradicts what cannot change.
+        """
+        config = loaded.config
+        for number, instrument in enumerate(config.instrument, 1):
+            try:
+                words = self._instrument_words(instrument)
+            except ValueError as error:
+                raise ConfigError(f"{loaded.source}: [[instrument]] {number} {error}") from None
+            yield from self._change(rows.INSTRUMENT, instrument.symbol, words)
+        yield from self._halts(config)
+        for name in _account_names(config):
+            yield from self._change(rows.ACCOUNT, name, {rows.W_STP: rows.STP_CANCEL_NEWEST})
+        for session in config.fix_sessions():
+            words = {
+                rows.W_ACCOUNT: self._known[rows.ACCOUNT].ids[session.account.encode()],
+                rows.W_SESSION_FLAGS: _session_flags(session),
+            }
+            yield from self._change(rows.SESSION, session_key(config, session), words)
+        for kind, limit in (
+            (rows.INSTRUMENT, config.limits.instruments),
+            (rows.ACCOUNT, config.limits.accounts),
+            (rows.SESSION, config.limits.sessions),
+        ):
+            # Ids are from 1, so a table of n places holds n - 1 of them.
+            if len(self._known[kind].ids) >= limit:
+                what = {rows.INSTRUMENT: "instruments", rows.ACCOUNT: "accounts"}
+                raise ConfigError(
+                    f"{loaded.source}: [limits] key {what.get(kind, 'sessions')}: expected more "
+                    f"than {len(self._known[kind].ids)}, for the journal knows so many"
+                )
+
+    def _change(self, kind: int, name: str, words: dict[int, int]) -> Iterator[ConfigRow]:
+        key = name.encode()
+        known = self._known[kind]
+        words = {rows.W_SUBJECT: known.id_of(key), **words}
+        if known.words.get(key) != words:
+            yield ConfigRow(kind, words, {rows.ITEM_NAME: key})
+
+    def _instrument_words(self, instrument: Instrument) -> dict[int, int]:
+        prices, quantities = instrument.price_places, instrument.qty_places
+        known = self._known[rows.INSTRUMENT].words.get(instrument.symbol.encode())
+        if known is not None:
+            packed = known[rows.W_DECIMALS]
+            for key, needed, fixed in (
+                ("tick", prices, packed & 0xFF),
+                ("lot", quantities, packed >> 8 & 0xFF),
+            ):
+                if needed > fixed:
+                    raise ValueError(
+                        f"key {key}: expected at most {fixed} decimals, with which "
+                        f"{instrument.symbol} was first used"
+                    )
+            prices, quantities = packed & 0xFF, packed >> 8 & 0xFF
+        flags = rows.INSTRUMENT_SHORT_MARKING if instrument.short_marking else 0
+        flags |= rows.INSTRUMENT_HALTED if instrument.halted else 0
+        return {
+            rows.W_DECIMALS: prices | quantities << 8 | flags << 16,
+            rows.W_TICK: instrument.tick.scaled(prices),
+            rows.W_LOT: instrument.lot.scaled(quantities),
+            rows.W_PRICE_MAX: instrument.price_units_max(prices),
+            rows.W_QTY_MAX: instrument.qty_units_max(quantities),
+        }
+
+    def _halts(self, config: Config) -> Iterator[ConfigRow]:
+        """Halt what is no longer configured: its orders may go, none may come."""
+        configured = {instrument.symbol.encode() for instrument in config.instrument}
+        for name, words in list(self._known[rows.INSTRUMENT].words.items()):
+            if name not in configured:
+                halted = words[rows.W_DECIMALS] | rows.INSTRUMENT_HALTED << 16
+                changed = {**words, rows.W_DECIMALS: halted}
+                yield from self._change(rows.INSTRUMENT, name.decode(), changed)
+
+
+def session_key(config: Config, session: FixClient) -> str:
+    """How a session is named for ever, as FIX engines write it: FIX.4.4:OURS->THEIRS."""
+    return f"{session.version}:{config.comp_id_of(session)}->{session.client}"
+
+
+def _account_names(config: Config) -> list[str]:
+    """Every account that a session names, in the order of the file."""
+    names = [name for one in config.fix_sessions() for name in (one.account, *one.accounts)]
+    return list(dict.fromkeys(names))
+
+
+def _session_flags(session: FixClient) -> int:
+    own = rows.SESSION_MASS_CANCEL_OWN if session.mass_cancel_scope == "session" else 0
+    return rows.SESSION_FIX | own

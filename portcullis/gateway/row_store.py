@@ -1,0 +1,222 @@
+"""A session's numbers and messages, kept as rows; and the cursor that sends them.
+
+Owns the seam between `sessions.FixSession` and the journal: what the session sends becomes a SEND
+row, the engine numbers it, and a cursor over the session's numbered rows sends it with everything
+else that the session is told. First sending, resending and catching up are that one cursor moving
+within a byte budget; a full socket stops it, and there is no other queue.
+
+Must not know the rules of a session. Implements `sessions.store.SequenceStore`.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import Protocol
+
+from portcullis.gateway.fix_door import FixDoor
+from portcullis.gateway.fix_reports import FixReports
+from portcullis.gateway.turn import Turn
+from portcullis.journal import rows
+
+# Reports numbered anew after a reset are appended so many a turn: a millisecond's work.
+_REISSUE_ROWS = 512
+_APPLICATION_KINDS = frozenset(
+    (
+        rows.REPORT,
+        rows.STATUS_REPORT,
+        rows.CANCEL_REJECT,
+        rows.MASS_CANCEL_REPORT,
+        rows.REFUSED_DUPLICATE,
+    )
+)
+
+
+class Wire(Protocol):
+    """Where bytes go: an asyncio transport."""
+
+    def write(self, data: bytes) -> None:
+        """Take bytes that nobody changes any more."""
+
+
+class RowStore:
+    """The sequence store of one session.
+
+    door: the session as encoders know it. budget_bytes: sent at most per turn. next_unsent: the
+    number to be sent next when it last left, 0: not known.
+    """
+
+    def __init__(
+        self,
+        turn: Turn,
+        reports: FixReports,
+        door: FixDoor,
+        *,
+        budget_bytes: int,
+        next_unsent: int = 0,
+    ) -> None:
+        self.session: int = door.session
+        self.last_sent_ns = 0
+        # The connection; messages go out from `attach` on. Set by the peer.
+        self.wire: Wire | None = None
+        # The socket is full. Set by the peer.
+        self.stopped = False
+        self._turn = turn
+        self._reports = reports
+        self._door = door
+        self._budget_bytes = budget_bytes
+        self.attached = False
+        # Whether messages go out now.
+        self.attached = False
+        # SEND rows appended: whether the session has spoken since somebody looked.
+        self.sends = 0
+        # Next number to be sent for the first time; 0: not known, or none ever was.
+        self.next_unsent = next_unsent
+        # Numbers to be sent again before anything new; none where the first is above the last.
+        self._again = 1
+        self._again_last = 0
+        # Rows of a past epoch whose messages nobody has seen.
+        self._unsent = array("q")
+
+    # --- numbers -------------------------------------------------------------------------------
+
+    @property
+    def next_in(self) -> int:
+        self._turn.settle()
+        return self._turn.engine.next_in(self.session)
+
+    @property
+    def next_out(self) -> int:
+        self._turn.settle()
+        return self._turn.engine.next_out(self.session)
+
+    def advance(self, next_in: int) -> None:
+        self._turn.append(rows.ADVANCE, self.session, words={rows.W_NEXT_IN: next_in})
+
+    def reset(self, next_out: int, next_in: int) -> None:
+        self._collect_unsent()
+        words = {rows.W_NEXT_OUT: next_out, rows.W_NEXT_IN: next_in}
+        self._turn.append(rows.RESET, self.session, words=words)
+        self._again, self._again_last = 1, 0
+        self.next_unsent = next_out
+
+    # --- sending -------------------------------------------------------------------------------
+
+    def attach(self) -> None:
+        self.next_unsent = self.next_out
+        self._again, self._again_last = 1, 0
+        self.attached = True
+        self._turn.outputs[self.session] = self
+
+    def detach(self) -> None:
+        if self.attached:
+            self.attached = False
+            self._turn.outputs.pop(self.session, None)
+        self.wire = None
+        self.stopped = False
+
+    def send(
+        self,
+        msg_type: bytes,
+        body: bytes,
+        *,
+        header: bytes = b"",
+        in_seq: int = 0,
+        poss_resend: bool = False,
+    ) -> None:
+        self.sends += 1
+        items = {rows.ITEM_HEADER: header} if header else {}
+        items[rows.ITEM_BODY] = body
+        self._turn.append(
+            rows.SEND,
+            self.session,
+            flags=rows.F_POSS_RESEND if poss_resend else 0,
+            words={rows.W_IN_SEQ: in_seq, rows.W_MSG_TYPE: int.from_bytes(msg_type, "little")},
+            items=items,
+        )
+
+    def resend(self, begin: int, end: int) -> None:
+        last = self.next_out - 1
+        last = last if end == 0 else min(end, last)
+        if self._again > self._again_last:
+            self._again, self._again_last = begin, last
+        else:
+            self._again, self._again_last = min(begin, self._again), max(last, self._again_last)
+        self._turn.wake(self.session)
+
+    def pump(self, now_ns: int) -> bool:
+        """Send what is due, within the byte budget; whether more could go next turn."""
+        if self.stopped or self.wire is None:
+            return False
+        sent = 0
+        while sent < self._budget_bytes and not self.stopped:
+            octets = self._next_bytes(self._budget_bytes - sent)
+            if not octets:
+                break
+            sent += len(octets)
+            self.last_sent_ns = now_ns
+            self.wire.write(octets)
+        return not self.stopped and (sent >= self._budget_bytes or self._reissue())
+
+    def _next_bytes(self, budget: int) -> bytes:
+        """The next messages as bytes; none: the cursor is at the end."""
+        if self._again <= self._again_last:
+            return self._next_again(budget)
+        reports = self._reports
+        count = self._turn.index.walk(self.session, self.next_unsent, reports.rows)
+        if not count:
+            return b""
+        done = reports.encode(self._door, 0, count, budget)
+        self.next_unsent = self._number(reports.rows[done - 1]) + 1
+        return reports.take()
+
+    def _next_again(self, budget: int) -> bytes:
+        """The next messages of a resend: gap fills stand for what is not sent again."""
+        reports, last, now_ns = self._reports, self._again_last, self._turn.now_ns
+        room = reports.rows[: last - self._again + 1]
+        count = self._turn.index.walk(self.session, self._again, room)
+        if count and self._number(room[0]) <= last:
+            reports.resend(self._door, 0, count, self._again, now_ns, budget)
+            self._again = reports.next_seq
+        else:
+            reports.fill(self._door, self._again, last + 1, now_ns)
+            self._again = last + 1
+        # What was never sent, and goes out as a resend, is not sent a second time.
+        self.next_unsent = max(self.next_unsent, self._again)
+        return reports.take()
+
+    def _number(self, row: int) -> int:
+        table = self._turn.table
+        return table.words[table.row_offset(row) + rows.W_OUT_SEQ]
+
+    # --- a new epoch ---------------------------------------------------------------------------
+
+    def _collect_unsent(self) -> None:
+        """Keep the application messages of the epoch that were never sent."""
+        if not self.next_unsent:
+            return
+        walked = self._reports.rows
+        table = self._turn.table
+        self._turn.settle()
+        while count := self._turn.index.walk(self.session, self.next_unsent, walked):
+            for row in walked[:count]:
+                kind = table.words[table.row_offset(row)] & 0xFF
+                if kind in _APPLICATION_KINDS:
+                    self._unsent.append(row)
+            self.next_unsent = self._number(walked[count - 1]) + 1
+
+    def reissue(self) -> None:
+        """Have the messages that the last epoch left unsent numbered and sent in this one."""
+        if self._unsent:
+            self._turn.wake(self.session)
+
+    def _reissue(self) -> bool:
+        """Number some of them anew; whether there was anything to do."""
+        some, self._unsent = self._unsent[:_REISSUE_ROWS], self._unsent[_REISSUE_ROWS:]
+        for row in some:
+            self._turn.append(
+                rows.SEND,
+                self.session,
+                flags=rows.F_POSS_RESEND,
+                words={rows.W_REISSUE: row},
+            )
+        return bool(some)

@@ -1,0 +1,263 @@
+"""The gateway process: listens, serves, and stops in order.
+
+Owns the event loop's listener and timer, and the connections. What a start recovers is in
+`startup`, which peers there are in `fix_peers`, what a turn does in `turn`. The one other process
+of a running gateway is the helper that makes journal segments, which `journal.writer` starts and
+replaces; a back office that follows the journal will be one more child, never a thread in here.
+
+Exit codes: 0 stopped, 2 configuration or an address in use, 3 the journal, 70 a fault of ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import resource
+import signal
+import socket
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+from portcullis.codecs.fix.scanner import FixScanner
+from portcullis.gateway.auth import PasswordChecker
+from portcullis.gateway.config import ConfigError, Loaded
+from portcullis.gateway.config_values import Address
+from portcullis.gateway.connection import Connection
+from portcullis.gateway.deadlines import Deadlines
+from portcullis.gateway.event_log import EventLog
+from portcullis.gateway.fix_peer import FixPeer, Surroundings
+from portcullis.gateway.fix_peers import FixPeers
+from portcullis.gateway.quarantine import Quarantine
+from portcullis.gateway.startup import Recovered
+from portcullis.gateway.turn import Turn
+from portcullis.journal import rows
+
+EXIT_STOPPED = 0
+EXIT_FATAL = 70
+_TIMER_S = 0.05  # heartbeats are seconds apart, and the journal is synced at most so often
+_SECOND_NS = 1_000_000_000
+_BACKLOG = 1024
+_SPARE_DESCRIPTORS = 256  # for the journal, the log, pipes and what Python opens
+
+
+def listen(address: Address) -> socket.socket:
+    """Take an address, without listening yet; ConfigError where it can't be had."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    taken = socket.socket(family, socket.SOCK_STREAM)
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind((address.host, address.port))
+    except OSError as error:
+        taken.close()
+        raise ConfigError(f"cannot listen on {address}: {error.strerror}") from None
+    return taken
+
+
+class Server:
+    """A gateway that has recovered; `run` serves until it is told to stop.
+
+    quarantine: where the session that caused a fatal fault is remembered.
+    """
+
+    def __init__(
+        self, loaded: Loaded, recovered: Recovered, log: EventLog, quarantine: Quarantine
+    ) -> None:
+        self.config = loaded.config
+        limits = self.config.limits
+        self.log = log
+        self.buffer = memoryview(bytearray(limits.read_bytes))
+        self.write_high_water: int = limits.write_high_water
+        self.exit_code = EXIT_STOPPED
+        self._loop = asyncio.get_running_loop()
+        self._quarantine = quarantine
+        self.turn = Turn(
+            recovered.journal,
+            recovered.engine,
+            recovered.index,
+            call_soon=self._loop.call_soon,
+            fatal=self._fatal,
+        )
+        self._passwords = PasswordChecker(pending_max=limits.credential_checks)
+        self._deadlines = Deadlines()
+        shared = Surroundings(self.turn, log, self._passwords, self._deadlines)
+        self._peers = FixPeers(shared, loaded, recovered, quarantine.keys(), self.buffer)
+        self.first_scanner = self._peers.first_scanner
+        self._connections: set[Connection] = set()
+        # Those that have not logged on, oldest first, and those that are to go.
+        self._strangers: dict[Connection, None] = {}
+        self._leaving: deque[Connection] = deque()
+        # Whom a fatal fault is laid to.
+        self._speaker: FixPeer | None = None
+        self._stopping = asyncio.Event()
+        self._gone = asyncio.Event()
+        self._sync_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal-sync")
+        self._sync: asyncio.Future[int] | None = None
+        self._next_second_ns = 0
+
+    # --- serving ---------------------------------------------------------------------------------
+
+    async def run(self, listener: socket.socket) -> int:
+        """Serve on a bound socket; give the exit code once stopped."""
+        self._allow_descriptors()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self.stop)
+        self._loop.add_signal_handler(signal.SIGUSR1, self._tell_state)
+        server = await self._loop.create_server(
+            lambda: Connection(self), sock=listener, backlog=_BACKLOG
+        )
+        self._loop.call_later(_TIMER_S, self._on_timer)
+        # What stands now stands until the end: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        try:
+            await self._stopping.wait()
+            server.close()
+            await self._say_goodbye()
+        finally:
+            server.close()
+            self._passwords.close()
+        self._close_journal()
+        return self.exit_code
+
+    def stop(self) -> None:
+        """Begin to stop; a second time: do not wait for clients."""
+        if self._stopping.is_set():
+            self._gone.set()
+        self._stopping.set()
+
+    async def _say_goodbye(self) -> None:
+        """Log everybody out, and wait for them within bounds."""
+        self.log.emit("stopping", connections=len(self._connections))
+        now_ns = self.turn.begin()
+        for connection in list(self._strangers):
+            connection.abort()
+        for peer in self._peers:
+            peer.logout("Gateway is stopping", now_ns)
+        if self._connections:
+            limit_s = self.config.limits.stop_timeout / _SECOND_NS
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._gone.wait(), limit_s)
+        for connection in list(self._connections):
+            connection.abort()
+        while self._connections:  # a turn or two, until their ends have been told
+            await asyncio.sleep(0)
+
+    def _close_journal(self) -> None:
+        """The last rows, sealed and synced. The thread has no work in hand any more."""
+        self._sync_thread.shutdown(wait=True)
+        self.turn.begin()
+        self.turn.settle()
+        self.turn.append(rows.STOP)
+        self.turn.settle()
+        last_row = self.turn.journal.sealed_row
+        self.turn.journal.close()
+        self.log.emit("stopped", last_row=last_row)
+
+    def _tell_state(self) -> None:
+        """SIGUSR1: one line of what the gateway holds. Takes a while: every id is looked at."""
+        self.turn.settle()
+        self.log.emit(
+            "state",
+            state=f"{self.turn.engine.state_hash():016x}",
+            last_row=self.turn.journal.sealed_row,
+            synced_row=self.turn.journal.synced_row,
+            connections=len(self._connections),
+        )
+
+    # --- time ------------------------------------------------------------------------------------
+
+    def _on_timer(self) -> None:
+        self._loop.call_later(_TIMER_S, self._on_timer)
+        now_ns = self.turn.begin()
+        self._deadlines.run(now_ns)
+        for connection in list(self._strangers):
+            if connection.deadline_ns > now_ns:
+                break  # oldest first
+            self.log.emit("logon_timeout", host=connection.peer_host)
+            connection.abort()
+        while self._leaving and self._leaving[0].deadline_ns <= now_ns:
+            connection = self._leaving.popleft()
+            if connection in self._connections:
+                connection.abort()
+        self._sync_journal()
+        if now_ns >= self._next_second_ns:
+            self._next_second_ns = now_ns + _SECOND_NS
+            self.turn.watch_clock()
+            self.log.drain()
+
+    def _sync_journal(self) -> None:
+        journal = self.turn.journal
+        if self._sync is not None:
+            if not self._sync.done():
+                return
+            sync, self._sync = self._sync, None
+            if error := sync.exception():
+                self._fatal(error)
+        if journal.sync_policy == "interval" and journal.sync_needed:
+            self._sync = self._loop.run_in_executor(self._sync_thread, journal.sync)
+
+    # --- connections (see connection.Hub) --------------------------------------------------------
+
+    def opened(self, connection: Connection) -> bool:
+        limits = self.config.limits
+        full = (
+            len(self._connections) >= limits.connections
+            or len(self._strangers) >= limits.unauthenticated
+            or self._stopping.is_set()
+        )
+        self._connections.add(connection)
+        self._strangers[connection] = None
+        connection.deadline_ns = self.turn.now_ns + limits.logon_timeout
+        if full:
+            self.log.emit("connection_refused", host=connection.peer_host)
+        return not full
+
+    def find(self, connection: Connection, scanner: FixScanner) -> FixPeer | None:
+        return self._peers.find(connection, scanner, self.turn.now_ns)
+
+    def authenticated(self, connection: Connection) -> None:
+        self._strangers.pop(connection, None)
+
+    def closing(self, connection: Connection) -> None:
+        connection.deadline_ns = self.turn.now_ns + self.config.limits.close_timeout
+        self._leaving.append(connection)
+
+    def closed(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._strangers.pop(connection, None)
+        if not self._connections and self._stopping.is_set():
+            self._gone.set()
+
+    def failed(self, connection: Connection, error: BaseException) -> None:
+        peer = connection.peer
+        if self.turn.has_rows:
+            self._speaker = peer
+            self._fatal(error)
+            return
+        self.log.emit(
+            "fault", session=peer.key if peer else "", error=repr(error), host=connection.peer_host
+        )
+        connection.abort()
+
+    # --- the end that nobody wants ---------------------------------------------------------------
+
+    def _fatal(self, error: BaseException) -> None:
+        """Rows stand that nobody can vouch for: say so, let nothing out, and end the process."""
+        turn = self.turn
+        key = self._speaker.key if self._speaker else self._peers.key_of(turn.session_at_work())
+        path = self._quarantine.put(key, turn.table.batch_first, error)
+        self.log.emit("fatal", error=repr(error), session=key, quarantine=str(path))
+        self.log.close()
+        os._exit(EXIT_FATAL)
+
+    def _allow_descriptors(self) -> None:
+        """Ask for as many open files as connections may need."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = self.config.limits.connections + _SPARE_DESCRIPTORS
+        if soft < wanted:
+            granted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (granted, hard))
+            if granted < wanted:
+                self.log.emit("few_descriptors", wanted=wanted, granted=granted)

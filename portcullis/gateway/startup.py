@@ -1,0 +1,124 @@
+"""From a data directory to a gateway's state: recover, replay, and bring the journal up to date.
+
+Owns the order of a start: the journal's batches are replayed through the engine (whose rows must
+come out the same), registry and index follow them, then rows say that a start took place and what
+the configuration changed. Must not know sockets or sessions' rules.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from portcullis import __version__, _build
+from portcullis.engine.matcher import Engine
+from portcullis.gateway.config import Loaded
+from portcullis.gateway.registry import Registry
+from portcullis.journal import rows
+from portcullis.journal.index import SessionIndex
+from portcullis.journal.replay import replay
+from portcullis.journal.writer import Journal
+
+LAYOUT_VERSION = 1
+# Rows left for cancels once no further segment can be made.
+_RESERVED_SEGMENTS = 8
+# No configuration row has more TEXT rows behind it than this.
+_CONFIG_ROWS_MAX = 1024
+
+
+@dataclass(slots=True)
+class Recovered:
+    """The state of a gateway, ready to be served."""
+
+    journal: Journal
+    engine: Engine
+    index: SessionIndex
+    registry: Registry
+    # By session: the next number it had not been sent when it left in order; absent: not known.
+    unsent: dict[int, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def recover(loaded: Loaded, directory: Path, *, accept_loss: bool = False) -> Recovered:
+    """Open the journal of a directory and rebuild all state from it.
+
+    Raises JournalError (exit 3), ConfigError where the configuration contradicts the journal.
+    """
+    began = time.perf_counter()
+    config = loaded.config
+    limits = config.limits
+    segment_rows = config.journal.segment_rows
+    journal, batches = Journal.open(
+        directory,
+        segment_rows=segment_rows,
+        reserved_rows=segment_rows // _RESERVED_SEGMENTS,
+        reserve_bytes=config.journal.address_space,
+        sync=config.journal.sync,
+        sync_interval_ns=config.journal.sync_interval,
+        accept_loss=accept_loss,
+    )
+    try:
+        engine = Engine(
+            journal.table,
+            order_capacity=limits.orders,
+            id_capacity=limits.ids,
+            level_capacity=limits.levels,
+            session_capacity=limits.sessions,
+            instrument_capacity=limits.instruments,
+            account_capacity=limits.accounts,
+        )
+        index = SessionIndex(journal.table, session_capacity=limits.sessions)
+        recovered = Recovered(journal, engine, index, Registry())
+        for batch in replay(journal.table, engine, batches):
+            index.observe(batch.first_row, batch.last_row)
+            recovered.registry.apply_batch(journal.table, batch.first_row, batch.input_rows)
+            _note_events(recovered, batch.first_row, batch.input_rows)
+        _begin(recovered, loaded)
+    except BaseException:
+        journal.abandon()
+        raise
+    recovered.seconds = time.perf_counter() - began
+    return recovered
+
+
+def _note_events(recovered: Recovered, first_row: int, input_rows: int) -> None:
+    """Follow where each session's sending stood when it last left."""
+    table = recovered.journal.table
+    start = (first_row - table.origin_row) * rows.ROW_BYTES
+    kinds = bytes(table.octets[start : start + input_rows * rows.ROW_BYTES : rows.ROW_BYTES])
+    at = kinds.find(rows.SESSION_EVENT)
+    while at >= 0:
+        words = table.row_words(first_row + at)
+        session = words[rows.W_HEAD] >> 32
+        if words[rows.W_EVENT] == rows.EVENT_LOGGED_ON:
+            recovered.unsent.pop(session, None)
+        else:
+            recovered.unsent[session] = words[rows.W_NEXT_OUT]
+        at = kinds.find(rows.SESSION_EVENT, at + 1)
+
+
+def _begin(recovered: Recovered, loaded: Loaded) -> None:
+    """Append what this start has to say, run the engine over it, seal."""
+    table = recovered.journal.table
+    table.time_ns = max(table.time_ns, time.time_ns())
+    if table.tail == 1:
+        first, second = (int.from_bytes(os.urandom(8), "little", signed=True) for _ in range(2))
+        words = {rows.W_KEY: first, rows.W_KEY + 1: second, rows.W_KEY + 2: LAYOUT_VERSION}
+        table.append_input(rows.GENESIS, words=words)
+    said = f"portcullis {__version__} {_build.mode()}"
+    table.append_input(rows.START, items={rows.ITEM_VALUE: said.encode()})
+    for change in recovered.registry.changes(loaded):
+        if table.input_limit - table.tail < _CONFIG_ROWS_MAX:
+            _settle(recovered)
+        row = table.append_input(change.kind, words=change.words, items=change.items)
+        recovered.registry.apply(table, row)
+    _settle(recovered)
+    recovered.index.take_touched()
+
+
+def _settle(recovered: Recovered) -> None:
+    first = recovered.journal.table.batch_first
+    recovered.engine.run()
+    recovered.index.observe(first, recovered.journal.seal())

@@ -1,0 +1,137 @@
+"""`portcullis serve`: runs the gateway in the foreground until it is told to stop.
+
+Owns the order in which a start may fail and the exit code of each failure: configuration before
+anything is touched, the address before the journal is opened, the journal before anybody can
+connect. What it says goes to standard error as one line for a person; the event log is JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+import uvloop
+
+from portcullis import __version__, _build
+from portcullis.gateway.config import ConfigError, Loaded, load
+from portcullis.gateway.event_log import EventLog
+from portcullis.gateway.quarantine import Quarantine
+from portcullis.gateway.server import Server, listen
+from portcullis.gateway.startup import Recovered, recover
+from portcullis.journal.errors import JournalError
+
+EXIT_CONFIG = 2
+EXIT_JOURNAL = 3
+
+
+@click.command(name="serve")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help="Configuration, TOML. Default: one embedded, on loopback.",
+)
+@click.option("--data", type=click.Path(path_type=Path), help="Data directory.")
+@click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="Cut a damaged journal at the damage. What came after it is lost.",
+)
+def command(config_file: Path | None, data: Path | None, accept_loss: bool) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C.
+
+    Exit codes: 0 stopped, 2 configuration or address, 3 journal, 70 a fault of the gateway.
+    """
+    try:
+        loaded = load(config_file)
+        listener = listen(loaded.config.listen.fix)
+        log = _event_log(loaded)
+    except ConfigError as error:
+        _fail(EXIT_CONFIG, error)
+    directory = data or loaded.path(loaded.config.gateway.data_dir)
+    try:
+        recovered = recover(loaded, directory, accept_loss=accept_loss)
+    except ConfigError as error:
+        _fail(EXIT_CONFIG, error)
+    except (JournalError, OSError) as error:
+        _fail(EXIT_JOURNAL, error)
+    quarantine = Quarantine(directory)
+
+    async def serve() -> int:
+        try:
+            server = Server(loaded, recovered, log, quarantine)
+        except ConfigError as error:
+            recovered.journal.abandon()
+            _fail(EXIT_CONFIG, error)
+        _greet(loaded, recovered, directory, listener.getsockname(), log, quarantine)
+        return await server.run(listener)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        code = runner.run(serve())
+    log.close()
+    sys.exit(code)
+
+
+def _fail(code: int, error: Exception) -> NoReturn:
+    click.echo(f"portcullis: {error}", err=True)
+    sys.exit(code)
+
+
+def _event_log(loaded: Loaded) -> EventLog:
+    """The log the configuration asks for; ConfigError where its file can't be opened."""
+    settings = loaded.config.log
+    if settings.file is None:
+        return EventLog(sys.stderr.fileno(), queue_max=settings.queue)
+    try:
+        return EventLog.to_file(loaded.path(settings.file), queue_max=settings.queue)
+    except OSError as error:
+        raise ConfigError(f"{loaded.source}: [log] key file: {error.strerror}") from None
+
+
+def _greet(
+    loaded: Loaded,
+    recovered: Recovered,
+    directory: Path,
+    address: tuple[str, int],
+    log: EventLog,
+    quarantine: Quarantine,
+) -> None:
+    """Say where the gateway listens and what it found: a line for people, one for the log."""
+    report = recovered.journal.report
+    where = f"{address[0]}:{address[1]}"
+    click.echo(
+        f"portcullis {__version__} ({_build.mode()}) listens for FIX on {where}, "
+        f"data in {directory}, {report.rows:,} rows recovered in {recovered.seconds:.1f} s",
+        err=True,
+    )
+    if _build.is_pure():
+        click.echo(
+            "portcullis: not compiled, 20 to 60 times slower; `make build` compiles", err=True
+        )
+    log.emit(
+        "started",
+        version=__version__,
+        mode=_build.mode(),
+        process=os.getpid(),
+        fix=where,
+        data=str(directory),
+        rows=report.rows,
+        batches=report.batches,
+        last_row=report.last_row,
+        clean_stop=report.clean_stop,
+        seconds=round(recovered.seconds, 3),
+    )
+    if report.cut_row:
+        log.emit("journal_cut", found=str(report))
+    if not report.clean_stop and not report.same_boot and loaded.config.journal.sync != "batch":
+        log.emit(
+            "machine_stopped", note="rows not yet on disk may be lost; see docs/configuration.md"
+        )
+    if not_served := loaded.config.not_served():
+        log.emit("not_served", keys=not_served)
+    for key in sorted(quarantine.keys()):
+        log.emit("quarantined", session=key, note="remove its file in quarantine/ to release it")

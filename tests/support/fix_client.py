@@ -1,0 +1,137 @@
+"""A FIX client for tests that come from outside: simplefix over a blocking socket.
+
+Keeps its own numbers and checks those of the gateway. Does nothing by itself: no heartbeat, no
+answer, so that a test says all that happens.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import simplefix
+
+TIMEOUT_S = 15.0
+GATEWAY = "PORTCULLIS"
+
+
+def utc_now() -> str:
+    """SendingTime with milliseconds."""
+    now_ns = time.time_ns()
+    date = time.strftime("%Y%m%d-%H:%M:%S", time.gmtime(now_ns // 1_000_000_000))
+    return f"{date}.{now_ns // 1_000_000 % 1000:03d}"
+
+
+class FixClient:
+    """One client; its numbers outlive connections. `messages` keeps all that was received."""
+
+    def __init__(self, name: str, port: int) -> None:
+        self.name = name
+        self.port = port
+        self.next_out = 1
+        # The number that the gateway's next new message must have.
+        self.next_in = 1
+        self.messages: list[dict[int, str]] = []
+        self._socket: socket.socket | None = None
+        self._parser = simplefix.FixParser()
+
+    # --- the connection ------------------------------------------------------------------------
+
+    def connect(self) -> FixClient:
+        self.close()
+        self._socket = socket.create_connection(("127.0.0.1", self.port), TIMEOUT_S)
+        self._parser = simplefix.FixParser()
+        return self
+
+    def log_on(self, *fields: str) -> dict[int, str]:
+        """Connect, log on, and give the Logon that answers."""
+        self.connect()
+        self.send("A", "98=0", "108=30", *fields)
+        return self.expect("A")
+
+    def log_out(self) -> None:
+        """Log out and close, as the standard has it."""
+        self.send("5")
+        self.expect("5")
+        self.close()
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    @property
+    def link(self) -> socket.socket:
+        assert self._socket is not None
+        return self._socket
+
+    def is_closed_by_peer(self) -> bool:
+        """Wait for the end of the connection; false where something is said instead."""
+        try:
+            return self.link.recv(1) == b""
+        except ConnectionError:
+            return True
+
+    # --- messages --------------------------------------------------------------------------------
+
+    def frame(self, msg_type: str, *fields: str, seq: int | None = None) -> bytes:
+        """One message; fields as "tag=value", the header's among them."""
+        message = simplefix.FixMessage()
+        message.append_pair(8, "FIX.4.4")
+        message.append_pair(35, msg_type)
+        number = seq
+        if number is None:
+            number = self.next_out
+            self.next_out += 1
+        header = {34: str(number), 49: self.name, 52: utc_now(), 56: GATEWAY}
+        pairs = [field.partition("=")[::2] for field in fields]
+        for tag, value in pairs:
+            if int(tag) in (34, 43, 49, 52, 56, 97, 122):
+                header[int(tag)] = value
+        for tag_number, value in header.items():
+            message.append_pair(tag_number, value)
+        for tag, value in pairs:
+            if int(tag) not in header:
+                message.append_pair(tag, value)
+        octets: bytes = message.encode()
+        return octets
+
+    def send(self, msg_type: str, *fields: str, seq: int | None = None) -> None:
+        self.link.sendall(self.frame(msg_type, *fields, seq=seq))
+
+    def order(self, cl_ord_id: str, side: str, qty: str, price: str, *more: str) -> bytes:
+        """A limit order, framed and not sent."""
+        return self.frame(
+            "D", f"11={cl_ord_id}", f"38={qty}", "40=2", f"44={price}", f"54={side}",
+            "55=BTC-USD", f"60={utc_now()}", *more,
+        )  # fmt: skip
+
+    def receive(self) -> dict[int, str]:
+        """The next message. A new one must have the next number; a gap fill moves it."""
+        while (found := self._parser.get_message()) is None:
+            octets = self.link.recv(1 << 16)
+            if not octets:
+                raise EOFError(f"the gateway hung up on {self.name}")
+            self._parser.append_buffer(octets)
+        fields = {int(tag): value.decode("latin-1") for tag, value in found.pairs}
+        self.messages.append(fields)
+        number = int(fields[34])
+        if fields.get(43) != "Y":
+            assert number == self.next_in, f"{self.name} expected {self.next_in}: {fields}"
+            self.next_in = number + 1
+        return fields
+
+    def expect(self, msg_type: str, **tags: str) -> dict[int, str]:
+        """The next message, of that type and with those tags: expect("8", t150="0")."""
+        fields = self.receive()
+        found = {tag: fields.get(int(tag[1:])) for tag in tags}
+        assert (fields[35], found) == (msg_type, tags), fields
+        return fields
+
+    def barrier(self) -> list[dict[int, str]]:
+        """Send a TestRequest; give all that came before the Heartbeat that answers it."""
+        self.send("1", "112=BARRIER")
+        came = []
+        while (message := self.receive()).get(112) != "BARRIER" or message[35] != "0":
+            came.append(message)
+        return came
