@@ -16,7 +16,13 @@ from portcullis import _build
 from portcullis.tools.benchmarks.figures import Figure, machine
 
 # name -> size of a real run
-BENCHMARKS = {"engine": 500_000, "journal": 2_000_000, "gateway": 500_000, "translation": 100_000}
+BENCHMARKS = {
+    "fix_codec": 300_000,
+    "engine": 500_000,
+    "journal": 2_000_000,
+    "gateway": 500_000,
+    "translation": 100_000,
+}
 CHECK_SIZE = 200
 
 
