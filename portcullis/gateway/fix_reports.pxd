@@ -7,6 +7,7 @@ cdef enum:
     DAY_NS = 86400000000000
     SECOND_NS = 1000000000
     ID_MASK = 0x7FFFFFFF
+    MESSAGE_BYTES = 2048
 
 
 cdef class FixReports:
@@ -32,6 +33,8 @@ cdef class FixReports:
     cdef unsigned char* _text
     cdef long long[::1] _text_start
 
+    cdef long long _find(self, long long row) except? -1
+    cdef long long _text_bytes(self, long long at) noexcept nogil
     cdef long long _text_rows(self, long long row) noexcept nogil
     cdef long long _content(self, long long at) noexcept nogil
     cdef bint _is_admin(self, long long at) noexcept nogil

@@ -54,8 +54,6 @@ else:
 
 from portcullis.engine.why import WHYS
 
-# Bytes that a message takes at most beside what comes from text rows: about fifty fields.
-MESSAGE_BYTES = 2048
 CAPACITY = 1 << 20
 ROWS = 4096
 
@@ -65,6 +63,8 @@ if not cython.compiled:
     DAY_NS = 86_400_000_000_000
     SECOND_NS = 1_000_000_000
     ID_MASK = 0x7FFFFFFF
+    # What a message takes at most beside text rows: about fifty fields.
+    MESSAGE_BYTES = 2048
 
 
 # --- digits --------------------------------------------------------------------------------
@@ -271,14 +271,11 @@ class FixReports:
         begin: cython.longlong = first
         end: cython.longlong = begin + count
         stop: cython.longlong = self.size + byte_budget
-        row: cython.longlong
         at: cython.longlong
         for index in range(begin, end):
             if self.size >= stop and index > begin:
                 return index
-            row = self.rows[index]
-            at = self._table.row_offset(row)
-            self._make_room(at)
+            at = self._find(self.rows[index])
             self._put_message(door, at, self._words[at + W_OUT_SEQ], self._words[at + W_TIME], 0)
         return end
 
@@ -304,14 +301,13 @@ class FixReports:
         at: cython.longlong
         index = begin
         while index < end and (self.size < stop or index == begin):
-            at = self._table.row_offset(self.rows[index])
+            at = self._find(self.rows[index])
             seq = self._words[at + W_OUT_SEQ]
             if self._is_admin(at):
                 if reached == expected:
                     filled_ns = self._words[at + W_TIME]
                 reached = seq + 1
             else:
-                self._make_room(at)
                 if seq > expected:
                     self._put_gap_fill(door, expected, seq, now, filled_ns)
                 self._put_message(door, at, seq, self._words[at + W_TIME], now)
@@ -335,19 +331,38 @@ class FixReports:
             self._hold(2 * self._capacity)
         self._put_gap_fill(door, next_seq, new_seq, now_ns, sent_ns or now_ns)
 
-    def _make_room(self, at: int) -> None:
-        """Grow the buffer where the next message might not fit: all its text rows are counted."""
-        place: cython.longlong = at
-        text_rows: cython.longlong = 2 * self._text_rows(self._words[place + W_CAUSE])
-        text_rows += self._text_rows(self._words[place + W_TERMS_ROW])
-        place = self._content(place)
-        text_rows += self._text_rows(self._words[place + W_CAUSE])
-        text_rows += self._text_rows(self._words[place + W_TERMS_ROW])
-        needed = self.size + 2 * MESSAGE_BYTES + text_rows * TEXT_BYTES
+    @cython.cfunc
+    @cython.exceptval(-1, check=True)
+    def _find(self, row: cython.longlong) -> cython.longlong:
+        """Word offset of a row, with room for its message in the buffer: text rows counted.
+
+        IndexError names a row that is not there.
+        """
+        if not self._table.has_row(row):
+            raise IndexError(f"row {row} is not in the table")
+        at: cython.longlong = self._table.at(row)
+        needed: cython.longlong = self.size + 2 * MESSAGE_BYTES + self._text_bytes(at)
+        content: cython.longlong = self._content(at)
+        if content != at:
+            needed += self._text_bytes(content)
         if needed > self._capacity:
             self._hold(2 * needed)
+        return at
 
     # --- rows ----------------------------------------------------------------------------------
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _text_bytes(self, at: cython.longlong) -> cython.longlong:
+        """Bytes of text that the rows behind an output row hold; the cause's count twice."""
+        return TEXT_BYTES * (
+            2 * self._text_rows(self._words[at + W_CAUSE])
+            + self._text_rows(self._words[at + W_TERMS_ROW])
+        )
 
     @cython.cfunc
     @cython.nogil
