@@ -91,6 +91,12 @@ class Trader(fix.Application):  # type: ignore[misc, name-defined]
         """The next thing told of that client's session."""
         return self.heard[client].get(timeout=WAIT_S)
 
+    def hear_return(self, client: str) -> None:
+        """Wait for its next Logon. QuickFIX tells each vain attempt to connect as a logout."""
+        while (told := self.hear(client)) == "logout":
+            pass
+        assert told == "logon"
+
     def hear_report(self, client: str, **expected: str) -> dict[int, str]:
         """The next thing, which must be a report with these tags: hear_report(c, t150="F")."""
         report: dict[int, str] = self.hear(client)
@@ -180,12 +186,14 @@ def test_quickfix_is_logged_out_and_comes_back_with_its_numbers(
     assert (trader.hear("CLIENT1"), trader.hear("CLIENT2")) == ("logout", "logout")
 
     gateway.start()
-    assert (trader.hear("CLIENT1"), trader.hear("CLIENT2")) == ("logon", "logon")
-    # Each Logon follows the Logout of the same direction, and nothing was asked for again.
-    for sender, target in (("PORTCULLIS", "CLIENT1"), ("CLIENT1", "PORTCULLIS")):
-        logout = trader.last_number("5", sender, target)
-        assert trader.last_number("A", sender, target) == logout + 1
-    assert rejects(trader) == []
+    for client in ("CLIENT1", "CLIENT2"):
+        trader.hear_return(client)
+    for client in ("CLIENT1", "CLIENT2"):
+        # Ours goes on where it was. QuickFIX spends numbers on Logons that reach nobody, and is
+        # rightly asked for them.
+        logout = trader.last_number("5", "PORTCULLIS", client)
+        assert trader.last_number("A", "PORTCULLIS", client) == logout + 1
+    assert [m for m in rejects(trader) if (m[35], m[49]) != ("2", "PORTCULLIS")] == []
     trader.order("CLIENT2", "s1", "2", "3", "50")
     trader.hear_report("CLIENT2", t150="0")
     trader.hear_report("CLIENT2", t150="F", t32="3", t31="50")
@@ -204,7 +212,8 @@ def test_quickfix_gets_what_it_missed_while_the_gateway_was_dead(
     told = [trader.hear("CLIENT1"), trader.hear("CLIENT2")]
     assert told == ["logout", "logout"]
     gateway.start()
-    assert (trader.hear("CLIENT1"), trader.hear("CLIENT2")) == ("logon", "logon")
+    for client in ("CLIENT1", "CLIENT2"):
+        trader.hear_return(client)
     exec_ids = set()
     trader.order("CLIENT2", "s1", "2", "20", "50")
     for message in itertools.islice(iter(lambda: trader.hear("CLIENT2"), None), 21):
