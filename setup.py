@@ -14,7 +14,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 HERE = Path(__file__).parent
-HOT_MODULES = runpy.run_path(str(HERE / "portcullis" / "_build.py"))["HOT_MODULES"]
+BUILD = runpy.run_path(str(HERE / "portcullis" / "_build.py"))
 REQUIRE = os.environ.get("PORTCULLIS_REQUIRE_COMPILED") == "1"
 PURE = os.environ.get("PORTCULLIS_PURE") == "1"
 CHECKED = os.environ.get("PORTCULLIS_CHECKED") == "1"
@@ -24,19 +24,18 @@ if REQUIRE and PURE:
 
 
 def extensions():
-    """One extension per hot module; each depends on every .pxd, since C layouts are shared."""
-    declarations = [str(path.relative_to(HERE)) for path in HERE.glob("portcullis/**/*.pxd")]
+    """One extension per hot module; each depends on the declarations whose C layouts it uses."""
     directives = {
         "language_level": "3",
         "embedsignature": True,
         "show_performance_hints": ANNOTATE,
     }
     made = []
-    for name in HOT_MODULES:
+    for name in BUILD["HOT_MODULES"]:
         extension = Extension(
             name,
             [name.replace(".", "/") + ".py"],
-            depends=declarations,
+            depends=sorted(map(str, BUILD["declarations_of"](name))),
             extra_compile_args=["-O3", "-Wall", "-Wno-unused-function"],
             optional=not REQUIRE,
         )

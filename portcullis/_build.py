@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.machinery
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
@@ -41,6 +42,7 @@ HOT_MODULES: tuple[str, ...] = (
 )
 
 _ROOT = Path(__file__).resolve().parent.parent
+_CIMPORT = re.compile(r"^ *from (?:cython\.cimports\.)?(portcullis[\w.]*) c?import ", re.MULTILINE)
 
 
 class _SourceFinder(MetaPathFinder):
@@ -103,43 +105,46 @@ def is_pure() -> bool:
     return _is_pure_wanted() or bool(missing_extensions())
 
 
-def _newest_declaration() -> float:
-    """When the newest .pxd changed: C layouts are shared, so each concerns every module."""
-    return max(
-        (path.stat().st_mtime for path in (_ROOT / "portcullis").glob("**/*.pxd")), default=0.0
-    )
+def declarations_of(module: str) -> set[Path]:
+    """Every .pxd whose change changes the C of a hot module: its own and those it cimports."""
+    own = source_path(module).with_suffix(".pxd")
+    waiting = [source_path(module), own] if own.exists() else [source_path(module)]
+    found = {own} & set(waiting)
+    while waiting:
+        for name in _CIMPORT.findall(waiting.pop().read_text()):
+            declaration = source_path(name).with_suffix(".pxd")
+            if declaration.exists() and declaration not in found:
+                found.add(declaration)
+                waiting.append(declaration)
+    return found
 
 
 def stale_modules() -> list[str]:
-    """Hot modules whose extension is older than their source or any declaration (.pxd)."""
-    newest = _newest_declaration()
-    stale = []
-    for name in HOT_MODULES:
-        extension = extension_path(name)
-        if extension is None:
-            continue
-        built = extension.stat().st_mtime
-        if built < max(source_path(name).stat().st_mtime, newest):
-            stale.append(name)
-    return stale
+    """Hot modules whose extension is older than their source or a declaration they use."""
+    return [name for name in HOT_MODULES if _lateness_s(name) > 0]
+
+
+def _lateness_s(module: str) -> float:
+    """By how much a module's extension is older than what it is made from; 0 where it isn't."""
+    extension = extension_path(module)
+    if extension is None:
+        return 0.0
+    sources = {source_path(module)} | declarations_of(module)
+    newest = max(path.stat().st_mtime for path in sources)
+    return max(0.0, newest - extension.stat().st_mtime)
 
 
 def stale_report() -> list[str]:
     """A line for each extension that is older than its sources, or has none in the list."""
-    newest = _newest_declaration()
     listed = {extension_path(name) for name in HOT_MODULES}
-    lines = [
+    return [
         f"{path.relative_to(_ROOT)}: left over, its module is not in the list; delete it"
         for path in (_ROOT / "portcullis").glob("**/*" + importlib.machinery.EXTENSION_SUFFIXES[0])
         if path not in listed
+    ] + [
+        f"{name}: its extension is {_lateness_s(name):.0f} s older than its sources"
+        for name in stale_modules()
     ]
-    for name in stale_modules():
-        extension = extension_path(name)
-        assert extension is not None  # stale_modules() names only modules that have one
-        source_time = max(source_path(name).stat().st_mtime, newest)
-        age_s = source_time - extension.stat().st_mtime
-        lines.append(f"{name}: its extension is {age_s:.0f} s older than its sources")
-    return lines
 
 
 def mode() -> str:

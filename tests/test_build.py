@@ -113,19 +113,28 @@ def test_an_extension_older_than_its_source_is_stale(
     ]
 
 
-def test_a_declaration_newer_than_an_extension_makes_it_stale(
+def test_a_declaration_newer_than_the_extensions_that_use_it_makes_them_stale(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = tmp_path / "portcullis" / "hot.py"
-    source.parent.mkdir()
-    declaration = source.with_name("shared.pxd")
-    extension = source.with_name("hot" + _build.importlib.machinery.EXTENSION_SUFFIXES[0])
-    for path, time_s in ((source, 1000), (extension, 1000), (declaration, 1001)):
-        path.touch()
-        os.utime(path, (time_s, time_s))
+    suffix = _build.importlib.machinery.EXTENSION_SUFFIXES[0]
+    texts = {
+        "low.pxd": "cdef enum:\n    ONE = 1\n",
+        "middle.pxd": "from portcullis.low cimport ONE\n",
+        "user.py": "if compiled:\n    from cython.cimports.portcullis.middle import X\n",
+        "user" + suffix: "",
+        "stranger.py": "",
+        "stranger" + suffix: "",
+    }
+    folder = tmp_path / "portcullis"
+    folder.mkdir()
+    for file_name, text in texts.items():
+        (folder / file_name).write_text(text)
+        os.utime(folder / file_name, (1000, 1000))
     monkeypatch.setattr(_build, "_ROOT", tmp_path)
-    monkeypatch.setattr(_build, "HOT_MODULES", ("portcullis.hot",))
-    assert _build.stale_modules() == ["portcullis.hot"]
+    monkeypatch.setattr(_build, "HOT_MODULES", ("portcullis.user", "portcullis.stranger"))
+    assert _build.stale_modules() == []
+    os.utime(folder / "low.pxd", (1001, 1001))
+    assert _build.stale_modules() == ["portcullis.user"]
 
 
 def test_an_extension_whose_module_left_the_list_is_told(
