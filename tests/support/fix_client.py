@@ -6,6 +6,8 @@ answer, so that a test says all that happens.
 
 from __future__ import annotations
 
+import contextlib
+import select
 import socket
 import time
 
@@ -107,12 +109,25 @@ class FixClient:
         )  # fmt: skip
 
     def receive(self) -> dict[int, str]:
-        """The next message. A new one must have the next number; a gap fill moves it."""
+        """The next message. A new one must have the next number."""
         while (found := self._parser.get_message()) is None:
             octets = self.link.recv(1 << 16)
             if not octets:
                 raise EOFError(f"the gateway hung up on {self.name}")
             self._parser.append_buffer(octets)
+        return self._take(found)
+
+    def available(self) -> list[dict[int, str]]:
+        """What has come, without waiting; also what came before the other side died."""
+        came = []
+        with contextlib.suppress(ConnectionError):
+            while select.select([self.link], [], [], 0)[0] and (octets := self.link.recv(1 << 16)):
+                self._parser.append_buffer(octets)
+        while (found := self._parser.get_message()) is not None:
+            came.append(self._take(found))
+        return came
+
+    def _take(self, found: simplefix.FixMessage) -> dict[int, str]:
         fields = {int(tag): value.decode("latin-1") for tag, value in found.pairs}
         self.messages.append(fields)
         number = int(fields[34])

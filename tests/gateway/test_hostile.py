@@ -1,0 +1,210 @@
+"""Peers that mean harm, or that stand still: each costs little, and nobody else notices."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import random
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from tests.support.fix_client import TIMEOUT_S, FixClient, utc_now
+
+LIMITS = """
+[limits]
+logon_timeout = "1s"
+unauthenticated = 100
+orders = 20000
+ids = 40000
+"""
+STRANGERS = 1000
+GROWTH_MAX = 32 << 20
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[GatewayProcess]:
+    with GatewayProcess(tmp_path, CONFIG + LIMITS) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def victim(gateway: GatewayProcess) -> Iterator[FixClient]:
+    """A client that only wants to trade."""
+    client = FixClient("CLIENT2", gateway.port)
+    client.log_on()
+    yield client
+    client.close()
+
+
+def assert_trades(client: FixClient) -> None:
+    """The client's order is answered as if nobody else were there."""
+    cl_ord_id = f"v{client.next_out}"
+    client.link.sendall(client.order(cl_ord_id, "1", "1", "10"))
+    client.expect("8", t150="0", t11=cl_ord_id)
+
+
+def memory(gateway: GatewayProcess) -> int:
+    """Bytes of real memory that the gateway holds."""
+    status = Path(f"/proc/{gateway.pid}/status").read_text()
+    return int(status.partition("RssAnon:")[2].split()[0]) * 1024
+
+
+def connect(gateway: GatewayProcess) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", gateway.port), TIMEOUT_S)
+
+
+def wait_for_end(link: socket.socket) -> bytes:
+    """All that is said until the other side closes."""
+    said = b""
+    with contextlib.suppress(ConnectionError):
+        while octets := link.recv(65536):
+            said += octets
+    return said
+
+
+def hostile_openings(rng: random.Random) -> list[bytes]:
+    client = FixClient("CLIENT1", 0)
+    logon = client.frame("A", "98=0", "108=30", seq=1)
+    return [
+        bytes(rng.randrange(256) for _ in range(5000)) + b"10=000\x01",
+        b"GET / HTTP/1.1\r\n\r\n8=FIX.4.4\x01" + logon,
+        b"8=FIX.4.4\x019=100000000\x0135=A\x01" + b"x" * 1000,
+        b"8=FIX.4.4\x019=99999999999999999999\x0135=A\x01",
+        b"8=FIX.4.4\x019=-5\x0135=A\x01" + logon,
+        logon.replace(b"CLIENT1", b"CLIENT9"),
+        FixClient("CLIENT1", 0).frame("D", "11=1", "55=BTC-USD", seq=1),
+        FixClient("NOBODY", 0).frame("A", "98=0", "108=30", seq=1),
+        client.frame("A", "98=0", "108=30", "56=OTHER", seq=1),
+        client.frame("A", "98=0", "108=30", "52=20200101-00:00:00", seq=1),
+        client.frame("A", "98=0", "108=30", seq=1).replace(b"FIX.4.4", b"FIX.4.2"),
+    ]
+
+
+def test_a_hostile_opening_is_closed_without_a_word(
+    gateway: GatewayProcess, victim: FixClient, seed: int
+) -> None:
+    for opening in hostile_openings(random.Random(seed)):
+        with connect(gateway) as link:
+            link.sendall(opening)
+            assert wait_for_end(link) == b"", opening[:60]
+        assert_trades(victim)
+
+
+def test_a_logon_that_comes_drop_by_drop_is_out_of_time(
+    gateway: GatewayProcess, victim: FixClient
+) -> None:
+    logon = FixClient("CLIENT1", 0).frame("A", "98=0", "108=30", seq=1)
+    began = time.monotonic()
+    with connect(gateway) as link:
+        link.settimeout(0.05)
+        with contextlib.suppress(ConnectionError):
+            for octet in logon:
+                link.sendall(bytes([octet]))
+                with contextlib.suppress(TimeoutError):
+                    if link.recv(1) == b"":
+                        break
+            else:
+                raise AssertionError("the whole Logon was waited for")
+    assert time.monotonic() - began < 5
+    assert_trades(victim)
+
+
+def test_who_hangs_up_half_way_is_forgotten(gateway: GatewayProcess, victim: FixClient) -> None:
+    with connect(gateway) as link:
+        link.sendall(b"8=FIX.4.4\x019=100\x0135=A")
+        link.shutdown(socket.SHUT_WR)
+        assert wait_for_end(link) == b""
+    assert_trades(victim)
+
+
+def test_a_thousand_strangers_cost_little(gateway: GatewayProcess, victim: FixClient) -> None:
+    before = memory(gateway)
+    began = time.monotonic()
+    with contextlib.ExitStack() as links:
+        strangers = []
+        for _ in range(STRANGERS):
+            with contextlib.suppress(ConnectionError):
+                link = links.enter_context(connect(gateway))
+                link.sendall(b"8=FIX.4.4\x019=10000\x0135=A\x01" + b"x" * 8000)
+                strangers.append(link)
+        assert_trades(victim)
+        assert memory(gateway) - before < GROWTH_MAX
+        for link in strangers:
+            assert wait_for_end(link) == b""
+    assert time.monotonic() - began < 30
+    assert_trades(victim)
+
+
+def test_a_flood_of_garbage_after_the_logon_costs_little(
+    gateway: GatewayProcess, victim: FixClient, seed: int
+) -> None:
+    rng = random.Random(seed)
+    flood = FixClient("CLIENT1", gateway.port)
+    flood.log_on()
+    before = memory(gateway)
+    garbage = b"".join(
+        flood.frame("0", seq=n).replace(b"10=", b"11=") + rng.randbytes(200) for n in range(60)
+    )
+    with contextlib.suppress(ConnectionError):
+        for _ in range(5):
+            flood.link.sendall(garbage)
+    assert_trades(victim)
+    assert memory(gateway) - before < GROWTH_MAX
+    assert gateway.log.stat().st_size < 1 << 20
+    flood.close()
+
+
+def test_who_does_not_read_stops_its_own_cursor_only(
+    gateway: GatewayProcess, victim: FixClient
+) -> None:
+    orders = 1600  # whose reports are more than the kernel and the gateway hold for a socket
+    text = "58=" + "x" * 3500
+    slow = FixClient("CLIENT1", gateway.port)
+    slow.log_on()
+    slow.link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
+    before = memory(gateway)
+    for number in range(orders):
+        slow.link.sendall(slow.order(f"s{number}", "2", "1", "100", text))
+        if number % 500 == 0:
+            assert_trades(victim)
+    assert_trades(victim)
+    assert memory(gateway) - before < GROWTH_MAX
+    for number in range(orders):
+        slow.expect("8", t150="0", t11=f"s{number}", t58=text[3:])
+    assert slow.barrier() == []
+    slow.close()
+
+
+def test_a_wrong_password_is_closed_without_a_word(tmp_path: Path) -> None:
+    digest = hashlib.scrypt(b"sesame", salt=b"salt", n=1024, r=8, p=1, dklen=32)
+    secret = f"scrypt:1024:8:1:{b'salt'.hex()}:{digest.hex()}"
+    config = CONFIG.replace(
+        'client = "CLIENT1"', f'client = "CLIENT1"\npassword_hash = "{secret}"'
+    )
+    with GatewayProcess(tmp_path, config) as gateway:
+        client = FixClient("CLIENT1", gateway.port)
+        for fields in ((), ("554=guessed",), ("141=Y", "554=guessed")):
+            client.connect()
+            client.send("A", "98=0", "108=30", *fields, seq=1)
+            assert client.is_closed_by_peer()
+        client.log_on("554=sesame")
+        assert client.next_in == 2
+        client.link.sendall(client.order("o1", "1", "1", "10"))
+        client.expect("8", t150="0")
+        client.close()
+        assert "sesame" not in gateway.log.read_text()
+        assert "guessed" not in gateway.log.read_text()
+
+
+def test_a_client_may_not_come_from_elsewhere(tmp_path: Path) -> None:
+    networks = 'client = "CLIENT1"\naddresses = ["10.0.0.0/8"]'
+    with GatewayProcess(tmp_path, CONFIG.replace('client = "CLIENT1"', networks)) as gateway:
+        client = FixClient("CLIENT1", gateway.port).connect()
+        client.send("A", "98=0", "108=30", f"52={utc_now()}")
+        assert client.is_closed_by_peer()
+        client.close()
