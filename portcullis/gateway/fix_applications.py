@@ -32,6 +32,7 @@ class OrderEntry:
         self._door = door
 
     def on_messages(self, scanner: Scanner, first: int, count: int) -> int:
+        self._orders.disk_full = not self._turn.journal.can_take_orders
         taken: int = self._orders.translate(scanner, first, count, self._door)
         while taken < count:
             if not self._orders.full:

@@ -45,6 +45,7 @@ cdef enum:
 
 cdef class FixOrders:
     cdef readonly bint full
+    cdef public bint disk_full
     cdef RowTable _table
     cdef long long[::1] _words
     cdef unsigned char[::1] _octets

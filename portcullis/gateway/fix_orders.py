@@ -8,9 +8,9 @@ answers it in its turn. What has no word in the row goes into items behind it, r
 The scanner has validated each message against the dictionary, and the session has found it in
 sequence. Must not know the book, sockets or the way reports are written.
 
-Checks of a D or G, in this order; the first that fails is the answer: length of ClOrdID(11), age
-of a PossDup, fields and values not honoured, price on a market order, fields missing, symbol,
-account, side, quantity, price. Spec: docs/rules-of-engagement.md.
+Checks of a D or G, in this order; the first that fails is the answer: length of ClOrdID(11), room
+in the journal, age of a PossDup, fields and values not honoured, price on a market order, fields
+missing, symbol, account, side, quantity, price. Spec: docs/rules-of-engagement.md.
 """
 
 # mypy: disable-error-code="valid-type,no-any-return,unreachable"
@@ -168,7 +168,10 @@ _NAMES = {tag: term.label for tag, term in TERMS.items()}
 @cython.final
 @cython.cclass
 class FixOrders:
-    """Appends command rows to `table` for the messages of any number of sessions."""
+    """Appends command rows to `table` for the messages of any number of sessions.
+
+    disk_full: refuse D and G, for the rows that are left are kept for cancels.
+    """
 
     def __init__(self, table: RowTable, catalog: Catalog) -> None:
         self._table = table
@@ -176,6 +179,7 @@ class FixOrders:
         self._octets = table.octets
         self._catalog = catalog
         self.full = False
+        self.disk_full = False
         actions = bytearray([REFUSE]) * TAGS + bytearray(4 * TAGS)
         values = [0] * TAGS
         for tag, term in TERMS.items():
@@ -407,6 +411,8 @@ class FixOrders:
     ) -> cython.longlong:
         """Read a D or G; all of it, even where a reason to refuse is found early."""
         self._check_id(scanner)
+        if self.disk_full:
+            self._fail(WHY_DISK_FULL, 0, -1)
         if (
             scanner.message[at + M_FLAGS] & FLAG_POSS_DUP
             and self._table.time_ns - scanner.message[at + M_ORIG_SENDING_TIME]

@@ -205,14 +205,13 @@ class Server:
         full = (
             len(self._connections) >= limits.connections
             or len(self._strangers) >= limits.unauthenticated
-            or self._stopping.is_set()
         )
         self._connections.add(connection)
         self._strangers[connection] = None
         connection.deadline_ns = self.turn.now_ns + limits.logon_timeout
         if full:
             self.log.emit("connection_refused", host=connection.peer_host)
-        return not full
+        return not full and not self._stopping.is_set()
 
     def find(self, connection: Connection, scanner: FixScanner) -> FixPeer | None:
         return self._peers.find(connection, scanner, self.turn.now_ns)

@@ -1,0 +1,64 @@
+"""`portcullis serve` where it does not get as far as serving, and its exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+
+TIMEOUT_S = 20.0
+
+
+def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "portcullis.tools.main", "serve", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
+
+
+def test_a_wrong_key_ends_the_start_with_one_line_and_code_2(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text('[listen]\nfxi = "127.0.0.1:0"\n')
+    ended = serve("--config", str(path), "--data", str(tmp_path / "data"))
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        f"portcullis: {path}: [listen] key fxi: unknown; expected one of fix, ouch, control\n"
+    )
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('dictionary = "NONE.xml"', "NONE.xml"),
+        ('password_file = "none"', "key password_file"),
+        ('password_hash = "plain"', "key password_hash: expected a hash"),
+    ],
+)
+def test_what_a_session_names_has_to_be_there(tmp_path: Path, line: str, said: str) -> None:
+    config = CONFIG.replace('client = "CLIENT1"', f'client = "CLIENT1"\n{line}')
+    path = tmp_path / "gateway.toml"
+    path.write_text(config.replace("{port}", "0"))
+    ended = serve("--config", str(path), "--data", str(tmp_path / "data"))
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"portcullis: {path}: [[session]] 1 ")
+    assert said in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_damaged_journal_ends_the_start_with_its_row_and_code_3(tmp_path: Path) -> None:
+    with GatewayProcess(tmp_path) as gateway:
+        gateway.stop()
+        segment = gateway.data / "0000000001.journal"
+        octets = bytearray(segment.read_bytes())
+        octets[4096 + 128 + 40] ^= 0xFF  # within row 2, with batches behind it
+        segment.write_bytes(octets)
+        with pytest.raises(RuntimeError, match="did not start"):
+            gateway.start()
+        assert gateway.wait() == 3
+        said = gateway.log.read_text().splitlines()[-1]
+        assert said.startswith("portcullis: ")
+        assert "row 1 is damaged" in said
+        assert "--accept-loss" in said
