@@ -15,7 +15,7 @@ build: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) "setuptools>=77" "cython>=3.1,<4"
+	$(PIP) "setuptools>=77" "cython>=3.2,<4"
 	$(PIP) -e .
 	@touch $@
 

@@ -41,6 +41,9 @@ HOT_MODULES: tuple[str, ...] = (
     "portcullis.sessions.fix_lane",
 )
 
+# What Cython makes once for all of them: the C code of memoryviews.
+SHARED_MODULE = "portcullis._cython_shared"
+
 _ROOT = Path(__file__).resolve().parent.parent
 _CIMPORT = re.compile(r"^ *from (?:cython\.cimports\.)?(portcullis[\w.]*) c?import ", re.MULTILINE)
 
@@ -96,8 +99,8 @@ def _is_pure_wanted() -> bool:
 
 
 def missing_extensions() -> list[str]:
-    """The hot modules that have no extension module."""
-    return [name for name in HOT_MODULES if extension_path(name) is None]
+    """The hot modules that have no extension module, and the one they share."""
+    return [name for name in (*HOT_MODULES, SHARED_MODULE) if extension_path(name) is None]
 
 
 def is_pure() -> bool:
@@ -136,7 +139,7 @@ def _lateness_s(module: str) -> float:
 
 def stale_report() -> list[str]:
     """A line for each extension that is older than its sources, or has none in the list."""
-    listed = {extension_path(name) for name in HOT_MODULES}
+    listed = {extension_path(name) for name in (*HOT_MODULES, SHARED_MODULE)}
     return [
         f"{path.relative_to(_ROOT)}: left over, its module is not in the list; delete it"
         for path in (_ROOT / "portcullis").glob("**/*" + importlib.machinery.EXTENSION_SUFFIXES[0])
@@ -152,7 +155,7 @@ def mode() -> str:
     missing = missing_extensions()
     if not is_pure():
         return "compiled"
-    if _is_pure_wanted() or len(missing) == len(HOT_MODULES):
+    if _is_pure_wanted() or len(missing) > len(HOT_MODULES):
         return "pure"
     return "pure (without an extension: " + ", ".join(missing) + ")"
 
