@@ -78,6 +78,7 @@ class Server:
             recovered.index,
             call_soon=self._loop.call_soon,
             fatal=self._fatal,
+            fault=self._output_failed,
         )
         self._passwords = PasswordChecker(pending_max=limits.credential_checks)
         self._deadlines = Deadlines()
@@ -104,6 +105,7 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self.stop)
         self._loop.add_signal_handler(signal.SIGUSR1, self._tell_state)
+        self._loop.set_exception_handler(self._on_stray_error)
         server = await self._loop.create_server(
             lambda: Connection(self), sock=listener, backlog=_BACKLOG
         )
@@ -240,7 +242,23 @@ class Server:
         )
         connection.abort()
 
+    def _output_failed(self, session: int, error: Exception) -> None:
+        """A session cannot be sent what it is owed: drop its connection."""
+        self.log.emit("fault", session=self._peers.key_of(session), error=repr(error))
+        for connection in self._connections:
+            if connection.peer is not None and connection.peer.store.session == session:
+                connection.abort()
+
     # --- the end that nobody wants ---------------------------------------------------------------
+
+    def _on_stray_error(
+        self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]
+    ) -> None:
+        """An exception left a callback of the loop: a timer, the end of a connection."""
+        error = context.get("exception")
+        if self.turn.has_rows and isinstance(error, BaseException):
+            self._fatal(error)
+        self.log.emit("fault", error=repr(error), what=context.get("message"))
 
     def _fatal(self, error: BaseException) -> None:
         """Rows stand that nobody can vouch for: say so, let nothing out, and end the process."""

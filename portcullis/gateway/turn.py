@@ -37,7 +37,8 @@ class Turn:
     """The batch that is open, and the flush that ends it.
 
     call_soon: the event loop's. fatal: ends the process, called with the exception while nothing
-    of the open batch has left.
+    of the open batch has left. fault: told of a session whose output failed; what it is owed
+    stands in the journal, so only its connection has to go.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Turn:
         *,
         call_soon: Callable[[Callable[[], None]], object],
         fatal: Callable[[BaseException], None],
+        fault: Callable[[int, Exception], None],
     ) -> None:
         self.journal = journal
         self.table = journal.table
@@ -60,6 +62,7 @@ class Turn:
         self.after: list[Callable[[], None]] = []
         self._call_soon = call_soon
         self._fatal = fatal
+        self._fault = fault
         self._scheduled = False
         self._sliced = False
         # Sessions that have more to send than their budget of a turn.
@@ -136,8 +139,13 @@ class Turn:
         outputs = self.outputs
         for session in due:
             output = outputs.get(session)
-            if output is not None and output.pump(self.now_ns):
-                self._behind.add(session)
+            if output is None:
+                continue
+            try:
+                if output.pump(self.now_ns):
+                    self._behind.add(session)
+            except Exception as error:
+                self._fault(session, error)
         if self.after:
             after, self.after = self.after, []
             for call in after:

@@ -48,12 +48,14 @@ class Desk:
         self.engine = Engine()
         self.calls: list[Callable[[], None]] = []
         self.faults: list[BaseException] = []
+        self.failed: list[int] = []
         self.turn = Turn(
             self.journal,
             self.engine,  # type: ignore[arg-type]
             SessionIndex(self.journal.table, session_capacity=8),
             call_soon=self.calls.append,
             fatal=self.faults.append,
+            fault=lambda session, error: self.failed.append(session),
         )
         self.output = Output(self.journal)
         self.turn.outputs[1] = self.output
@@ -110,6 +112,20 @@ def test_a_fault_before_the_seal_is_fatal_and_lets_nothing_out(desk: Desk) -> No
     assert len(desk.faults) == 1
     assert desk.output.sealed == []
     assert desk.journal.sealed_row == 0
+
+
+def test_an_output_that_fails_holds_nobody_else_up(desk: Desk) -> None:
+    class Broken:
+        def pump(self, now_ns: int) -> bool:
+            raise RuntimeError("cannot be encoded")
+
+    other = Output(desk.journal)
+    desk.turn.outputs = {1: Broken(), 2: other}
+    desk.turn.begin()
+    desk.turn.wake(1)
+    desk.turn.wake(2)
+    desk.run_loop()
+    assert (desk.failed, len(other.sealed), desk.faults) == ([1], 1, [])
 
 
 def test_row_time_never_runs_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,6 +110,7 @@ class Chain:
             self._recovered.index,
             call_soon=lambda call: None,
             fatal=_raise,
+            fault=lambda session, error: _raise(error),
         )
         self._passwords = PasswordChecker(pending_max=1)
         self._null = os.open(os.devnull, os.O_WRONLY)
