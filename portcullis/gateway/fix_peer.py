@@ -8,7 +8,7 @@ an order means.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -73,6 +73,7 @@ class FixPeer:
         password: PasswordHash | None,
         networks: list[str],
         enabled: bool,
+        forget: Callable[[], None] | None = None,
     ) -> None:
         self.key = key
         self.store = store
@@ -85,6 +86,8 @@ class FixPeer:
         self.armed_ns = 0
         self._shared = shared
         self._password = password
+        # What the application does when the session has logged out.
+        self._forget = forget
         self._sends_seen = 0
         self._note_second = 0
         self._notes = 0
@@ -161,6 +164,8 @@ class FixPeer:
                 log.emit("logged_on", session=self.key, reset=event.reset)
             elif isinstance(event, LoggedOut):
                 self._event(rows.EVENT_LOGGED_OUT, self.store.next_unsent)
+                if self._forget is not None:
+                    self._forget()
                 log.emit("logged_out", session=self.key, text=event.text)
             elif isinstance(event, NumbersReset):
                 self.store.reissue()

@@ -167,9 +167,11 @@ class FixPeers:
             held_bytes_max=one.held_bytes_max,
         )
         application: OrderEntry | Echo = OrderEntry(self._shared.turn, self._orders, door)
+        forget = None
         if one.application == "echo":
             settings = replace(settings, application_types=ECHO_TYPES)
             application = Echo(store, reading.dictionary)
+            forget = application.forget
         peer = FixPeer(
             self._shared,
             key,
@@ -181,6 +183,7 @@ class FixPeers:
             password=_password(self._loaded, one),
             networks=one.addresses,
             enabled=one.enabled and key not in self._quarantined,
+            forget=forget,
         )
         return (settings.begin_string, client, comp_id), peer
 
