@@ -2,7 +2,8 @@
 
 The reference mix passes through as reads of a fixed size, each a turn of its own, with a clock at
 every seam. So the sum lacks input and output alone. Seams are where plain Python calls compiled
-modules, once per batch; what happens between them stays as it is in the gateway.
+modules, once per batch; what happens between them stays as it is in the gateway. The clock is that
+of the thread's processor time, so that a busy machine disturbs little.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Timed:
 
 
 def _timed(call: Callable[..., Any], spent: Counter[str], stage: str) -> Callable[..., Any]:
-    clock = time.perf_counter_ns
+    clock = time.thread_time_ns
 
     def timed(*args: Any) -> Any:
         begin = clock()
@@ -135,7 +136,7 @@ class Chain:
 
     def feed(self, peer: FixPeer, octets: bytes) -> None:
         """One read after the other, each with its flush."""
-        clock = time.perf_counter_ns
+        clock = time.thread_time_ns
         spent = self.spent
         carried = 0
         for at in range(0, len(octets), READ_BYTES):
