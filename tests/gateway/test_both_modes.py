@@ -89,6 +89,8 @@ def test_the_compiled_and_the_pure_gateway_answer_alike(tmp_path: Path, seed: in
         pytest.skip("there is no compiled gateway to compare with")
     messages = order_flow(random.Random(seed))
     compiled = run(tmp_path / "compiled", messages, {})
-    pure = run(tmp_path / "pure", messages, {"PORTCULLIS_PURE": "1"})
+    pure = run(
+        tmp_path / "pure", messages, {"PORTCULLIS_PURE": "1", "PORTCULLIS_REQUIRE_COMPILED": ""}
+    )
     assert pure == compiled
     assert len(compiled) > MESSAGES / 2
