@@ -24,6 +24,8 @@ cdef class FixScanner(FixFrames):
     cdef const unsigned char[::1] _enum_octets
     cdef const unsigned char[::1] _begin_string
     cdef long long _begin_string_length
+    cdef const unsigned char[::1] _prefix
+    cdef long long _prefix_length
     cdef long long _switches
     cdef long long[::1] _section_base
     cdef long long[::1] _section_seen
@@ -50,15 +52,22 @@ cdef class FixScanner(FixFrames):
     cdef long long _group_tag
     cdef long long _group_field
     cdef long long _data_length
+    cdef long long _tag
+    cdef unsigned long long _minute_first
+    cdef unsigned long long _minute_last
+    cdef long long _minute_ns
 
     cpdef long long scan(self, long long start, long long end, long long limit=*) except -1
     cdef long long _scan(self, long long start, long long end, long long limit) noexcept nogil
+    cdef bint _find_plain_frame(self, long long start, long long end) noexcept nogil
     cdef void _put_unread(
         self, long long count, int status, long long start, long long field
     ) noexcept nogil
-    cdef int _read_message(self, long long count, long long start, long long first) noexcept nogil
+    cdef int _read_message(
+        self, long long count, long long start, long long first, bint is_plain
+    ) noexcept nogil
     cdef long long _open_message(
-        self, long long m, long long start, long long first
+        self, long long m, long long start, long long first, bint is_plain
     ) noexcept nogil
     cdef void _open_validation(
         self, long long m, long long type_field, long long type_length
@@ -66,6 +75,10 @@ cdef class FixScanner(FixFrames):
     cdef long long _find_type(self, long long packed, long long start) noexcept nogil
     cdef long long _split(
         self, long long m, long long position, long long end, long long first
+    ) noexcept nogil
+    cdef long long _read_odd_tag(self, long long start, long long field) noexcept nogil
+    cdef long long _time_at(
+        self, unsigned char* octets, long long start, long long end
     ) noexcept nogil
     cdef long long _end_of_data(
         self, long long field, long long tag, long long data_tag, long long end

@@ -28,6 +28,7 @@ except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
 if cython.compiled:
+    from cython.cimports.libc.string import memcpy
     from cython.cimports.portcullis.codecs.fix.frames import FixFrames
     from cython.cimports.portcullis.codecs.fix.layout import *
     from cython.cimports.portcullis.dictionaries.fix_tables import *
@@ -37,6 +38,106 @@ else:
     from portcullis.codecs.fix.layout import *
     from portcullis.dictionaries.fix_tables import *
     from portcullis.dictionaries.fix_tags import *
+
+
+# --- eight bytes at a time ---------------------------------------------------------------------
+# Compiled only: plain Python has no words. First byte lowest, as on the machines compiled for.
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def _word_at(octets: cython.p_uchar, position: cython.longlong) -> cython.ulonglong:
+    """The eight bytes from here on, the first in the lowest bits."""
+    word: cython.ulonglong = 0
+    memcpy(cython.address(word), octets + position, 8)
+    return word
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def _find_soh(octets: cython.p_uchar, position: cython.longlong) -> cython.longlong:
+    """Where the next SOH is, which has to be there, with seven more bytes behind it.
+
+    A byte that was SOH is zero once it is XORed; of the zeros of a word, the usual subtraction
+    marks the lowest exactly. The bits up to the mark, one kept per byte, add up to its place.
+    """
+    if cython.compiled:
+        ones: cython.ulonglong = 0x0101010101010101
+        word: cython.ulonglong = _word_at(octets, position) ^ ones
+        mark: cython.ulonglong = (word - ones) & ~word & (ones << 7)
+        while mark == 0:
+            position += 8
+            word = _word_at(octets, position) ^ ones
+            mark = (word - ones) & ~word & (ones << 7)
+        return position + cython.cast(
+            cython.longlong, (((mark ^ (mark - 1)) & ones) * ones) >> 56
+        ) - 1
+    else:
+        while octets[position] != SOH:
+            position += 1
+        return position
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def _sum_octets(
+    octets: cython.p_uchar, start: cython.longlong, end: cython.longlong
+) -> cython.int:
+    """Sum of the bytes modulo 256, as CheckSum(10) has it; a loop that the compiler widens."""
+    if cython.compiled:
+        total: cython.uchar = 0
+        index: cython.longlong
+        for index in range(start, end):
+            total += octets[index]
+    else:
+        total = sum(octets[start:end]) & 255
+    return total
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def _is_plain_decimal(
+    octets: cython.p_uchar, start: cython.longlong, end: cython.longlong
+) -> cython.bint:
+    """Whether digits stand here, with one point among or around them or none, and no sign."""
+    position: cython.longlong = start
+    while 48 <= octets[position] <= 57:
+        position += 1
+    if position == end:
+        return end > start
+    if octets[position] != 46 or end == start + 1:
+        return False
+    position += 1
+    while 48 <= octets[position] <= 57:
+        position += 1
+    return position == end
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def _plain_number(
+    octets: cython.p_uchar, start: cython.longlong, end: cython.longlong
+) -> cython.longlong:
+    """The number of up to 18 digits that stands here, or -1 where anything else does."""
+    value: cython.longlong = 0
+    position: cython.longlong
+    if end == start or end > start + 18:
+        return -1
+    for position in range(start, end):
+        if not 48 <= octets[position] <= 57:
+            return -1
+        value = value * 10 + octets[position] - 48
+    return value
 
 
 @cython.boundscheck(False)
@@ -87,6 +188,9 @@ class FixScanner(FixFrames):
         self._position = self._group_count = self._group_entries = 0
         self._group_tag = self._group_field = 0
         self._data_length = 0
+        self._tag = 0
+        # Of no text: the byte that both have, the eighth, would differ.
+        self._minute_first, self._minute_last, self._minute_ns = 0, 1, 0
 
     def _bind_tables(self, tables: FixTables) -> None:
         self.tables = tables
@@ -103,6 +207,8 @@ class FixScanner(FixFrames):
         self._enum_octets = tables.enum_octets
         self._begin_string = memoryview(tables.begin_string)
         self._begin_string_length = len(tables.begin_string)
+        self._prefix = memoryview(b"8=" + tables.begin_string + b"\x019=")
+        self._prefix_length = len(self._prefix)
         self._switches = tables.switches
         self._section_base = memoryview(array("q", bytes(8 * 4)))
         self._section_base[SECTION_HEADER] = MAP_HEADER * self._slot_count
@@ -147,20 +253,22 @@ class FixScanner(FixFrames):
         count: cython.longlong = 0
         field: cython.longlong = 0
         status: cython.int
+        is_plain: cython.bint
         self.needed = 0
         self.full = False
         while position < end:
             if count == limit:
                 self.full = True
                 break
-            status = self.frame(position, end)
+            is_plain = self._find_plain_frame(position, end)
+            status = MSG_OK if is_plain else self.frame(position, end)
             if status == MSG_PARTIAL:
                 break
             if status == MSG_OK:
                 if field + (self.frame_end - position) // 3 > self._field_capacity:
                     self.full = True
                     break
-                status = self._read_message(count, position, field)
+                status = self._read_message(count, position, field, is_plain)
                 field += self.message[count * MSG_WORDS + M_FIELD_COUNT]
             if status != MSG_OK:
                 self._put_unread(count, status, position, field)
@@ -169,6 +277,58 @@ class FixScanner(FixFrames):
         self.count = count
         self.consumed = position
         return count
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _find_plain_frame(self, start: cython.longlong, end: cython.longlong) -> cython.bint:
+        """Whether a whole frame of the dictionary's BeginString is here, as `frame` would say.
+
+        False says nothing: ask `frame`. No bounds checks: 32 bytes are there, so the prefix and
+        the number behind it; the trailer's word ends where the frame does.
+        """
+        if cython.compiled:
+            octets: cython.p_uchar = cython.cast(cython.p_uchar, cython.address(self.octets[0]))
+            prefix: cython.p_uchar = cython.cast(cython.p_uchar, cython.address(self._prefix[0]))
+            size: cython.longlong = self._prefix_length
+            position: cython.longlong = start + size
+            digits_end: cython.longlong = position + 6
+            body_end: cython.longlong
+            length: cython.longlong = 0
+            if end - start < 32 or size < 8 or size > 16:
+                return False
+            # Two words that overlap cover the prefix.
+            if (
+                _word_at(octets, start) != _word_at(prefix, 0)
+                or _word_at(octets, position - 8) != _word_at(prefix, size - 8)
+            ):
+                return False
+            while 48 <= octets[position] <= 57 and position < digits_end:
+                length = length * 10 + octets[position] - 48
+                position += 1
+            body_end = position + 1 + length
+            if (
+                octets[position] != SOH
+                or position == start + size
+                or body_end + 7 > end
+                or body_end + 7 - start > self.max_message_bytes
+                or octets[body_end - 1] != SOH  # |10=ddd|
+                or octets[body_end] != 49
+                or octets[body_end + 1] != 48
+                or octets[body_end + 2] != 61
+                or not 48 <= octets[body_end + 3] <= 57
+                or not 48 <= octets[body_end + 4] <= 57
+                or not 48 <= octets[body_end + 5] <= 57
+                or octets[body_end + 6] != SOH
+            ):
+                return False
+            self.body_start = position + 1
+            self.body_end = body_end
+            self.frame_end = body_end + 7
+            return True
+        else:
+            return False
 
     @cython.cfunc
     @cython.nogil
@@ -198,26 +358,38 @@ class FixScanner(FixFrames):
     @cython.nogil
     @cython.exceptval(check=False)
     def _read_message(
-        self, count: cython.longlong, start: cython.longlong, first: cython.longlong
+        self,
+        count: cython.longlong,
+        start: cython.longlong,
+        first: cython.longlong,
+        is_plain: cython.bint,
     ) -> cython.int:
-        """Split and validate the frame found: its row, and its fields from index `first`."""
+        """Split and validate the frame found: its row, and its fields from index `first`.
+
+        is_plain: its BeginString is known to be the dictionary's.
+        """
+        octets: cython.p_uchar
+        if cython.compiled:
+            octets = cython.cast(cython.p_uchar, cython.address(self.octets[0]))
+        else:
+            octets = self.octets
         m: cython.longlong = count * MSG_WORDS
         body: cython.longlong = self.body_start
         end: cython.longlong = self.body_end
-        check_sum: cython.int = self.check_sum(start, end)
+        check_sum: cython.int = _sum_octets(octets, start, end)
         stated: cython.int = (
-            (self.octets[end + 3] - 48) * 100
-            + (self.octets[end + 4] - 48) * 10
-            + (self.octets[end + 5] - 48)
+            (octets[end + 3] - 48) * 100
+            + (octets[end + 4] - 48) * 10
+            + (octets[end + 5] - 48)
         )
         self.message[m + M_FIELD_COUNT] = 0
         if check_sum != stated or end - body < 4:
             return MSG_GARBLED
         if (
-            self.octets[body] != 51 or self.octets[body + 1] != 53 or self.octets[body + 2] != 61
+            octets[body] != 51 or octets[body + 1] != 53 or octets[body + 2] != 61
         ):  # 35=
             return MSG_GARBLED
-        position: cython.longlong = self._open_message(m, start, first)
+        position: cython.longlong = self._open_message(m, start, first, is_plain)
         field: cython.longlong = self._split(m, position, end, first + 3)
         if field < 0:
             return MSG_GARBLED
@@ -237,7 +409,11 @@ class FixScanner(FixFrames):
     @cython.nogil
     @cython.exceptval(check=False)
     def _open_message(
-        self, m: cython.longlong, start: cython.longlong, first: cython.longlong
+        self,
+        m: cython.longlong,
+        start: cython.longlong,
+        first: cython.longlong,
+        is_plain: cython.bint,
     ) -> cython.longlong:
         """Begin the row, read fields 8, 9, 35, choose the maps; give where the fourth begins."""
         body: cython.longlong = self.body_start
@@ -247,6 +423,8 @@ class FixScanner(FixFrames):
         length: cython.longlong
         packed: cython.longlong = 0
         position: cython.longlong = begin
+        if is_plain:
+            position += self._begin_string_length
         while self.octets[position] != SOH:
             position += 1
         self.tag[first] = BEGIN_STRING
@@ -255,7 +433,7 @@ class FixScanner(FixFrames):
         length = position - begin
         if length != self._begin_string_length:
             flags = FLAG_BEGIN_STRING_DIFFERS
-        else:
+        elif not is_plain:
             for index in range(length):
                 if self.octets[begin + index] != self._begin_string[index]:
                     flags = FLAG_BEGIN_STRING_DIFFERS
@@ -357,53 +535,219 @@ class FixScanner(FixFrames):
     ) -> cython.longlong:
         """Split and validate the fields up to `end`; give the index behind them, -1: garbled.
 
-        The last byte before `end` is SOH, so a search for it ends there.
+        The last byte before `end` is SOH, so a search for it ends there, and the trailer's seven
+        bytes stand behind it. Fields as they mostly are get done here: members of the present
+        section, outside of groups, met once, valid, of a common format. All else, and so every
+        fault, goes to `_check`, which has nothing to undo. `section` is none while no field can
+        be as they mostly are: inside a group, and behind the first fault.
         """
+        octets: cython.p_uchar
+        tag_info: cython.p_longlong
+        members: cython.p_longlong
+        enum_bits: cython.p_longlong
+        stamps: cython.p_longlong
+        row: cython.p_longlong
+        tags: cython.p_int
+        starts: cython.p_int
+        ends: cython.p_int
+        if cython.compiled:
+            octets = cython.cast(cython.p_uchar, cython.address(self.octets[0]))
+            tag_info = cython.cast(cython.p_longlong, cython.address(self._tag_info[0]))
+            members = cython.cast(cython.p_longlong, cython.address(self._members[0]))
+            enum_bits = cython.cast(cython.p_longlong, cython.address(self._enum_bits[0]))
+            stamps = cython.address(self._stamps[0])
+            row = cython.address(self.message[m])
+            tags = cython.address(self.tag[0])
+            starts = cython.address(self.value_start[0])
+            ends = cython.address(self.value_end[0])
+        else:
+            octets = self.octets
+            tag_info = self._tag_info
+            members = self._members
+            enum_bits = self._enum_bits
+            stamps = self._stamps
+            row = self.message[m : m + MSG_WORDS]
+            tags = self.tag
+            starts = self.value_start
+            ends = self.value_end
+        tag_count: cython.longlong = self._tag_count
         field: cython.longlong = first
         start: cython.longlong
         tag: cython.longlong
-        digit: cython.int
+        info: cython.longlong
+        slot: cython.longlong
+        word: cython.longlong
+        kind: cython.longlong
+        enum: cython.longlong
+        number: cython.longlong = 0
+        octet: cython.longlong
+        is_done: cython.bint
         data_tag: cython.longlong = 0
+        base: cython.longlong = self._base
+        seen: cython.longlong = self._seen
+        stamp: cython.longlong = self._stamp
+        section: cython.longlong = -1 if self._reason >= 0 else SECTION_HEADER
         while position < end:
+            # Tag: without a leading zero, below the highest of the dictionary.
             start = position
-            tag = 0
-            while True:
-                digit = self.octets[position] - 48
-                if digit < 0 or digit > 9 or position - start > NUMBER_DIGITS_MAX:
-                    break
-                tag = tag * 10 + digit
-                position += 1
-            if (
-                self.octets[position] != 61
-                or position == start
-                or position - start > NUMBER_DIGITS_MAX
-            ):
-                # A sign is a wrong number, but a number: 373=0 names it.
-                if self.octets[start] != 45 or position != start:
-                    return -1
-                position += 1
-                while self._digit_at(position) and position - start <= NUMBER_DIGITS_MAX:
-                    tag = tag * 10 + self.octets[position] - 48
-                    position += 1
-                if self.octets[position] != 61 or position == start + 1:
-                    return -1
-                tag = -tag
-            if self.octets[start] == 48:  # a leading zero, or tag 0
-                self._fault(0, tag, field)
+            tag = octets[position] - 48
+            is_done = 1 <= tag <= 9
             position += 1
-            self.tag[field] = tag
-            self.value_start[field] = position
+            while 48 <= octets[position] <= 57 and tag < tag_count:
+                tag = tag * 10 + octets[position] - 48
+                position += 1
+            if is_done and octets[position] == 61 and tag < tag_count:
+                position += 1
+                info = tag_info[tag]
+            else:
+                position = self._read_odd_tag(start, field)
+                if position < 0:
+                    return -1
+                tag = self._tag
+                info = 0
+            # Value.
+            start = position
+            tags[field] = tag
+            starts[field] = start
             if data_tag != 0:
                 position = self._end_of_data(field, tag, data_tag, end)
-            while self.octets[position] != SOH:
-                position += 1
-            self.value_end[field] = position
-            data_tag = self._check(m, field, tag)
+                data_tag = 0
+            position = _find_soh(octets, position)
+            ends[field] = position
+            # Section: from header to body happens in every message.
+            slot = info & 0xFFFF
+            kind = (info >> INFO_TYPE_SHIFT) & 0xFF
+            if section == SECTION_HEADER and (info >> INFO_SECTION_SHIFT) & 0xFF == SECTION_BODY:
+                if self._section_base[SECTION_BODY] != 0:
+                    if row[M_FIRST_BODY_FIELD] < 0:
+                        row[M_FIRST_BODY_FIELD] = field
+                    self._seen = seen
+                    self._enter_section(SECTION_BODY, tag, field)
+                    base = self._base
+                    seen = self._seen
+                    section = SECTION_BODY
+            is_done = False
+            if (info >> INFO_SECTION_SHIFT) & 0xFF == section:
+                # Place, and not met before.
+                word = members[base + slot]
+                if word & ~MEMBER_GROUP_MASK == word != 0 and stamps[slot] != stamp:
+                    # Format and enumeration.
+                    enum = info >> INFO_ENUM_SHIFT
+                    octet = octets[start]
+                    if kind == TYPE_CHAR:
+                        is_done = position == start + 1
+                    elif kind == TYPE_STRING:
+                        is_done = position > start
+                    elif kind == TYPE_FLOAT:
+                        is_done = _is_plain_decimal(octets, start, position)
+                    elif kind == TYPE_UTC_TIMESTAMP:
+                        number = self._time_at(octets, start, position)
+                        is_done = number >= 0
+                    elif kind == TYPE_UNSIGNED or kind == TYPE_INT:
+                        number = _plain_number(octets, start, position)
+                        is_done = number >= 0
+                    elif kind == TYPE_BOOLEAN:
+                        is_done = position == start + 1 and (octet == 89 or octet == 78)
+                    if enum != 0 and is_done:
+                        is_done = (
+                            position == start + 1
+                            and (enum_bits[enum * 4 + (octet >> 6)] >> (octet & 63)) & 1
+                        )
+                    # What sessions need of the header; not met before, so it is the first.
+                    if section == SECTION_HEADER and is_done:
+                        if tag == MSG_SEQ_NUM:
+                            row[M_MSG_SEQ_NUM_FIELD] = field
+                            row[M_MSG_SEQ_NUM] = number
+                        elif tag == SENDER_COMP_ID:
+                            row[M_SENDER_COMP_ID_FIELD] = field
+                        elif tag == TARGET_COMP_ID:
+                            row[M_TARGET_COMP_ID_FIELD] = field
+                        elif tag == SENDING_TIME:
+                            row[M_SENDING_TIME_FIELD] = field
+                            row[M_SENDING_TIME] = number
+                        else:
+                            is_done = False
+                    if is_done:
+                        stamps[slot] = stamp
+                        seen |= cython.cast(cython.longlong, 1) << (word >> MEMBER_REQUIRED_SHIFT)
+            if not is_done:
+                self._seen = seen
+                data_tag = self._check(m, field, tag)
+                base = self._base
+                seen = self._seen
+                stamp = self._stamp
+                section = self._section
+                if self._reason >= 0 or self._level > 0:
+                    section = -1
             position += 1
             field += 1
+        self._seen = seen
         if data_tag != 0 and self._data_length > 0:
             self._fault(1, data_tag, -1)
         return field
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _read_odd_tag(
+        self, start: cython.longlong, field: cython.longlong
+    ) -> cython.longlong:
+        """Read any tag into `_tag`; give where its value begins, or -1 where none stands here."""
+        position: cython.longlong = start
+        tag: cython.longlong = 0
+        # A sign is a wrong number, but a number: 373=0 names it.
+        is_signed: cython.bint = self.octets[start] == 45
+        if is_signed:
+            position += 1
+        while self._digit_at(position) and position - start <= NUMBER_DIGITS_MAX:
+            tag = tag * 10 + self.octets[position] - 48
+            position += 1
+        if self.octets[position] != 61 or position == start + is_signed:
+            return -1
+        if position - start > NUMBER_DIGITS_MAX and not is_signed:
+            return -1
+        self._tag = -tag if is_signed else tag
+        if self.octets[start] == 48:  # a leading zero, or tag 0
+            self._fault(0, tag, field)
+        return position + 1
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _time_at(
+        self, octets: cython.p_uchar, start: cython.longlong, end: cython.longlong
+    ) -> cython.longlong:
+        """Nanoseconds of the UTCTimestamp that stands here; -1: none, or out of range.
+
+        Times come minute by minute: the text of the last one read is kept, in two words that
+        overlap, and compared before any digit of it is read again.
+        """
+        millisecond: cython.longlong
+        place: cython.longlong
+        minute_ns: cython.longlong = 60_000_000_000
+        if cython.compiled:
+            if (
+                end == start + 21
+                and _word_at(octets, start) == self._minute_first
+                and _word_at(octets, start + 7) == self._minute_last
+                and 48 <= octets[start + 15] <= 53
+                and octets[start + 17] == 46
+            ):
+                millisecond = octets[start + 15] - 48
+                for place in range(start + 16, start + 21):
+                    if place != start + 17:
+                        if not 48 <= octets[place] <= 57:
+                            return -1
+                        millisecond = millisecond * 10 + octets[place] - 48
+                return self._minute_ns + millisecond * 1_000_000
+        if self.parse_utc_timestamp(start, end) != VALUE_OK:
+            return -1
+        if cython.compiled and octets[start + 15] < 54:  # second 60 is the next minute's
+            self._minute_first = _word_at(octets, start)
+            self._minute_last = _word_at(octets, start + 7)
+            self._minute_ns = self.number - self.number % minute_ns
+        return self.number
 
     @cython.cfunc
     @cython.nogil
