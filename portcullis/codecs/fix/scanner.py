@@ -73,9 +73,11 @@ def _find_soh(octets: cython.p_uchar, position: cython.longlong) -> cython.longl
             position += 8
             word = _word_at(octets, position) ^ ones
             mark = (word - ones) & ~word & (ones << 7)
-        return position + cython.cast(
-            cython.longlong, (((mark ^ (mark - 1)) & ones) * ones) >> 56
-        ) - 1
+        return (
+            position
+            + cython.cast(cython.longlong, (((mark ^ (mark - 1)) & ones) * ones) >> 56)
+            - 1
+        )
     else:
         while octets[position] != SOH:
             position += 1
@@ -299,10 +301,9 @@ class FixScanner(FixFrames):
             if end - start < 32 or size < 8 or size > 16:
                 return False
             # Two words that overlap cover the prefix.
-            if (
-                _word_at(octets, start) != _word_at(prefix, 0)
-                or _word_at(octets, position - 8) != _word_at(prefix, size - 8)
-            ):
+            if _word_at(octets, start) != _word_at(prefix, 0) or _word_at(
+                octets, position - 8
+            ) != _word_at(prefix, size - 8):
                 return False
             while 48 <= octets[position] <= 57 and position < digits_end:
                 length = length * 10 + octets[position] - 48
@@ -378,16 +379,12 @@ class FixScanner(FixFrames):
         end: cython.longlong = self.body_end
         check_sum: cython.int = _sum_octets(octets, start, end)
         stated: cython.int = (
-            (octets[end + 3] - 48) * 100
-            + (octets[end + 4] - 48) * 10
-            + (octets[end + 5] - 48)
+            (octets[end + 3] - 48) * 100 + (octets[end + 4] - 48) * 10 + (octets[end + 5] - 48)
         )
         self.message[m + M_FIELD_COUNT] = 0
         if check_sum != stated or end - body < 4:
             return MSG_GARBLED
-        if (
-            octets[body] != 51 or octets[body + 1] != 53 or octets[body + 2] != 61
-        ):  # 35=
+        if octets[body] != 51 or octets[body + 1] != 53 or octets[body + 2] != 61:  # 35=
             return MSG_GARBLED
         position: cython.longlong = self._open_message(m, start, first, is_plain)
         field: cython.longlong = self._split(m, position, end, first + 3)
@@ -580,7 +577,8 @@ class FixScanner(FixFrames):
         kind: cython.longlong
         enum: cython.longlong
         number: cython.longlong = 0
-        octet: cython.longlong
+        place: cython.longlong
+        octet: cython.int
         is_done: cython.bint
         data_tag: cython.longlong = 0
         base: cython.longlong = self._base
@@ -588,15 +586,21 @@ class FixScanner(FixFrames):
         stamp: cython.longlong = self._stamp
         section: cython.longlong = -1 if self._reason >= 0 else SECTION_HEADER
         while position < end:
-            # Tag: without a leading zero, below the highest of the dictionary.
+            # Tag: up to six digits, no leading zero, not above the highest of the dictionary.
             start = position
-            tag = octets[position] - 48
-            is_done = 1 <= tag <= 9
+            tag = octets[start] - 48
             position += 1
-            while 48 <= octets[position] <= 57 and tag < tag_count:
-                tag = tag * 10 + octets[position] - 48
+            octet = octets[position] - 48
+            while 0 <= octet <= 9:
+                tag = tag * 10 + octet
                 position += 1
-            if is_done and octets[position] == 61 and tag < tag_count:
+                octet = octets[position] - 48
+            if (
+                octet == 13  # '='
+                and 49 <= octets[start] <= 57
+                and tag < tag_count
+                and position <= start + 6
+            ):
                 position += 1
                 info = tag_info[tag]
             else:
@@ -609,15 +613,20 @@ class FixScanner(FixFrames):
             start = position
             tags[field] = tag
             starts[field] = start
+            octet = octets[start]
             if data_tag != 0:
                 position = self._end_of_data(field, tag, data_tag, end)
                 data_tag = 0
-            position = _find_soh(octets, position)
+                position = _find_soh(octets, position)
+            elif octets[start + 1] == SOH and octet != SOH:
+                position = start + 1
+            else:
+                position = _find_soh(octets, position)
             ends[field] = position
             # Section: from header to body happens in every message.
-            slot = info & 0xFFFF
-            kind = (info >> INFO_TYPE_SHIFT) & 0xFF
-            if section == SECTION_HEADER and (info >> INFO_SECTION_SHIFT) & 0xFF == SECTION_BODY:
+            is_done = False
+            place = (info >> INFO_SECTION_SHIFT) & 0xFF
+            if place != section and section == SECTION_HEADER and place == SECTION_BODY:
                 if self._section_base[SECTION_BODY] != 0:
                     if row[M_FIRST_BODY_FIELD] < 0:
                         row[M_FIRST_BODY_FIELD] = field
@@ -626,14 +635,14 @@ class FixScanner(FixFrames):
                     base = self._base
                     seen = self._seen
                     section = SECTION_BODY
-            is_done = False
-            if (info >> INFO_SECTION_SHIFT) & 0xFF == section:
+            if place == section:
                 # Place, and not met before.
+                slot = info & 0xFFFF
                 word = members[base + slot]
                 if word & ~MEMBER_GROUP_MASK == word != 0 and stamps[slot] != stamp:
                     # Format and enumeration.
                     enum = info >> INFO_ENUM_SHIFT
-                    octet = octets[start]
+                    kind = (info >> INFO_TYPE_SHIFT) & 0xFF
                     if kind == TYPE_CHAR:
                         is_done = position == start + 1
                     elif kind == TYPE_STRING:
@@ -689,9 +698,7 @@ class FixScanner(FixFrames):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def _read_odd_tag(
-        self, start: cython.longlong, field: cython.longlong
-    ) -> cython.longlong:
+    def _read_odd_tag(self, start: cython.longlong, field: cython.longlong) -> cython.longlong:
         """Read any tag into `_tag`; give where its value begins, or -1 where none stands here."""
         position: cython.longlong = start
         tag: cython.longlong = 0
@@ -724,7 +731,6 @@ class FixScanner(FixFrames):
         overlap, and compared before any digit of it is read again.
         """
         millisecond: cython.longlong
-        place: cython.longlong
         minute_ns: cython.longlong = 60_000_000_000
         if cython.compiled:
             if (
@@ -732,14 +738,20 @@ class FixScanner(FixFrames):
                 and _word_at(octets, start) == self._minute_first
                 and _word_at(octets, start + 7) == self._minute_last
                 and 48 <= octets[start + 15] <= 53
+                and 48 <= octets[start + 16] <= 57
                 and octets[start + 17] == 46
+                and 48 <= octets[start + 18] <= 57
+                and 48 <= octets[start + 19] <= 57
+                and 48 <= octets[start + 20] <= 57
             ):
-                millisecond = octets[start + 15] - 48
-                for place in range(start + 16, start + 21):
-                    if place != start + 17:
-                        if not 48 <= octets[place] <= 57:
-                            return -1
-                        millisecond = millisecond * 10 + octets[place] - 48
+                millisecond = (
+                    octets[start + 15] * 10000
+                    + octets[start + 16] * 1000
+                    + octets[start + 18] * 100
+                    + octets[start + 19] * 10
+                    + octets[start + 20]
+                    - 48 * 11111
+                )
                 return self._minute_ns + millisecond * 1_000_000
         if self.parse_utc_timestamp(start, end) != VALUE_OK:
             return -1
