@@ -1,38 +1,41 @@
+cdef enum:
+    TAGS_PREPARED = 1024
+
+
 cdef class FixWriter:
+    # Where the bytes lie, and where the next field goes; `octets` owns what `out` points to.
     cdef readonly unsigned char[::1] octets
+    cdef unsigned char* out
+    cdef long long position
     cdef readonly long long length
     cdef long long _capacity
-    cdef const unsigned char[::1] _prefix
-    cdef long long _prefix_length
-    cdef unsigned char[::1] _second_text
+    cdef unsigned char[::1] _head_octets
+    cdef unsigned char* _head
+    cdef long long _head_length
+    cdef long long[::1] _prefixes
+    cdef unsigned char[::1] _second_octets
+    cdef unsigned char* _second_text
     cdef long long _second
     cdef long long _number_digits
     cdef long long _body
-    cdef long long _position
     cdef bint _is_full
 
+    cpdef int reserve(self, long long needed) except? -1
     cpdef void begin(self, long long msg_type) noexcept nogil
     cpdef long long finish(self) noexcept nogil
-    cdef void _move_body(self, long long target, long long size) noexcept nogil
-    cdef void _put_check_sum(self, long long start) noexcept nogil
     cpdef void put_int(self, long long tag, long long value) noexcept nogil
     cpdef void put_char(self, long long tag, long long value) noexcept nogil
-    cpdef void put_bytes(
-        self, long long tag, const unsigned char[::1] source, long long start, long long end
+    cdef void put_octets(
+        self, long long tag, unsigned char* source, long long start, long long length
     ) noexcept nogil
-    cpdef void put_raw(
-        self, const unsigned char[::1] source, long long start, long long end
+    cdef void put_short(
+        self, long long tag, unsigned char* source, long long start, long long length
     ) noexcept nogil
+    cdef void put_raw(self, unsigned char* source, long long start, long long length) noexcept nogil
     cpdef void put_decimal(self, long long tag, long long value, long long decimals) noexcept nogil
     cpdef void put_timestamp(
         self, long long tag, long long time_ns, long long digits
     ) noexcept nogil
     cdef bint _has_room(self, long long needed) noexcept nogil
-    cdef void _put_soh(self) noexcept nogil
-    cdef void _put_tag(self, long long tag) noexcept nogil
-    cdef void _put_number(self, long long value) noexcept nogil
-    cdef void _put_padded(self, long long start, long long value, long long digits) noexcept nogil
-    cdef void _copy(
-        self, const unsigned char[::1] source, long long start, long long size, long long target
-    ) noexcept nogil
+    cdef long long _put_tag(self, long long tag) noexcept nogil
     cdef void _set_second(self, long long second) noexcept nogil

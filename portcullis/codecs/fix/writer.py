@@ -1,19 +1,25 @@
-"""FIX tag=value out: final messages, back to back in one buffer of fixed capacity.
+"""FIX tag=value out: final messages, back to back in one buffer.
 
 Owns the bytes of a batch until `take`, the numbers in front (BodyLength) and behind (CheckSum),
 and the canonical texts of integers, decimals and times. Knows no order of fields: the caller puts
 them as they are to go out, header, body and groups alike, from behind MsgType on.
 
 A put never fails: where room ends, the message is marked, `finish` gives 0 and it is gone, while
-those before it stand. So only `finish` is to be asked. Nothing is allocated but by `take`.
+those before it stand. So only `finish` is to be asked; who cannot lose a message asks `reserve`
+for its room before. Only `reserve` and `take` allocate.
 The body is written where it will stand if BodyLength(9) has as many digits as that of the message
 before, and moved where it has not; so the number is never padded.
+
+Texts are put down in whole words: up to eight bytes behind a text may be written over, which is
+why each put asks for FIXED_ROOM beyond its value. A tag's `tag=` is a word made beforehand.
 
 Spec: FIX 4.4 volume 1 (data types), volume 2 (BodyLength, CheckSum).
 """
 
-# mypy: disable-error-code="valid-type,no-any-return"
+# mypy: disable-error-code="valid-type,no-any-return,misc"
 from __future__ import annotations
+
+from array import array
 
 try:
     import cython
@@ -22,34 +28,84 @@ except ModuleNotFoundError:
 
 if cython.compiled:
     from cython.cimports.libc.string import memcpy, memmove
-    from cython.cimports.portcullis.codecs.fix.layout import FIXED_ROOM, SOH
+    from cython.cimports.portcullis.codecs.fix.layout import (
+        BEGIN_STRING_BYTES_MAX,
+        FIXED_ROOM,
+        SOH,
+    )
 else:
-    from portcullis.codecs.fix.layout import FIXED_ROOM, SOH
+    from portcullis.codecs.fix.layout import BEGIN_STRING_BYTES_MAX, FIXED_ROOM, SOH
+
+# Also in writer.pxd.
+if not cython.compiled:
+    TAGS_PREPARED = 1024
 
 
+@cython.boundscheck(False)
+@cython.wraparound(False)
+@cython.initializedcheck(False)
 @cython.final
 @cython.cclass
 class FixWriter:
-    """Messages of one BeginString into `capacity` bytes.
+    """Messages into a buffer of `capacity` bytes.
 
     For each: `begin`, puts, `finish`; then `take` gives the bytes of all of them. `length` counts
-    the bytes of finished messages.
+    the bytes of finished messages. No bounds checks: each put has checked the room beforehand.
     """
 
     def __init__(self, capacity: int, begin_string: bytes = b"FIX.4.4") -> None:
         if capacity < 256:
             raise ValueError(f"capacity was {capacity}, at least 256 expected")
-        self.octets = memoryview(bytearray(capacity))
-        self._capacity = capacity
-        self._prefix = memoryview(b"8=" + begin_string + b"\x019=")
-        self._prefix_length = len(begin_string) + 5
-        self._second_text = memoryview(bytearray(17))
+        self._hold(memoryview(bytearray(capacity)))
+        self.set_begin_string(begin_string)
+        # A word per tag: its text and `=`, little-endian; in the highest byte how many they are.
+        prefixes = [0] * TAGS_PREPARED
+        for tag in range(TAGS_PREPARED):
+            text = b"%d=" % tag
+            prefixes[tag] = int.from_bytes(text, "little") | len(text) << 56
+        self._prefixes = memoryview(array("q", prefixes))
+        self._second_octets = memoryview(bytearray(FIXED_ROOM))
+        if cython.compiled:
+            self._second_text = cython.address(self._second_octets[0])
+        else:
+            self._second_text = self._second_octets
         self._second = -1
         self._number_digits = 3
         self.length = 0
         self._body = 0
-        self._position = 0
+        self.position = 0
         self._is_full = True
+
+    def set_begin_string(self, begin_string: bytes) -> None:
+        """Set the BeginString(8) of the messages to come."""
+        if not 0 < len(begin_string) <= BEGIN_STRING_BYTES_MAX:
+            raise ValueError(f"BeginString(8) was {begin_string!r}")
+        head = b"8=" + begin_string + b"\x019="
+        self._head_octets = memoryview(bytearray(head.ljust(FIXED_ROOM, b"\0")))
+        self._head_length = len(head)
+        if cython.compiled:
+            self._head = cython.address(self._head_octets[0])
+        else:
+            self._head = self._head_octets
+
+    def _hold(self, octets: memoryview) -> None:
+        self.octets = octets
+        self._capacity = len(octets)
+        if cython.compiled:
+            self.out = cython.address(self.octets[0])
+        else:
+            self.out = octets
+
+    @cython.ccall
+    @cython.exceptval(-1, check=True)
+    def reserve(self, needed: cython.longlong) -> cython.int:
+        """Make sure that a message of so many bytes fits behind those finished; none is begun."""
+        needed += self.length + 2 * FIXED_ROOM
+        if needed > self._capacity:
+            grown = memoryview(bytearray(2 * needed))
+            grown[: self.length] = self.octets[: self.length]
+            self._hold(grown)
+        return 0
 
     @cython.ccall
     @cython.nogil
@@ -57,16 +113,16 @@ class FixWriter:
     def begin(self, msg_type: cython.longlong) -> cython.void:
         """Begin a message of a MsgType(35) packed little-endian; one not finished is given up."""
         self._is_full = False
-        self._body = self.length + self._prefix_length + self._number_digits + 1
-        self._position = self._body
-        if not self._has_room(0):
-            return
-        self._put_tag(35)
-        while msg_type != 0:
-            self.octets[self._position] = msg_type & 0xFF
-            self._position += 1
-            msg_type = msg_type >> 8
-        self._put_soh()
+        self._body = self.length + self._head_length + self._number_digits + 1
+        self.position = self._body
+        if self._has_room(FIXED_ROOM):
+            at: cython.longlong = self._put_tag(35)
+            while msg_type != 0:
+                self.out[at] = msg_type & 0xFF
+                at += 1
+                msg_type = msg_type >> 8
+            self.out[at] = SOH
+            self.position = at + 1
 
     def begin_message(self, msg_type: bytes) -> None:
         """`begin` for a MsgType as text, of at most seven bytes."""
@@ -80,70 +136,50 @@ class FixWriter:
 
         0: there was no room, or nothing begun; no byte of it is kept.
         """
-        start: cython.longlong = self.length
-        body_length: cython.longlong = self._position - self._body
-        digits: cython.longlong = 1
-        bound: cython.longlong = 10
-        body: cython.longlong
+        out: cython.p_uchar = (
+            self.out + self.length if cython.compiled else self.out[self.length :]
+        )
+        size: cython.longlong = self.position - self._body
+        digits: cython.longlong = digits_of(size)
+        body: cython.longlong = self._head_length + digits + 1
+        begun: cython.longlong = self._body - self.length
+        total: cython.uchar = 0
+        at: cython.longlong
         if self._is_full or not self._has_room(FIXED_ROOM):
             self._is_full = True
             return 0
-        while body_length >= bound:
-            bound *= 10
-            digits += 1
-        body = start + self._prefix_length + digits + 1
-        if body != self._body:
-            self._move_body(body, body_length)
-            self._number_digits = digits
-        self._copy(self._prefix, 0, self._prefix_length, start)
-        self._position = start + self._prefix_length
-        self._put_number(body_length)
-        self._put_soh()
-        self._position = body + body_length
-        self._put_check_sum(start)
-        self.length = self._position
+        if cython.compiled:
+            if body != begun:
+                memmove(out + body, out + begun, size)
+            memcpy(out, self._head, self._head_length)
+        else:
+            out[body : body + size] = bytes(out[begun : begun + size])
+            out[: self._head_length] = self._head[: self._head_length]
+        self._number_digits = digits
+        put_digits(out, self._head_length, size, digits)
+        out[body - 1] = SOH
+        if cython.compiled:
+            # Single bytes that overflow: so the compiler adds many at a time.
+            for at in range(body + size):
+                total += out[at]
+        else:
+            total = sum(out[: body + size]) & 0xFF
+        at = body + size
+        out[at] = 49
+        out[at + 1] = 48
+        out[at + 2] = 61
+        put_digits(out, at + 3, total, 3)
+        out[at + 6] = SOH
+        self.length += at + 7
         self._is_full = True
-        return self.length - start
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _move_body(self, target: cython.longlong, size: cython.longlong) -> cython.void:
-        """Move the body to where BodyLength(9), as it turned out, lets it begin."""
-        if cython.compiled:
-            memmove(
-                cython.address(self.octets[target]), cython.address(self.octets[self._body]), size
-            )
-        else:
-            self.octets[target : target + size] = bytes(
-                self.octets[self._body : self._body + size]
-            )
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.wraparound(False)
-    def _put_check_sum(self, start: cython.longlong) -> cython.void:
-        # Within the buffer: start <= index < _position, and finish has checked the room.
-        total: cython.uchar = 0
-        index: cython.longlong
-        if cython.compiled:
-            octets: cython.p_uchar = cython.address(self.octets[start])
-            for index in range(self._position - start):
-                total += octets[index]
-        else:
-            total = sum(self.octets[start : self._position]) & 0xFF
-        self._put_tag(10)
-        self.octets[self._position] = 48 + total // 100
-        self.octets[self._position + 1] = 48 + total // 10 % 10
-        self.octets[self._position + 2] = 48 + total % 10
-        self._position += 3
-        self._put_soh()
+        return at + 7
 
     def take(self) -> bytes:
         """The bytes of all finished messages, which the writer then forgets."""
-        taken = bytes(self.octets[: self.length])
+        if cython.compiled:
+            taken = self.out[: self.length]
+        else:
+            taken = bytes(self.octets[: self.length])
         self.length = 0
         self._is_full = True
         return taken
@@ -156,9 +192,10 @@ class FixWriter:
     def put_int(self, tag: cython.longlong, value: cython.longlong) -> cython.void:
         """Put an integer, of 63 bits and sign."""
         if self._has_room(FIXED_ROOM):
-            self._put_tag(tag)
-            self._put_number(value)
-            self._put_soh()
+            out: cython.p_uchar = self.out
+            at: cython.longlong = put_number(out, self._put_tag(tag), value)
+            out[at] = SOH
+            self.position = at + 1
 
     @cython.ccall
     @cython.nogil
@@ -166,41 +203,65 @@ class FixWriter:
     def put_char(self, tag: cython.longlong, value: cython.longlong) -> cython.void:
         """Put a single byte, given as its code."""
         if self._has_room(FIXED_ROOM):
-            self._put_tag(tag)
-            self.octets[self._position] = value & 0xFF
-            self._position += 1
-            self._put_soh()
+            out: cython.p_uchar = self.out
+            at: cython.longlong = self._put_tag(tag)
+            out[at] = value & 0xFF
+            out[at + 1] = SOH
+            self.position = at + 2
 
-    @cython.ccall
+    @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def put_bytes(
+    def put_octets(
         self,
         tag: cython.longlong,
-        source: cython.const[cython.uchar][::1],
+        source: cython.p_uchar,
         start: cython.longlong,
-        end: cython.longlong,
+        length: cython.longlong,
     ) -> cython.void:
-        """Put source[start:end] as a value; the caller has checked the range and keeps SOH out."""
-        if self._has_room(FIXED_ROOM + end - start):
-            self._put_tag(tag)
-            self._copy(source, start, end - start, self._position)
-            self._position += end - start
-            self._put_soh()
+        """Put so many bytes of `source` as a value; the caller keeps SOH out."""
+        if self._has_room(FIXED_ROOM + length):
+            at: cython.longlong = self._put_tag(tag)
+            if cython.compiled:
+                memcpy(self.out + at, source + start, length)
+            else:
+                self.out[at : at + length] = source[start : start + length]
+            self.out[at + length] = SOH
+            self.position = at + length + 1
 
-    @cython.ccall
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def put_short(
+        self,
+        tag: cython.longlong,
+        source: cython.p_uchar,
+        start: cython.longlong,
+        length: cython.longlong,
+    ) -> cython.void:
+        """`put_octets` of up to 24 bytes, where `source` has 24 to be read: faster."""
+        if self._has_room(FIXED_ROOM):
+            at: cython.longlong = self._put_tag(tag)
+            if cython.compiled:
+                memcpy(self.out + at, source + start, 24)
+            else:
+                self.out[at : at + length] = source[start : start + length]
+            self.out[at + length] = SOH
+            self.position = at + length + 1
+
+    @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
     def put_raw(
-        self,
-        source: cython.const[cython.uchar][::1],
-        start: cython.longlong,
-        end: cython.longlong,
+        self, source: cython.p_uchar, start: cython.longlong, length: cython.longlong
     ) -> cython.void:
-        """Put source[start:end], whole fields "tag=value<SOH>", as they are."""
-        if self._has_room(end - start):
-            self._copy(source, start, end - start, self._position)
-            self._position += end - start
+        """Put whole fields "tag=value<SOH>" as they are: so many bytes of `source`."""
+        if self._has_room(length):
+            if cython.compiled:
+                memcpy(self.out + self.position, source + start, length)
+            else:
+                self.out[self.position : self.position + length] = source[start : start + length]
+            self.position += length
 
     @cython.ccall
     @cython.nogil
@@ -209,31 +270,45 @@ class FixWriter:
         self, tag: cython.longlong, value: cython.longlong, decimals: cython.longlong
     ) -> cython.void:
         """Put value x 10^-decimals without trailing zeros; decimals of 0 to 18."""
-        whole: cython.longlong
-        scale: cython.longlong = 1
-        index: cython.longlong
+        out: cython.p_uchar = self.out
+        at: cython.longlong
+        place: cython.longlong
+        rest: cython.ulonglong = value
         if not self._has_room(FIXED_ROOM):
             return
-        self._put_tag(tag)
+        at = self._put_tag(tag)
         if value < 0:
-            self.octets[self._position] = 45
-            self._position += 1
-            value = -value
-        while decimals > 0 and value % 10 == 0:
-            value //= 10
+            out[at] = 45
+            at += 1
+            rest = -value
+        if rest == 0:
+            out[at] = 48
+            out[at + 1] = SOH
+            self.position = at + 2
+            return
+        while decimals > 0 and rest % 10 == 0:
+            rest = rest // 10
             decimals -= 1
-        whole = value
-        index = decimals
-        while index > 0:
-            whole //= 10
-            scale *= 10
-            index -= 1
-        self._put_number(whole)
-        if decimals > 0:
-            self.octets[self._position] = 46
-            self._put_padded(self._position + 1, value - whole * scale, decimals)
-            self._position += 1 + decimals
-        self._put_soh()
+        if decimals == 0:
+            place = digits_of(rest)
+            put_digits(out, at, rest, place)
+            at += place
+        else:
+            place = at + max(digits_of(rest), decimals + 1)
+            at = place + 1
+            while decimals > 0:
+                out[place] = 48 + rest % 10
+                rest = rest // 10
+                place -= 1
+                decimals -= 1
+            out[place] = 46
+            while rest >= 10:
+                place -= 1
+                out[place] = 48 + rest % 10
+                rest = rest // 10
+            out[place - 1] = 48 + rest
+        out[at] = SOH
+        self.position = at + 1
 
     @cython.ccall
     @cython.nogil
@@ -245,28 +320,37 @@ class FixWriter:
 
         What is finer than the digits is cut off. The text of the last second is kept.
         """
-        second: cython.longlong = time_ns // 1_000_000_000
-        fraction: cython.longlong = time_ns - second * 1_000_000_000
-        rest: cython.longlong = digits
+        out: cython.p_uchar = self.out
+        time: cython.ulonglong = time_ns
+        second: cython.longlong = time // 1_000_000_000
+        fraction: cython.ulonglong = time - second * 1_000_000_000
+        at: cython.longlong
+        index: cython.longlong
         if not self._has_room(FIXED_ROOM):
             return
         if second != self._second:
             self._set_second(second)
-        self._put_tag(tag)
-        self._copy(self._second_text, 0, 17, self._position)
-        self._position += 17
+        at = self._put_tag(tag)
+        if cython.compiled:
+            memcpy(out + at, self._second_text, 17)
+        else:
+            out[at : at + 17] = self._second_text[:17]
+        at += 17
         if digits > 0:
-            while rest < 9:
-                fraction //= 10
-                rest += 1
-            self.octets[self._position] = 46
-            self._put_padded(self._position + 1, fraction, digits)
-            self._position += 1 + digits
-        self._put_soh()
+            if digits == 3:
+                fraction = fraction // 1_000_000
+            else:
+                for index in range(digits, 9):
+                    fraction = fraction // 10
+            out[at] = 46
+            put_digits(out, at + 1, fraction, digits)
+            at += 1 + digits
+        out[at] = SOH
+        self.position = at + 1
 
     def put(self, tag: int, value: bytes) -> None:
         """Put a value given as bytes; for callers in Python."""
-        self.put_bytes(tag, value, 0, len(value))
+        self.put_octets(tag, value, 0, len(value))
 
     def put_fields(self, raw: bytes) -> None:
         """Put whole fields given as bytes, each with its SOH; for callers in Python."""
@@ -280,7 +364,7 @@ class FixWriter:
     @cython.exceptval(check=False)
     def _has_room(self, needed: cython.longlong) -> cython.bint:
         """Whether so many bytes fit, with the trailer behind them; if not, the message is lost."""
-        if self._position + needed + FIXED_ROOM > self._capacity:
+        if self.position + needed + FIXED_ROOM > self._capacity:
             self._is_full = True
         return not self._is_full
 
@@ -288,74 +372,19 @@ class FixWriter:
     @cython.inline
     @cython.nogil
     @cython.exceptval(check=False)
-    def _put_soh(self) -> cython.void:
-        self.octets[self._position] = SOH
-        self._position += 1
-
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _put_tag(self, tag: cython.longlong) -> cython.void:
-        self._put_number(tag)
-        self.octets[self._position] = 61
-        self._position += 1
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _put_number(self, value: cython.longlong) -> cython.void:
-        """Digits of a number, sign before them."""
-        digits: cython.longlong = 1
-        bound: cython.longlong = 10
-        if value < 0:
-            self.octets[self._position] = 45
-            self._position += 1
-            value = -value
-        while digits < 19 and value >= bound:
-            digits += 1
-            # The last bound is 10^18: above it a number of 63 bits has 19 digits.
-            if digits < 19:
-                bound *= 10
-        self._put_padded(self._position, value, digits)
-        self._position += digits
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.wraparound(False)
-    @cython.cdivision(True)
-    def _put_padded(
-        self, start: cython.longlong, value: cython.longlong, digits: cython.longlong
-    ) -> cython.void:
-        """So many last digits of a number that is not negative, from `start` on.
-
-        Within the buffer: every caller has checked for FIXED_ROOM. Divisors are constants.
-        """
-        position: cython.longlong = start + digits - 1
-        while position >= start:
-            self.octets[position] = 48 + value % 10
-            value //= 10
-            position -= 1
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _copy(
-        self,
-        source: cython.const[cython.uchar][::1],
-        start: cython.longlong,
-        size: cython.longlong,
-        target: cython.longlong,
-    ) -> cython.void:
-        """Copy bytes; the caller has checked both ranges."""
-        if size <= 0:
-            return
-        if cython.compiled:
-            memcpy(cython.address(self.octets[target]), cython.address(source[start]), size)
-        else:
-            self.octets[target : target + size] = source[start : start + size]
+    def _put_tag(self, tag: cython.longlong) -> cython.longlong:
+        """Write `tag=` at the position; give where its value begins."""
+        at: cython.longlong = self.position
+        if 0 <= tag < TAGS_PREPARED:
+            word: cython.longlong = self._prefixes[tag]
+            if cython.compiled:
+                memcpy(self.out + at, cython.address(word), 8)
+            else:
+                self.out[at : at + 8] = word.to_bytes(8, "little")
+            return at + (word >> 56)
+        at = put_number(self.out, at, tag)
+        self.out[at] = 61
+        return at + 1
 
     @cython.cfunc
     @cython.nogil
@@ -365,26 +394,70 @@ class FixWriter:
 
         The calendar counts days from 0000-03-01, so that the leap day is the last of its year.
         """
-        at: cython.longlong = self._position
+        text: cython.p_uchar = self._second_text
         days: cython.longlong = second // 86400 + 719468
         clock: cython.longlong = second - second // 86400 * 86400
         era: cython.longlong = days // 146097
         day: cython.longlong = days - era * 146097
         year: cython.longlong = (day - day // 1460 + day // 36524 - day // 146096) // 365
         month: cython.longlong
-        index: cython.longlong
         day = day - (365 * year + year // 4 - year // 100)
         month = (5 * day + 2) // 153
         day = day - (153 * month + 2) // 5 + 1
         month = month + 3 if month < 10 else month - 9
         year = year + era * 400 + (1 if month <= 2 else 0)
-        self._put_padded(at, year * 10000 + month * 100 + day, 8)
-        self.octets[at + 8] = 45
-        self._put_padded(at + 9, clock // 3600, 2)
-        self.octets[at + 11] = 58
-        self._put_padded(at + 12, clock // 60 % 60, 2)
-        self.octets[at + 14] = 58
-        self._put_padded(at + 15, clock % 60, 2)
-        for index in range(17):
-            self._second_text[index] = self.octets[at + index]
+        put_digits(text, 0, year * 10000 + month * 100 + day, 8)
+        text[8] = 45
+        put_digits(text, 9, clock // 3600, 2)
+        text[11] = 58
+        put_digits(text, 12, clock // 60 % 60, 2)
+        text[14] = 58
+        put_digits(text, 15, clock % 60, 2)
         self._second = second
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def digits_of(value: cython.ulonglong) -> cython.longlong:
+    """How many decimal digits a number below 2^63 has."""
+    digits: cython.longlong = 1
+    bound: cython.ulonglong = 10
+    while digits < 19 and value >= bound:
+        digits += 1
+        bound *= 10
+    return digits
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def put_digits(
+    out: cython.p_uchar, at: cython.longlong, value: cython.ulonglong, digits: cython.longlong
+) -> cython.void:
+    """So many last digits of a number, from `at` on; divisors are constants."""
+    place: cython.longlong = at + digits - 1
+    while place >= at:
+        out[place] = 48 + value % 10
+        value = value // 10
+        place -= 1
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def put_number(
+    out: cython.p_uchar, at: cython.longlong, value: cython.longlong
+) -> cython.longlong:
+    """Digits of a number, sign before them; give the place behind."""
+    rest: cython.ulonglong = value
+    if value < 0:
+        out[at] = 45
+        at += 1
+        rest = -value
+    digits: cython.longlong = digits_of(rest)
+    put_digits(out, at, rest, digits)
+    return at + digits
