@@ -340,7 +340,7 @@ class FixWriter:
             if digits == 3:
                 fraction = fraction // 1_000_000
             else:
-                for index in range(digits, 9):
+                for index in range(digits, 9):  # noqa: B007 - typed in C above
                     fraction = fraction // 10
             out[at] = 46
             put_digits(out, at + 1, fraction, digits)
