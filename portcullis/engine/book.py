@@ -22,6 +22,8 @@ try:
 except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
+from portcullis.engine.memory import zeroed
+
 if cython.compiled:
     from cython.cimports.portcullis.engine.layout import (
         A_FIRST,
@@ -89,10 +91,6 @@ else:
 _SIZES = 64
 
 
-def _words(count: int) -> memoryview[int]:
-    return memoryview(bytearray(8 * count)).cast("q")
-
-
 @cython.boundscheck(False)
 @cython.initializedcheck(False)
 @cython.wraparound(False)
@@ -106,16 +104,16 @@ class Book:
         self.level_capacity = levels
         self.instrument_capacity = instruments
         self.account_capacity = accounts
-        self.orders = _words(ORDER_WORDS * (orders + 1))
-        self.levels = _words(LEVEL_WORDS * (levels + 1))
-        self.sides = _words(SIDE_WORDS * 2 * (instruments + 1))
-        self.accounts = _words(ACCOUNT_WORDS * (accounts + 1))
+        self.orders = zeroed(ORDER_WORDS * (orders + 1))
+        self.levels = zeroed(LEVEL_WORDS * (levels + 1))
+        self.sides = zeroed(SIDE_WORDS * 2 * (instruments + 1))
+        self.accounts = zeroed(ACCOUNT_WORDS * (accounts + 1))
         # Room for a smallest block on each side, and twice for the blocks that large sides leave
         # behind while they double.
         self._arena_size = 2 * (instruments + 1) * LADDER_ROOM_MIN + 4 * levels + LADDER_ROOM_MIN
-        self.ladders = _words(LADDER_WORDS * self._arena_size)
+        self.ladders = zeroed(LADDER_WORDS * self._arena_size)
         self._arena_used = 1
-        self._free_blocks = _words(_SIZES)
+        self._free_blocks = zeroed(_SIZES)
         self._free_slot = 0
         self._slots_used = 0
         self._free_level = 0
@@ -515,7 +513,7 @@ class Book:
                 slot = self.orders[slot * ORDER_WORDS + O_NEXT]
         return found
 
-    def order_words(self, slot: int) -> list[int]:
+    def orderzeroed(self, slot: int) -> list[int]:
         """A copy of the words of an order's record."""
         if not 1 <= slot <= self.order_capacity:
             raise IndexError(f"slot {slot} is not in 1 to {self.order_capacity}")

@@ -21,9 +21,11 @@ cdef class IdTable:
         long long length
     ) noexcept nogil
     cdef void _hash_blocks(self, long long count) noexcept nogil
+    cdef void recall(self, unsigned long long first, unsigned long long second) noexcept nogil
+    cdef void fetch(self) noexcept nogil
     cdef long long find(self) noexcept nogil
     cdef long long put(self, long long missing, long long reference) noexcept nogil
     cdef long long reference(self, long long index) noexcept nogil
     cdef void refer(self, long long index, long long reference) noexcept nogil
     cdef long long size(self) noexcept nogil
-    cdef unsigned long long key_word(self, long long index, long long word) noexcept nogil
+    cdef unsigned long long key_word(self, long long index) noexcept nogil

@@ -1,14 +1,19 @@
 """The table of order ids: which id a session has used, and what became of it.
 
-Owns one open-addressing table of fixed capacity, allocated at start. The key is the 128-bit
-SipHash-2-4 of session (four bytes, little-endian) and id bytes, under a secret key from the
-journal's first row: a client can neither aim at one chain of the table nor make two ids equal. The
-id itself is not kept. Nothing is forgotten: when `used` reaches `capacity`, the caller refuses.
-Must not know what an order is; references are the caller's (`layout.REF_`), 0 means empty.
+Owns one open-addressing table of fixed capacity, allocated at start. An id stands for itself by
+the 128-bit SipHash-1-3 of session (four bytes, little-endian) and id bytes, under a secret key
+from the journal's first row: a client can neither aim at one chain of the table nor make two ids
+equal. One half of the hash says where to look, the other is kept and compared; the id itself is
+not kept. So two ids are taken for one with a chance of 2^-64 per entry looked at, which is less
+than two per order. An entry has 16 bytes, and four share a cache line: one line answers for
+nearly every id.
+
+Nothing is forgotten: when `used` reaches `capacity`, the caller refuses. Must not know what an
+order is; references are the caller's (`layout.REF_`), 0 means empty.
 
 Invariant: at most half the entries are used, so every search ends at an empty one.
-Specification: Aumasson and Bernstein, "SipHash: a fast short-input PRF", with the 128-bit output
-of their reference implementation; docs/rules-of-engagement.md, "Ids and chains".
+Specification: Aumasson and Bernstein, "SipHash: a fast short-input PRF" (SipHash-c-d), with the
+128-bit output of their reference implementation; docs/rules-of-engagement.md, "Ids and chains".
 """
 
 # mypy: disable-error-code="valid-type,no-any-return"
@@ -19,7 +24,10 @@ try:
 except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
+from portcullis.engine.memory import zeroed
+
 if cython.compiled:
+    from cython.cimports.portcullis.engine.prefetch import prefetch
     from cython.cimports.portcullis.journal.table import RowTable
 else:
     from portcullis.journal.table import RowTable
@@ -45,9 +53,9 @@ class IdTable:
         self.capacity = capacity
         self.used = 0
         self._mask = size - 1
-        # Entry: first word of the hash, second word, reference.
-        self._entries = memoryview(bytearray(24 * size)).cast("Q")
-        self._blocks = memoryview(bytearray(8 * _BLOCKS_MAX)).cast("Q")
+        # Entry: first word of the hash, reference.
+        self._entries = zeroed(2 * size, "Q")
+        self._blocks = zeroed(_BLOCKS_MAX, "Q")
         self._key_low = 0
         self._key_high = 0
         self.first = 0
@@ -119,45 +127,59 @@ class IdTable:
     @cython.nogil
     @cython.exceptval(check=False)
     def _hash_blocks(self, count: cython.longlong) -> cython.void:
-        """SipHash-2-4 with 128 bits of output over `count` blocks, the length in the last."""
+        """SipHash-1-3 with 128 bits of output over `count` blocks, the length in the last."""
         all_bits: cython.ulonglong = 0xFFFFFFFFFFFFFFFF
         v0: cython.ulonglong = 0x736F6D6570736575
         v1: cython.ulonglong = 0x646F72616E646F6D
         v2: cython.ulonglong = 0x6C7967656E657261
         v3: cython.ulonglong = 0x7465646279746573
         block: cython.ulonglong = 0
-        group: cython.longlong
-        _turn: cython.int
+        turn: cython.longlong
         v0 ^= self._key_low
         v1 ^= self._key_high ^ 0xEE
         v2 ^= self._key_low
         v3 ^= self._key_high
-        # Groups of two rounds: one for each block, then two and two of the finalisation.
-        for group in range(count + 4):
-            if group < count:
-                block = self._blocks[group]
+        # A round for each block, then three and three of the finalisation.
+        for turn in range(count + 6):
+            if turn < count:
+                block = self._blocks[turn]
                 v3 ^= block
-            elif group == count:
+            elif turn == count:
+                block = 0
                 v2 ^= 0xEE
-            elif group == count + 2:
+            elif turn == count + 3:
                 self.first = v0 ^ v1 ^ v2 ^ v3
                 v1 ^= 0xDD
-            for _turn in range(2):
-                v0 = (v0 + v1) & all_bits
-                v1 = (((v1 << 13) & all_bits) | (v1 >> 51)) ^ v0
-                v0 = ((v0 << 32) & all_bits) | (v0 >> 32)
-                v2 = (v2 + v3) & all_bits
-                v3 = (((v3 << 16) & all_bits) | (v3 >> 48)) ^ v2
-                v0 = (v0 + v3) & all_bits
-                v3 = (((v3 << 21) & all_bits) | (v3 >> 43)) ^ v0
-                v2 = (v2 + v1) & all_bits
-                v1 = (((v1 << 17) & all_bits) | (v1 >> 47)) ^ v2
-                v2 = ((v2 << 32) & all_bits) | (v2 >> 32)
-            if group < count:
-                v0 ^= block
+            v0 = (v0 + v1) & all_bits
+            v1 = (((v1 << 13) & all_bits) | (v1 >> 51)) ^ v0
+            v0 = ((v0 << 32) & all_bits) | (v0 >> 32)
+            v2 = (v2 + v3) & all_bits
+            v3 = (((v3 << 16) & all_bits) | (v3 >> 48)) ^ v2
+            v0 = (v0 + v3) & all_bits
+            v3 = (((v3 << 21) & all_bits) | (v3 >> 43)) ^ v0
+            v2 = (v2 + v1) & all_bits
+            v1 = (((v1 << 17) & all_bits) | (v1 >> 47)) ^ v2
+            v2 = ((v2 << 32) & all_bits) | (v2 >> 32)
+            v0 ^= block
         self.second = v0 ^ v1 ^ v2 ^ v3
 
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def recall(self, first: cython.ulonglong, second: cython.ulonglong) -> cython.void:
+        """Take a hash made before as the last one."""
+        self.first = first
+        self.second = second
+
     # --- the table ---------------------------------------------------------------------------
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def fetch(self) -> cython.void:
+        """Have the place of the id hashed last brought near, for a `find` that comes soon."""
+        if cython.compiled:
+            prefetch(cython.address(self._entries[2 * (self.second & self._mask)]))
 
     @cython.cfunc
     @cython.nogil
@@ -165,12 +187,9 @@ class IdTable:
     def find(self) -> cython.longlong:
         """Index of the id hashed last, or -1 - (place for it) where it is not in the table."""
         # In range: the mask keeps index below the size; ends, since half the entries are empty.
-        index: cython.longlong = self.first & self._mask
-        while self._entries[3 * index + 2] != 0:
-            if (
-                self._entries[3 * index] == self.first
-                and self._entries[3 * index + 1] == self.second
-            ):
+        index: cython.longlong = self.second & self._mask
+        while self._entries[2 * index + 1] != 0:
+            if self._entries[2 * index] == self.first:
                 return index
             index = (index + 1) & self._mask
         return -1 - index
@@ -184,9 +203,8 @@ class IdTable:
         The caller has seen used < capacity; reference is above 0.
         """
         index: cython.longlong = -1 - missing
-        self._entries[3 * index] = self.first
-        self._entries[3 * index + 1] = self.second
-        self._entries[3 * index + 2] = cython.cast(cython.ulonglong, reference)
+        self._entries[2 * index] = self.first
+        self._entries[2 * index + 1] = cython.cast(cython.ulonglong, reference)
         self.used += 1
         return index
 
@@ -195,14 +213,14 @@ class IdTable:
     @cython.exceptval(check=False)
     def reference(self, index: cython.longlong) -> cython.longlong:
         """What stands for the id at an index that `find` or `put` gave."""
-        return cython.cast(cython.longlong, self._entries[3 * index + 2])
+        return cython.cast(cython.longlong, self._entries[2 * index + 1])
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
     def refer(self, index: cython.longlong, reference: cython.longlong) -> cython.void:
         """Change what stands for the id at an index that `find` or `put` gave."""
-        self._entries[3 * index + 2] = cython.cast(cython.ulonglong, reference)
+        self._entries[2 * index + 1] = cython.cast(cython.ulonglong, reference)
 
     # --- for the state hash, tests and tools -------------------------------------------------
 
@@ -216,9 +234,9 @@ class IdTable:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def key_word(self, index: cython.longlong, word: cython.longlong) -> cython.ulonglong:
-        """First (0) or second (1) word of the hash at an index."""
-        return self._entries[3 * index + word]
+    def key_word(self, index: cython.longlong) -> cython.ulonglong:
+        """The word of the hash that is kept at an index."""
+        return self._entries[2 * index]
 
     def hash_bytes(self, session: int, identifier: bytes) -> tuple[int, int]:
         """The two words of an id's hash."""

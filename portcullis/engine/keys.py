@@ -13,18 +13,27 @@ try:
 except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
+from portcullis.engine.memory import zeroed
+
 if cython.compiled:
     from cython.cimports.portcullis.engine.ids import IdTable
     from cython.cimports.portcullis.engine.layout import (
+        ID_MASK,
+        LOOK_AHEAD,
+        LOOK_AHEAD_PLACES,
+        LOOK_AHEAD_WORDS,
         REF_SUPERSEDED,
     )
     from cython.cimports.portcullis.journal.rows import (
+        CANCEL,
         F_FOR_SESSION,
         F_LONG_ID,
         F_LONG_ORIG,
+        GENESIS,
         ITEM_CL_ORD_ID,
         ITEM_FOR_SESSION,
         ITEM_ORIG_CL_ORD_ID,
+        REPLACE,
         W_HEAD,
         W_ID,
         W_ORIG,
@@ -34,15 +43,22 @@ if cython.compiled:
 else:
     from portcullis.engine.ids import IdTable
     from portcullis.engine.layout import (
+        ID_MASK,
+        LOOK_AHEAD,
+        LOOK_AHEAD_PLACES,
+        LOOK_AHEAD_WORDS,
         REF_SUPERSEDED,
     )
     from portcullis.journal.rows import (
+        CANCEL,
         F_FOR_SESSION,
         F_LONG_ID,
         F_LONG_ORIG,
+        GENESIS,
         ITEM_CL_ORD_ID,
         ITEM_FOR_SESSION,
         ITEM_ORIG_CL_ORD_ID,
+        REPLACE,
         W_HEAD,
         W_ID,
         W_ORIG,
@@ -64,6 +80,62 @@ class OrderKeys:
         self._words = table.words
         self._ids = ids
         self._session_capacity = session_capacity
+        # Hashes made ahead, by row: the row, first and second word; of its id, then its original.
+        self._ahead = zeroed(2 * LOOK_AHEAD_WORDS * LOOK_AHEAD_PLACES, "Q")
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def look_ahead(self, row: cython.longlong, end: cython.longlong) -> cython.longlong:
+        """Hash the ids of the next commands and have their places in the table brought near, so
+        that the waits for memory overlap; give the row behind the last one looked at.
+
+        Stops at what is not a client's command: a GENESIS row changes the key.
+        """
+        at: cython.longlong
+        head: cython.longlong
+        session: cython.longlong
+        _count: cython.longlong
+        for _count in range(LOOK_AHEAD):
+            if row >= end:
+                break
+            at = self._table.at(row)
+            head = self._words[at + W_HEAD]
+            if head & 0xFF >= GENESIS:
+                break
+            session = (head >> 32) & ID_MASK
+            if head & 0xFF <= REPLACE and not (head >> 8) & (F_LONG_ID | F_FOR_SESSION):
+                self.hash_id(row, at, session)
+                self._remember(row, 0)
+            if (head & 0xFF == CANCEL or head & 0xFF == REPLACE) and not (head >> 8) & (
+                F_LONG_ORIG | F_FOR_SESSION
+            ):
+                self.hash_original(row, at, session)
+                self._remember(row, LOOK_AHEAD_WORDS)
+            row += 1 + ((head >> 16) & 0xFFFF)
+        return row
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _remember(self, row: cython.longlong, offset: cython.longlong) -> cython.void:
+        """Keep the hash made last as that of a row's id, or of the id it names as the original."""
+        place: cython.longlong = 2 * LOOK_AHEAD_WORDS * (row & (LOOK_AHEAD_PLACES - 1)) + offset
+        self._ahead[place] = cython.cast(cython.ulonglong, row)
+        self._ahead[place + 1] = self._ids.first
+        self._ahead[place + 2] = self._ids.second
+        self._ids.fetch()
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _recalls(self, row: cython.longlong, offset: cython.longlong) -> cython.bint:
+        """Take the hash that was kept of a row, if it was."""
+        place: cython.longlong = 2 * LOOK_AHEAD_WORDS * (row & (LOOK_AHEAD_PLACES - 1)) + offset
+        if self._ahead[place] != cython.cast(cython.ulonglong, row):
+            return False
+        self._ids.recall(self._ahead[place + 1], self._ahead[place + 2])
+        return True
 
     @cython.cfunc
     @cython.nogil
@@ -72,6 +144,8 @@ class OrderKeys:
         self, row: cython.longlong, at: cython.longlong, session: cython.longlong
     ) -> cython.void:
         """Hash the id of a command."""
+        if self._recalls(row, 0):
+            return
         words_at: cython.longlong = at + W_ID
         length: cython.longlong = (self._words[at + W_TERMS] >> 32) & 0xFF
         if (self._words[at + W_HEAD] >> 8) & F_LONG_ID:
@@ -92,6 +166,8 @@ class OrderKeys:
         self, row: cython.longlong, at: cython.longlong, session: cython.longlong
     ) -> cython.void:
         """Hash the original id that a cancel or replacement names."""
+        if self._recalls(row, LOOK_AHEAD_WORDS):
+            return
         words_at: cython.longlong = at + W_ORIG
         length: cython.longlong = (self._words[at + W_TERMS] >> 40) & 0xFF
         if (self._words[at + W_HEAD] >> 8) & F_LONG_ORIG:

@@ -55,6 +55,9 @@ cdef enum:
     REF_CLOSED = 1
     REF_SUPERSEDED = 2
     REF_BURNT = 3
+    LOOK_AHEAD = 8
+    LOOK_AHEAD_PLACES = 16
+    LOOK_AHEAD_WORDS = 3
     STEP_ROWS = 4
     SLICE_ORDERS = 256
     MASS_QUEUE = 16

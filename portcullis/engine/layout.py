@@ -79,6 +79,11 @@ REF_CLOSED = 1  # final report row << 2
 REF_SUPERSEDED = 2  # index of the newer id << 2
 REF_BURNT = 3  # report row of the refusal << 2
 
+# --- hashes made ahead of the commands ----------------------------------------------------------
+LOOK_AHEAD = 8  # commands whose ids are hashed together
+LOOK_AHEAD_PLACES = 16  # rows whose hashes are kept
+LOOK_AHEAD_WORDS = 3
+
 # --- work in slices ----------------------------------------------------------------------------
 STEP_ROWS = 4  # output rows that one atomic step may take
 SLICE_ORDERS = 256  # orders that mass commands work on in one run

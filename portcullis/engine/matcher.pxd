@@ -1,6 +1,7 @@
 from portcullis.engine.amendments cimport Amendments
 from portcullis.engine.book cimport Book
 from portcullis.engine.ids cimport IdTable
+from portcullis.engine.keys cimport OrderKeys
 from portcullis.engine.mass cimport MassCommands
 from portcullis.engine.orders cimport Orders
 from portcullis.engine.reports cimport Reports
@@ -20,6 +21,7 @@ cdef class Engine:
     cdef readonly long long cursor
     cdef readonly long long rows_ignored
     cdef RowTable _table
+    cdef OrderKeys _keys
     cdef long long[::1] _words
     cdef long long[::1] _sessions
 

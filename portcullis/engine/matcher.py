@@ -257,7 +257,7 @@ class Engine:
             bytearray(8 * INSTRUMENT_WORDS * (instrument_capacity + 1))
         ).cast("q")
         self.sweep = Sweep(table, self.book, self.ids, self.reports, self.instruments)
-        keys = OrderKeys(table, self.ids, session_capacity)
+        self._keys = keys = OrderKeys(table, self.ids, session_capacity)
         parts = (table, self.book, keys, self.sweep, self.ids, self.reports, self.instruments)
         self.orders = Orders(*parts)
         self.amendments = Amendments(*parts)
@@ -287,11 +287,14 @@ class Engine:
         end: cython.longlong = self._table.tail
         head: cython.longlong
         row: cython.longlong
+        looked: cython.longlong = 0
         self.mass.slice_left = SLICE_ORDERS
         if not self.mass.work():
             return RUN_MORE
         while self.cursor < end:
             row = self.cursor
+            if row >= looked:
+                looked = self._keys.look_ahead(row, end)
             head = self._words[self._table.at(row) + W_HEAD]
             if head & 0xFF >= FIRST_OUTPUT:
                 self.cursor = row + 1
@@ -583,8 +586,8 @@ class Engine:
                 reference = self.ids.reference(current)
             if reference & 3 == REF_LIVE:
                 reference = self.book.orders[(reference >> 2) * ORDER_WORDS + O_ROW] << 2
-            entry = self._mix(self.ids.key_word(index, 0), reference)
-            entry = self._mix(entry ^ self.ids.key_word(current, 1), 1 if current == index else 0)
+            entry = self._mix(self.ids.key_word(index), reference)
+            entry = self._mix(entry ^ self.ids.key_word(current), 1 if current == index else 0)
             total = (total + entry) & all_bits
         return total
 

@@ -656,6 +656,10 @@ class Orders:
     def _check_replacement(self, at: cython.longlong, slot: cython.longlong) -> cython.longlong:
         """Why a live order can't be replaced so."""
         order: cython.longlong = slot * ORDER_WORDS
+        account: cython.longlong = self._words[at + W_REF] >> 32
+        # Account 0: none is named, and the order keeps its own.
+        if account != 0 and account != self._orders[order + O_REF] >> 32:
+            return WHY_TERMS_MISMATCH
         why: cython.longlong = self._check_terms(at, self._orders[order + O_REF] & ID_MASK)
         if why != WHY_NONE:
             return why

@@ -92,7 +92,7 @@ WHYS: dict[int, Why] = {
     WHY_NOT_CURRENT_ID: Why(99, 1, None, "OrigClOrdID(41) is not the order's current id"),
     WHY_ID_MISMATCH: Why(99, 1, None, "OrderID(37) and OrigClOrdID(41) name different orders"),
     WHY_TOO_LATE: Why(99, 0, None, "Too late: the order is no longer open"),
-    WHY_TERMS_MISMATCH: Why(99, 99, None, "Side(54) or Symbol(55) is not the order's"),
+    WHY_TERMS_MISMATCH: Why(99, 99, None, "Side(54), Symbol(55) or Account(1) is not the order's"),
     WHY_QTY_BELOW_CUM: Why(13, 99, None, "OrderQty(38) is below CumQty(14)"),
     WHY_SCOPE_UNSUPPORTED: Why(99, 99, None, "Mass request type is not supported"),
     WHY_BUSY: Why(99, 99, None, "Too many mass requests at once"),

@@ -439,6 +439,8 @@ class NaiveMatcher:
         elif not why:
             assert order is not None
             why = self.terms_fault(command, order.instrument)
+            if command.account not in (0, order.account):
+                why = w.WHY_TERMS_MISMATCH
         if why:
             self.reject_change(row, command, order, why)
             return

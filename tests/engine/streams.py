@@ -186,7 +186,7 @@ class Stream:
             orig,
             side=side,
             instrument=order.instrument if draw.random() < 0.98 else 2,
-            account=order.account,
+            account=order.account if draw.random() < 0.96 else draw.choice((0, 0, 1, 2)),
             refused=w.WHY_UNSUPPORTED_TERM if draw.random() < 0.01 else 0,
             poss_resend=draw.random() < 0.03,
             in_seq=in_seq,

@@ -279,6 +279,14 @@ def test_a_cancel_that_does_not_fit_is_refused(
     assert venue.engine.book.depth(1, False) == [(50, 100, 1)]
 
 
+def test_a_replacement_keeps_the_account_and_may_name_no_other(venue: Venue) -> None:
+    venue.do(order(b"X"))
+    answer = venue.do(change(b"Y", b"X", 60, account=2))[0]
+    assert (answer.kind, answer.why, answer.reason) == (r.CANCEL_REJECT, w.WHY_TERMS_MISMATCH, 99)
+    assert venue.do(change(b"Y", b"X", 60, account=1))[0].exec_type == "5"
+    assert venue.do(change(b"Z", b"Y", 50, account=0))[0].exec_type == "5"
+
+
 def test_a_session_that_manages_the_account_cancels_and_both_are_told(venue: Venue) -> None:
     venue.do(order(b"X"))
     answers = venue.do(Command(r.CANCEL, OTHER, b"Y", b"X", for_session=ME))
