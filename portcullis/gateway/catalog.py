@@ -87,7 +87,8 @@ class NameTable:
         self._mask = size - 1
         self._slots = memoryview(array("q", bytes(8 * size)))
         self.start = memoryview(array("q", bytes(8 * (len(self.names) + 1))))
-        self._octets = memoryview(bytearray(b"".join(self.names) + b"\0"))
+        # Behind the last name as many bytes as FixWriter.put_short reads.
+        self._octets = memoryview(bytearray(b"".join(self.names) + bytes(24)))
         if cython.compiled:
             self.octets = cython.address(self._octets[0])
         else:

@@ -7,9 +7,9 @@ cdef class FixDoor:
     cdef readonly long long stale_after_ns
     cdef readonly bint missing_by_reject
     cdef readonly bint manages_account
-    # BeginString's field and `9=`, then the fields 49 and 56.
+    cdef readonly bytes begin_string
+    # The fields 49 and 56 as they go out.
     cdef unsigned char* octets
-    cdef long long head_size
     cdef long long sender_size
     cdef long long target_size
     cdef unsigned char[::1] _octets

@@ -66,13 +66,12 @@ class FixDoor:
         self.stale_after_ns = stale_after_ns
         self.missing_by_reject = missing_conditional == "j"
         self.manages_account = manages_account
-        head = b"8=" + begin_string + b"\x019="
         sender = b"49=" + comp_id + b"\x01"
         target = b"56=" + client + b"\x01"
-        self.head_size = len(head)
+        self.begin_string = begin_string
         self.sender_size = len(sender)
         self.target_size = len(target)
-        self._octets = memoryview(bytearray(head + sender + target))
+        self._octets = memoryview(bytearray(sender + target))
         if cython.compiled:
             self.octets = cython.address(self._octets[0])
         else:

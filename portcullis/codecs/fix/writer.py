@@ -325,7 +325,6 @@ class FixWriter:
         second: cython.longlong = time // 1_000_000_000
         fraction: cython.ulonglong = time - second * 1_000_000_000
         at: cython.longlong
-        index: cython.longlong
         if not self._has_room(FIXED_ROOM):
             return
         if second != self._second:
@@ -340,7 +339,7 @@ class FixWriter:
             if digits == 3:
                 fraction = fraction // 1_000_000
             else:
-                for index in range(digits, 9):  # noqa: B007 - typed in C above
+                for _index in range(digits, 9):
                     fraction = fraction // 10
             out[at] = 46
             put_digits(out, at + 1, fraction, digits)

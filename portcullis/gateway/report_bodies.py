@@ -1,0 +1,374 @@
+"""Bodies of ExecutionReport(8), OrderCancelReject(9), OrderMassCancelReport(r), from rows alone.
+
+Owns which field a report has, and whence: its own row, the row whose terms are in force, the row
+that caused it. So the same rows always give the same bytes. Fields go out ascending, groups whole;
+carried fields are merged among them, where the report has none of its own with that tag.
+
+Must not know headers, sequence numbers, sessions or the book.
+Spec: FIX 4.4 volume 4; docs/rules-of-engagement.md, "Reports".
+"""
+
+# mypy: disable-error-code="valid-type,no-any-return,unreachable"
+# ruff: noqa: F403, F405  (rows is a list of constants, by the hundred)
+from __future__ import annotations
+
+from array import array
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from portcullis import _cython_shim as cython
+
+if cython.compiled:
+    from cython.cimports.portcullis.codecs.fix.writer import FixWriter
+    from cython.cimports.portcullis.dictionaries import fix_tags
+    from cython.cimports.portcullis.engine.why import *
+    from cython.cimports.portcullis.gateway.carried_fields import CarriedFields
+    from cython.cimports.portcullis.gateway.catalog import (
+        I_AVG_DECIMALS,
+        I_PRICE_DECIMALS,
+        I_QTY_DECIMALS,
+        INSTRUMENT_WORDS,
+        Catalog,
+        NameTable,
+    )
+    from cython.cimports.portcullis.journal.rows import *
+    from cython.cimports.portcullis.journal.table import RowTable
+else:
+    from portcullis.codecs.fix.writer import FixWriter
+    from portcullis.dictionaries import fix_tags
+    from portcullis.engine.why import *
+    from portcullis.gateway.carried_fields import CarriedFields
+    from portcullis.gateway.catalog import (
+        I_AVG_DECIMALS,
+        I_PRICE_DECIMALS,
+        I_QTY_DECIMALS,
+        INSTRUMENT_WORDS,
+        Catalog,
+        NameTable,
+    )
+    from portcullis.journal.rows import *
+    from portcullis.journal.table import RowTable
+
+from portcullis.engine.why import WHYS
+
+# Also in report_bodies.pxd.
+if not cython.compiled:
+    ID_MASK = 0x7FFFFFFF
+
+
+@cython.boundscheck(False)
+@cython.wraparound(False)
+@cython.initializedcheck(False)
+@cython.final
+@cython.cclass
+class ReportBodies:
+    """Puts bodies into a writer whose header fields are all put.
+
+    `row` and `cause` are word offsets of rows that exist; so are all that are followed from them,
+    for rows never go before those that name them. Hence no bounds checks.
+    """
+
+    def __init__(self, table: RowTable, catalog: Catalog, carried: CarriedFields) -> None:
+        self._table = table
+        self._words = table.words
+        self._catalog = catalog
+        self._carried = carried
+        texts = b""
+        starts = [0] * 257
+        for why in range(256):
+            starts[why] = len(texts)
+            texts += WHYS[why].text.encode() if why in WHYS else b""
+        starts[256] = len(texts)
+        self._text_octets = memoryview(bytearray(texts + b"\0"))
+        self._text_start = memoryview(array("q", starts))
+        self._none_octets = memoryview(bytearray(b"NONE[N/A]".ljust(32, b"\0")))
+        if cython.compiled:
+            self._source = cython.address(table.octets[0])
+            self._text = cython.address(self._text_octets[0])
+            self._none = cython.address(self._none_octets[0])
+        else:
+            self._source = table.octets
+            self._text = self._text_octets
+            self._none = self._none_octets
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _at(self, row: cython.longlong) -> cython.longlong:
+        return (row - self._table.origin_row) * ROW_WORDS
+
+    # --- ExecutionReport(8) ----------------------------------------------------------------------
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def put_report(
+        self, writer: FixWriter, row: cython.longlong, cause: cython.longlong
+    ) -> cython.void:
+        """The body of a REPORT, STATUS_REPORT or REFUSED_DUPLICATE row."""
+        start: cython.longlong = writer.position
+        kind: cython.longlong = self._words[row] & 0xFF
+        flags: cython.longlong = (self._words[row] >> 8) & 0xFF
+        state: cython.longlong = self._words[row + W_STATE]
+        exec_type: cython.longlong = state & 0xFF
+        reason: cython.longlong = (state >> 16) & 0xFF
+        own_row: cython.longlong = self._table.origin_row + row // ROW_WORDS
+        cause_row: cython.longlong = self._words[row + W_CAUSE]
+        cause_kind: cython.longlong = self._words[cause] & 0xFF
+        terms_row: cython.longlong = self._words[row + W_TERMS_ROW]
+        # What refuses a command, or knows no order, says the terms that were asked for.
+        if kind == REFUSED_DUPLICATE or (terms_row == 0 and cause_kind <= STATUS):
+            terms_row = cause_row
+        echo: cython.bint = (
+            kind != STATUS_REPORT
+            and cause_kind == NEW_ORDER
+            and (self._words[cause] >> 8) & F_REFUSED != 0
+        )
+        terms: cython.longlong = cause
+        if terms_row != 0:
+            terms = self._at(terms_row)
+        instrument: cython.longlong = self._words[terms + W_REF] & ID_MASK
+        scale: cython.longlong = instrument * INSTRUMENT_WORDS
+        packed: cython.longlong = self._words[terms + W_TERMS]
+        own_terms: cython.bint = terms_row != 0 and not echo
+        price_decimals: cython.longlong = self._catalog.instruments[scale + I_PRICE_DECIMALS]
+        qty_decimals: cython.longlong = self._catalog.instruments[scale + I_QTY_DECIMALS]
+        qty: cython.longlong
+
+        if own_terms:
+            self._put_account(writer, row, terms)
+        writer.put_decimal(
+            fix_tags.AVG_PX,
+            self._words[row + W_AVG_PX],
+            self._catalog.instruments[scale + I_AVG_DECIMALS],
+        )
+        if flags & F_ANSWER and cause_kind <= STATUS:
+            self._put_id(writer, cause, cause_row, fix_tags.CL_ORD_ID)
+        elif terms_row != 0:
+            self._put_id(writer, terms, terms_row, fix_tags.CL_ORD_ID)
+        writer.put_decimal(fix_tags.CUM_QTY, self._words[row + W_CUM_QTY], qty_decimals)
+        writer.put_int(fix_tags.EXEC_ID, own_row)
+        if cause_kind == BUST or cause_kind == CORRECT:
+            writer.put_int(fix_tags.EXEC_REF_ID, self._words[cause + W_FILL_ROW])
+        if own_terms and (packed >> 24) & 0xFF:
+            writer.put_char(fix_tags.HANDL_INST, packed >> 24)
+        if exec_type == 0x46 or exec_type == 0x47:  # F, G
+            writer.put_decimal(fix_tags.LAST_PX, self._words[row + W_LAST_PX], price_decimals)
+            writer.put_decimal(fix_tags.LAST_QTY, self._words[row + W_LAST_QTY], qty_decimals)
+        self._put_order_id(writer, row)
+        if own_terms:
+            qty = self._words[row + W_ORDER_QTY]
+            if qty == 0 or kind == REFUSED_DUPLICATE:
+                qty = self._words[terms + W_QTY]
+            if qty != 0:
+                writer.put_decimal(fix_tags.ORDER_QTY, qty, qty_decimals)
+        writer.put_char(fix_tags.ORD_STATUS, state >> 8)
+        if own_terms and (packed >> 8) & 0xFF:
+            writer.put_char(fix_tags.ORD_TYPE, packed >> 8)
+        if flags & F_ANSWER and (cause_kind == CANCEL or cause_kind == REPLACE):
+            self._put_id(writer, cause, cause_row, fix_tags.ORIG_CL_ORD_ID)
+        if own_terms and (packed >> 8) & 0xFF == 0x32:
+            writer.put_decimal(fix_tags.PRICE, self._words[terms + W_PRICE], price_decimals)
+        if not echo:
+            self._put_side_and_symbol(writer, terms_row, packed & 0xFF, instrument)
+        self._put_text(writer, row)
+        if own_terms:
+            if (packed >> 16) & 0xFF:
+                writer.put_char(fix_tags.TIME_IN_FORCE, packed >> 16)
+            self._put_transact_time(writer, terms, terms_row)
+        if reason != NO_REASON and (exec_type == 0x38 or exec_type == 0x49):  # 8, I
+            writer.put_int(fix_tags.ORD_REJ_REASON, reason)
+        writer.put_char(fix_tags.EXEC_TYPE, exec_type)
+        writer.put_decimal(fix_tags.LEAVES_QTY, self._words[row + W_LEAVES_QTY], qty_decimals)
+        if reason != NO_REASON and (exec_type == 0x34 or exec_type == 0x44):  # 4, D
+            writer.put_int(fix_tags.EXEC_RESTATEMENT_REASON, reason)
+        if flags & (F_AGGRESSOR | F_PASSIVE):
+            writer.put_int(fix_tags.SECONDARY_EXEC_ID, own_row - (1 if flags & F_PASSIVE else 0))
+        if cause_kind == MASS_STATUS:
+            self._put_id(writer, cause, cause_row, fix_tags.MASS_STATUS_REQ_ID)
+        elif cause_kind == STATUS and terms != cause:
+            # OrdStatusReqID(790), all that a status request carries.
+            self._carried.put(writer, cause_row, ITEM_CARRIED)
+        if flags & (F_AGGRESSOR | F_PASSIVE):
+            writer.put_char(fix_tags.LAST_LIQUIDITY_IND, 0x31 if flags & F_PASSIVE else 0x32)
+        if cause_kind == MASS_STATUS:
+            writer.put_int(fix_tags.TOT_NUM_REPORTS, self._words[row + W_LAST_PX])
+            writer.put_char(fix_tags.LAST_RPT_REQUESTED, 0x59 if flags & F_LAST else 0x4E)
+        if terms_row != 0 and (self._words[terms] >> 16) & 0xFFFF:
+            self._carried.merge(writer, start, terms_row, ITEM_ECHO if echo else ITEM_CARRIED)
+
+    # --- OrderCancelReject(9), OrderMassCancelReport(r) ------------------------------------------
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def put_cancel_reject(
+        self, writer: FixWriter, row: cython.longlong, cause: cython.longlong
+    ) -> cython.void:
+        """The body of a CANCEL_REJECT row."""
+        state: cython.longlong = self._words[row + W_STATE]
+        terms_row: cython.longlong = self._words[row + W_TERMS_ROW]
+        cause_row: cython.longlong = self._words[row + W_CAUSE]
+        if terms_row != 0:
+            self._put_account(writer, row, self._at(terms_row))
+        self._put_id(writer, cause, cause_row, fix_tags.CL_ORD_ID)
+        self._put_order_id(writer, row)
+        writer.put_char(fix_tags.ORD_STATUS, state >> 8)
+        self._put_id(writer, cause, cause_row, fix_tags.ORIG_CL_ORD_ID)
+        self._put_text(writer, row)
+        if (state >> 16) & 0xFF != NO_REASON:
+            writer.put_int(fix_tags.CXL_REJ_REASON, (state >> 16) & 0xFF)
+        writer.put_char(
+            fix_tags.CXL_REJ_RESPONSE_TO, 0x31 if self._words[cause] & 0xFF == CANCEL else 0x32
+        )
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def put_mass_cancel_report(
+        self, writer: FixWriter, row: cython.longlong, cause: cython.longlong
+    ) -> cython.void:
+        """The body of a MASS_CANCEL_REPORT row."""
+        state: cython.longlong = self._words[row + W_STATE]
+        scope: cython.longlong = self._words[cause + W_SCOPE]
+        instrument: cython.longlong = self._words[cause + W_REF] & ID_MASK
+        cause_row: cython.longlong = self._words[row + W_CAUSE]
+        refused: cython.bint = (state >> 24) & 0xFF != WHY_NONE
+        self._put_id(writer, cause, cause_row, fix_tags.CL_ORD_ID)
+        # The number of the request's row: what a mass cancel is known by.
+        writer.put_int(fix_tags.ORDER_ID, cause_row)
+        if (scope >> 8) & 0xFF:
+            writer.put_char(fix_tags.SIDE, scope >> 8)
+        if instrument:
+            self._put_name(writer, fix_tags.SYMBOL, self._catalog.symbols, instrument)
+        self._put_text(writer, row)
+        writer.put_char(fix_tags.MASS_CANCEL_REQUEST_TYPE, scope)
+        writer.put_char(fix_tags.MASS_CANCEL_RESPONSE, 0x30 if refused else scope)
+        if refused:
+            writer.put_int(fix_tags.MASS_CANCEL_REJECT_REASON, (state >> 16) & 0xFF)
+        else:
+            writer.put_int(fix_tags.TOTAL_AFFECTED_ORDERS, self._words[row + W_LAST_PX])
+
+    # --- fields ----------------------------------------------------------------------------------
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _put_order_id(self, writer: FixWriter, row: cython.longlong) -> cython.void:
+        """OrderID(37): the row that brought the order; NONE where there is no order."""
+        if self._words[row + W_ORDER] != 0:
+            writer.put_int(fix_tags.ORDER_ID, self._words[row + W_ORDER])
+        else:
+            writer.put_short(fix_tags.ORDER_ID, self._none, 0, 4)
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _put_name(
+        self,
+        writer: FixWriter,
+        tag: cython.longlong,
+        names: NameTable,
+        number: cython.longlong,
+    ) -> cython.void:
+        """A field whose value is a name of the catalogue; nothing where it has none."""
+        if number <= 0 or number >= names.count:
+            return
+        start: cython.longlong = names.start[number]
+        length: cython.longlong = names.start[number + 1] - start
+        if length <= 24:
+            writer.put_short(tag, names.octets, start, length)
+        else:
+            writer.put_octets(tag, names.octets, start, length)
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _put_account(
+        self, writer: FixWriter, row: cython.longlong, terms: cython.longlong
+    ) -> cython.void:
+        """Account(1): that of the terms, or where a replacement named none, the order's."""
+        account: cython.longlong = self._words[terms + W_REF] >> 32
+        if account == 0 and self._table.has_row(self._words[row + W_ORDER]):
+            account = self._words[self._at(self._words[row + W_ORDER]) + W_REF] >> 32
+        self._put_name(writer, fix_tags.ACCOUNT, self._catalog.accounts, account)
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _put_side_and_symbol(
+        self,
+        writer: FixWriter,
+        terms_row: cython.longlong,
+        side: cython.longlong,
+        instrument: cython.longlong,
+    ) -> cython.void:
+        """54 and 55; 7 (undisclosed) and [N/A] in the answer that no order matches."""
+        if side == 0 or terms_row == 0:
+            side = 0x37
+        writer.put_char(fix_tags.SIDE, side)
+        if terms_row != 0:
+            self._put_name(writer, fix_tags.SYMBOL, self._catalog.symbols, instrument)
+        else:
+            writer.put_short(fix_tags.SYMBOL, self._none, 4, 5)
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _put_id(
+        self,
+        writer: FixWriter,
+        offset: cython.longlong,
+        row: cython.longlong,
+        tag: cython.longlong,
+    ) -> cython.void:
+        """An id of a command row as field `tag`: its original id where that is 41."""
+        orig: cython.bint = tag == fix_tags.ORIG_CL_ORD_ID
+        length: cython.longlong = (self._words[offset + W_TERMS] >> (40 if orig else 32)) & 0xFF
+        if length > 24:
+            self._carried.put_value(
+                writer, tag, row, ITEM_ORIG_CL_ORD_ID if orig else ITEM_CL_ORD_ID
+            )
+        elif length > 0:
+            writer.put_short(tag, self._source, (offset + (W_ORIG if orig else W_ID)) * 8, length)
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _put_text(self, writer: FixWriter, row: cython.longlong) -> cython.void:
+        """Text(58) of ours: the cause's own, else that of the why; none leaves a carried one."""
+        why: cython.longlong = (self._words[row + W_STATE] >> 24) & 0xFF
+        if (self._words[row] >> 8) & F_CAUSE_TEXT and self._carried.put_value(
+            writer, fix_tags.TEXT, self._words[row + W_CAUSE], ITEM_TEXT
+        ):
+            return
+        length: cython.longlong = self._text_start[why + 1] - self._text_start[why]
+        if length > 0:
+            writer.put_octets(fix_tags.TEXT, self._text, self._text_start[why], length)
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _put_transact_time(
+        self, writer: FixWriter, terms: cython.longlong, terms_row: cython.longlong
+    ) -> cython.void:
+        """TransactTime(60) as the client sent it."""
+        digits: cython.longlong = (self._words[terms + W_TERMS] >> 48) & 0xFF
+        if digits <= 9:
+            writer.put_timestamp(fix_tags.TRANSACT_TIME, self._words[terms + W_TRANSACT], digits)
+        elif (self._words[terms] >> 16) & 0xFFFF:
+            self._carried.put_value(writer, fix_tags.TRANSACT_TIME, terms_row, ITEM_TRANSACT)
+
+
+def is_compiled() -> bool:
+    """Whether this module runs as C."""
+    return bool(cython.compiled)
