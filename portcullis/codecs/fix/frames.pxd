@@ -12,4 +12,3 @@ cdef class FixFrames(FixValues):
     cdef bint _is_check_sum(self, long long position) noexcept nogil
     cdef bint _digit_at(self, long long position) noexcept nogil
     cdef int _skip(self, long long position, long long end) noexcept nogil
-    cdef int check_sum(self, long long start, long long end) noexcept nogil

@@ -175,14 +175,3 @@ class FixFrames(FixValues):
             position += 1
         self.frame_end = position
         return MSG_GARBLED
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def check_sum(self, start: cython.longlong, end: cython.longlong) -> cython.int:
-        """Sum of the bytes modulo 256, as CheckSum(10) has it."""
-        total: cython.uchar = 0
-        position: cython.longlong
-        for position in range(start, end):
-            total += self.octets[position]
-        return total & 255  # wraps as C, but not as Python

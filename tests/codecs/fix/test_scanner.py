@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import random
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,23 @@ def test_the_header_is_read_into_the_message_table() -> None:
     assert scanner.tag[word["M_FIRST_BODY_FIELD"]] == 11
     assert scanner.tag[word["M_FIRST_TRAILER_FIELD"]] == 10
     assert TABLES.msg_types[word["M_MESSAGE_INDEX"]] == b"D"
+
+
+def test_times_within_a_minute_are_read_each_for_itself() -> None:
+    clocks = ["00:00.000", "00:59.999", "00:60.001", "00:0x.000", "01:07.250", "01:07", "00:01.5"]
+    data = b"".join(
+        framed(WHOLE.replace("52=20261121-12:00:00", f"52=20261121-12:{clock}"))
+        for clock in clocks
+    )
+    noon = int(datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()) * 1000
+    expected = [0, 59_999, 60_001, None, 67_250, 67_000, 1_500]
+    scanner = scan(data)
+    assert [scanner.word(index, layout.M_SENDING_TIME) for index in range(len(clocks))] == [
+        -1 if after_ms is None else (noon + after_ms) * 1_000_000 for after_ms in expected
+    ]
+    assert [outcome(scanner, index) for index in range(len(clocks))] == [
+        (6, 52) if after_ms is None else "valid" for after_ms in expected
+    ]
 
 
 def test_any_begin_string_is_framed_and_marked() -> None:
