@@ -171,6 +171,10 @@ def _inconsistency(config: Config) -> str | None:
         if problem:
             return f"[[instrument]] {number} {problem}"
         seen.add(instrument.symbol)
+    accounts = [account.name for account in config.account]
+    for number, name in enumerate(accounts):
+        if name in accounts[:number]:
+            return f"[[account]] {number + 1} key name: stands twice"
     identities: set[tuple[str, str]] = set()
     for number, session in enumerate(config.session, 1):
         if isinstance(session, OuchClient):

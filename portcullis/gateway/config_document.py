@@ -34,6 +34,7 @@ _TABLES: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("[gateway]", schema.Gateway),
     ("[listen]", schema.Listen),
     ("[[instrument]]", schema.Instrument),
+    ("[[account]]", schema.Account),
     ('[[session]], protocol = "fix"', schema.FixClient),
     ('[[session]], protocol = "ouch"', schema.OuchClient),
     ("[journal]", schema.Journal),

@@ -186,6 +186,20 @@ class Instrument(_Table, frozen=True):
         return UNITS_MAX if self.qty_max is None else self.qty_max.scaled(places)
 
 
+class Account(_Table, frozen=True):
+    """What holds for an account; one that needs nothing said exists by being named."""
+
+    name: Annotated[Name, Meta(description="Its name, as sessions and orders write it.")]
+    self_trade: Annotated[
+        Literal["cancel_newest", "cancel_oldest", "cancel_both", "decrement", "none"],
+        Meta(
+            description="What happens where two orders of the account meet: the incoming order"
+            " is cancelled, or the resting one, or both; `decrement` takes the smaller quantity"
+            " off both; `none` lets them trade."
+        ),
+    ] = "cancel_newest"
+
+
 class FixClient(_Table, frozen=True, tag_field="protocol", tag="fix"):
     """A FIX session."""
 
@@ -257,8 +271,23 @@ class FixClient(_Table, frozen=True, tag_field="protocol", tag="fix"):
         ),
     ] = "report"
     mass_cancel_scope: Annotated[
-        Literal["account", "session"], Meta(description="What a mass cancel reaches.")
+        Literal["account", "session"],
+        Meta(
+            description="What a mass cancel reaches: the account's orders, whichever session sent"
+            " them, or only those that this session sent."
+        ),
     ] = "account"
+    manages_account: Annotated[
+        bool,
+        Meta(
+            description="May cancel and replace, by OrderID(37), what other sessions of its"
+            " accounts have ordered."
+        ),
+    ] = False
+    timestamp: Annotated[
+        Literal["s", "ms", "us", "ns"],
+        Meta(description="How fine the times are that we send, 52 and 60."),
+    ] = "ms"
     held_messages_max: Annotated[
         Count,
         Meta(
@@ -383,6 +412,7 @@ class Config(_Table, frozen=True):
     log: Log = field(default_factory=Log)
     stream: list[Stream] = field(default_factory=list)
     instrument: list[Instrument] = field(default_factory=list)
+    account: list[Account] = field(default_factory=list)
     session: list[FixClient | OuchClient] = field(default_factory=list)
 
     def fix_sessions(self) -> list[FixClient]:

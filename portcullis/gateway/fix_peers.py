@@ -32,6 +32,7 @@ from portcullis.sessions.fix_message import Scratch, identity_of
 
 _LOGON = int.from_bytes(b"A", "little")
 _FIRST_DICTIONARY = "FIX44.xml"  # its Logon is the one by which sessions are found
+_TIMESTAMP_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 
 Identity = tuple[bytes, bytes, bytes]
 
@@ -142,8 +143,10 @@ class FixPeers:
             begin_string=one.version.encode(),
             default_account=registry.catalog.accounts.number(one.account.encode()),
             accounts=[registry.catalog.accounts.number(name.encode()) for name in names],
+            timestamp_digits=_TIMESTAMP_DIGITS[one.timestamp],
             stale_after_ns=one.stale_after,
             missing_conditional="j" if one.missing_conditional == "j" else "8",
+            manages_account=one.manages_account,
         )
         store = RowStore(
             self._shared.turn,

@@ -16,12 +16,11 @@ from dataclasses import dataclass, field
 
 from portcullis.gateway.catalog import Catalog
 from portcullis.gateway.config import ConfigError, Loaded
-from portcullis.gateway.config_schema import Config, FixClient, Instrument
+from portcullis.gateway.config_schema import Account, Config, FixClient, Instrument
 from portcullis.journal import rows
 from portcullis.journal.table import RowTable
 
 _CONFIG_KINDS = frozenset((rows.INSTRUMENT, rows.ACCOUNT, rows.SESSION, rows.SETTING))
-
 
 # The words that each kind is described by, besides its id.
 _WORDS = {
@@ -35,6 +34,13 @@ _WORDS = {
     rows.ACCOUNT: (rows.W_STP,),
     rows.SESSION: (rows.W_ACCOUNT, rows.W_SESSION_FLAGS),
     rows.SETTING: (),
+}
+_SELF_TRADE = {
+    "none": rows.STP_NONE,
+    "cancel_newest": rows.STP_CANCEL_NEWEST,
+    "cancel_oldest": rows.STP_CANCEL_OLDEST,
+    "cancel_both": rows.STP_CANCEL_BOTH,
+    "decrement": rows.STP_DECREMENT,
 }
 
 
@@ -116,8 +122,9 @@ class Registry:
                 raise ConfigError(f"{loaded.source}: [[instrument]] {number} {error}") from None
             yield from self._change(rows.INSTRUMENT, instrument.symbol, words)
         yield from self._halts(config)
-        for name in _account_names(config):
-            yield from self._change(rows.ACCOUNT, name, {rows.W_STP: rows.STP_CANCEL_NEWEST})
+        for account in _accounts(config):
+            words = {rows.W_STP: _SELF_TRADE[account.self_trade]}
+            yield from self._change(rows.ACCOUNT, account.name, words)
         for session in config.fix_sessions():
             words = {
                 rows.W_ACCOUNT: self._known[rows.ACCOUNT].ids[session.account.encode()],
@@ -184,10 +191,13 @@ def session_key(config: Config, session: FixClient) -> str:
     return f"{session.version}:{config.comp_id_of(session)}->{session.client}"
 
 
-def _account_names(config: Config) -> list[str]:
-    """Every account that a session names, in the order of the file."""
-    names = [name for one in config.fix_sessions() for name in (one.account, *one.accounts)]
-    return list(dict.fromkeys(names))
+def _accounts(config: Config) -> list[Account]:
+    """Every account: those described, then those that sessions name, in the order of the file."""
+    found = {account.name: account for account in config.account}
+    for one in config.fix_sessions():
+        for name in (one.account, *one.accounts):
+            found.setdefault(name, Account(name=name))
+    return list(found.values())
 
 
 def _session_flags(session: FixClient) -> int:

@@ -113,3 +113,21 @@ def test_more_than_the_tables_hold_is_refused() -> None:
     books = Books()
     with pytest.raises(ConfigError, match=r"\[limits\] key accounts: expected more than 2"):
         books.configure("[limits]\naccounts = 2\n" + TWO)
+
+
+def test_how_an_account_trades_with_itself_is_a_row_when_it_changes() -> None:
+    books = Books()
+    books.configure(TWO)
+    described = TWO + '[[account]]\nname = "OTHER"\nself_trade = "decrement"\n'
+    assert books.configure(described) == [rows.ACCOUNT]
+    changed = books.table.row_words(books.table.tail - 2)
+    assert (changed[rows.W_SUBJECT], changed[rows.W_STP]) == (2, rows.STP_DECREMENT)
+    assert books.configure(described) == []
+    assert books.configure(TWO) == [rows.ACCOUNT]
+    assert books.table.row_words(books.table.tail - 2)[rows.W_STP] == rows.STP_CANCEL_NEWEST
+
+
+def test_an_account_needs_no_session() -> None:
+    books = Books()
+    books.configure(TWO + '[[account]]\nname = "DESK"\n')
+    assert books.registry.catalog.accounts.number(b"DESK") == 1
