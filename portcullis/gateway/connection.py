@@ -144,7 +144,7 @@ class Connection(asyncio.BufferedProtocol):
     def finish(self, reason: str) -> None:
         if not self._ended:
             self._ended = True
-            self._hub.turn.after.append(self._close)
+            self._hub.turn.after_sending.append(self._close)
             self._hub.turn.begin()
 
     def abort(self) -> None:

@@ -3,7 +3,8 @@
 Owns the seam between `sessions.FixSession` and the journal: what the session sends becomes a SEND
 row, the engine numbers it, and a cursor over the session's numbered rows sends it with everything
 else that the session is told. First sending, resending and catching up are that one cursor moving
-within a byte budget; a full socket stops it, and there is no other queue.
+within a byte budget; a full socket stops it, so does a row that may not be sent yet, and there is
+no other queue.
 
 Must not know the rules of a session. Implements `sessions.store.SequenceStore`.
 """
@@ -11,6 +12,7 @@ Must not know the rules of a session. Implements `sessions.store.SequenceStore`.
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from typing import Protocol
 
 from portcullis.gateway.fix_door import FixDoor
@@ -64,7 +66,6 @@ class RowStore:
         self._reports = reports
         self._door = door
         self._budget_bytes = budget_bytes
-        self.attached = False
         # Whether messages go out now.
         self.attached = False
         # SEND rows appended: whether the session has spoken since somebody looked.
@@ -135,8 +136,11 @@ class RowStore:
         )
 
     def resend(self, begin: int, end: int) -> None:
-        last = self.next_out - 1
+        # What was not sent yet comes after it, for the first time.
+        last = self.next_unsent - 1
         last = last if end == 0 else min(end, last)
+        if begin > last:
+            return
         if self._again > self._again_last:
             self._again, self._again_last = begin, last
         else:
@@ -162,7 +166,8 @@ class RowStore:
         if self._again <= self._again_last:
             return self._next_again(budget)
         reports = self._reports
-        count = self._turn.index.walk(self.session, self.next_unsent, reports.rows)
+        found = self._turn.index.walk(self.session, self.next_unsent, reports.rows)
+        count = self._sendable(found)
         if not count:
             return b""
         done = reports.encode(self._door, 0, count, budget)
@@ -173,16 +178,25 @@ class RowStore:
         """The next messages of a resend: gap fills stand for what is not sent again."""
         reports, last, now_ns = self._reports, self._again_last, self._turn.now_ns
         room = reports.rows[: last - self._again + 1]
-        count = self._turn.index.walk(self.session, self._again, room)
-        if count and self._number(room[0]) <= last:
+        found = self._turn.index.walk(self.session, self._again, room)
+        if found and self._number(room[0]) <= last:
+            count = self._sendable(found)
+            if not count:
+                return b""
             reports.resend(self._door, 0, count, self._again, now_ns, budget)
             self._again = reports.next_seq
         else:
             reports.fill(self._door, self._again, last + 1, now_ns)
             self._again = last + 1
-        # What was never sent, and goes out as a resend, is not sent a second time.
-        self.next_unsent = max(self.next_unsent, self._again)
         return reports.take()
+
+    def _sendable(self, count: int) -> int:
+        """How many of the rows found, which ascend, may be sent now."""
+        found = self._reports.rows
+        limit = self._turn.sendable_row
+        if count and found[count - 1] > limit:
+            return bisect_right(found, limit, 0, count)
+        return count
 
     def _number(self, row: int) -> int:
         table = self._turn.table

@@ -18,7 +18,6 @@ import resource
 import signal
 import socket
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 
 from portcullis.codecs.fix.scanner import FixScanner
 from portcullis.gateway.auth import PasswordChecker
@@ -29,6 +28,7 @@ from portcullis.gateway.deadlines import Deadlines
 from portcullis.gateway.event_log import EventLog
 from portcullis.gateway.fix_peer import FixPeer, Surroundings
 from portcullis.gateway.fix_peers import FixPeers
+from portcullis.gateway.journal_sync import JournalSync
 from portcullis.gateway.quarantine import Quarantine
 from portcullis.gateway.startup import Recovered
 from portcullis.gateway.turn import Turn
@@ -72,11 +72,13 @@ class Server:
         self.exit_code = EXIT_STOPPED
         self._loop = asyncio.get_running_loop()
         self._quarantine = quarantine
+        self._sync = JournalSync(recovered.journal, self._fatal)
         self.turn = Turn(
             recovered.journal,
             recovered.engine,
             recovered.index,
             call_soon=self._loop.call_soon,
+            start_sync=self._sync.start,
             fatal=self._fatal,
             fault=self._output_failed,
         )
@@ -93,8 +95,6 @@ class Server:
         self._speaker: FixPeer | None = None
         self._stopping = asyncio.Event()
         self._gone = asyncio.Event()
-        self._sync_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal-sync")
-        self._sync: asyncio.Future[int] | None = None
         self._next_second_ns = 0
 
     # --- serving ---------------------------------------------------------------------------------
@@ -147,8 +147,8 @@ class Server:
             await asyncio.sleep(0)
 
     def _close_journal(self) -> None:
-        """The last rows, sealed and synced. The thread has no work in hand any more."""
-        self._sync_thread.shutdown(wait=True)
+        """The last rows, sealed and synced, once the thread has no work in hand any more."""
+        self._sync.close()
         self.turn.begin()
         self.turn.settle()
         self.turn.append(rows.STOP)
@@ -183,22 +183,11 @@ class Server:
             connection = self._leaving.popleft()
             if connection in self._connections:
                 connection.abort()
-        self._sync_journal()
+        self.turn.sync()
         if now_ns >= self._next_second_ns:
             self._next_second_ns = now_ns + _SECOND_NS
             self.turn.watch_clock()
             self.log.drain()
-
-    def _sync_journal(self) -> None:
-        journal = self.turn.journal
-        if self._sync is not None:
-            if not self._sync.done():
-                return
-            sync, self._sync = self._sync, None
-            if error := sync.exception():
-                self._fatal(error)
-        if journal.sync_policy == "interval" and journal.sync_needed:
-            self._sync = self._loop.run_in_executor(self._sync_thread, journal.sync)
 
     # --- connections (see connection.Hub) --------------------------------------------------------
 

@@ -6,9 +6,13 @@ then runs once, behind all reads of the turn. A batch that fills up before the f
 where it stands: engine and seal, and the sending waits for the flush all the same. Must not know
 FIX, nor sockets.
 
-Invariants: no byte leaves for a row that is not sealed; row time never runs back; from the first
-row of a batch to its seal any exception is fatal, since nobody knows what the engine's state then
-stands for.
+With `sync = "batch"` the disk works meanwhile: turns go on reading and sealing, one sync at a time
+covers all that was sealed when it began, and whatever is sent stops at `sendable_row` until it has
+moved. The rows that wait are those of the journal; there is no other queue.
+
+Invariants: no byte leaves for a row that is not sealed, nor, with `sync = "batch"`, for one that
+is not on disk; row time never runs back; from the first row of a batch to its seal any exception
+is fatal, since nobody knows what the engine's state then stands for.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from portcullis.journal import rows
 from portcullis.journal.index import SessionIndex
 from portcullis.journal.writer import Journal
 
+_ALL_ROWS = (1 << 63) - 1
 _STEP_NS = 1_000_000_000  # a clock that moved by more against the monotonic one was set
 
 
@@ -36,9 +41,10 @@ class Output(Protocol):
 class Turn:
     """The batch that is open, and the flush that ends it.
 
-    call_soon: the event loop's. fatal: ends the process, called with the exception while nothing
-    of the open batch has left. fault: told of a session whose output failed; what it is owed
-    stands in the journal, so only its connection has to go.
+    call_soon: the event loop's. start_sync: begins a sync off the loop and calls back on the loop
+    once it is done; never called while one is under way. fatal: ends the process, called with the
+    exception while nothing of the open batch has left. fault: told of a session whose output
+    failed; what it is owed stands in the journal, so only its connection has to go.
     """
 
     def __init__(
@@ -48,6 +54,7 @@ class Turn:
         index: SessionIndex,
         *,
         call_soon: Callable[[Callable[[], None]], object],
+        start_sync: Callable[[Callable[[], None]], None],
         fatal: Callable[[BaseException], None],
         fault: Callable[[int, Exception], None],
     ) -> None:
@@ -58,16 +65,25 @@ class Turn:
         self.now_ns = time.time_ns()
         # By session id: those with a connection.
         self.outputs: dict[int, Output] = {}
-        # Called once, behind the sending of the next flush: closing, resuming to read.
+        # Called once, behind the next flush: resuming to read.
         self.after: list[Callable[[], None]] = []
+        # Called once, when all that stands now may have been sent: closing.
+        self.after_sending: list[Callable[[], None]] = []
+        self._syncs_batches = journal.sync_policy == "batch"
+        # Rows up to this one may be sent.
+        self.sendable_row = journal.synced_row if self._syncs_batches else _ALL_ROWS
         self._call_soon = call_soon
+        self._start_sync = start_sync
         self._fatal = fatal
         self._fault = fault
         self._scheduled = False
         self._sliced = False
         # Sessions that have more to send than their budget of a turn.
         self._behind: set[int] = set()
-        self._sync_batches = journal.sync_policy == "batch"
+        self._syncing = False
+        # What waits for the disk, and up to which row: sessions, and calls of `after_sending`.
+        self._unsynced: dict[int, int] = {}
+        self._parting: list[tuple[int, Callable[[], None]]] = []
         self._clock_offset_ns = self.now_ns - time.monotonic_ns()
 
     def begin(self) -> int:
@@ -123,16 +139,14 @@ class Turn:
             raise
 
     def flush(self) -> None:
-        """End the turn: settle, sync where that is asked for, send, then what waited for it."""
+        """End the turn: settle, then send what may be sent, then what waited for that."""
         self._scheduled = False
         self.settle()
-        if self._sync_batches and self.journal.sync_needed:
-            try:
-                self.journal.sync()
-            except OSError as error:
-                self._fatal(error)
-                raise
+        sealed = self.journal.sealed_row
         due = self.index.take_touched()
+        if self._syncs_batches:
+            due = self._held_back(due, sealed)
+            self.sync()
         if self._behind:
             due.extend(self._behind.difference(due))
             self._behind.clear()
@@ -146,11 +160,44 @@ class Turn:
                     self._behind.add(session)
             except Exception as error:
                 self._fault(session, error)
+        if self.after_sending or self._parting:
+            self._part(sealed)
         if self.after:
             after, self.after = self.after, []
             for call in after:
                 call()
         if self._sliced or self._behind:
+            self.begin()
+
+    def _held_back(self, touched: list[int], sealed: int) -> list[int]:
+        """Move `sendable_row` to what is on disk; give who may send more because of that."""
+        synced = self.journal.synced_row  # once: the other thread moves it
+        self._unsynced.update(dict.fromkeys(touched, sealed))
+        if synced == self.sendable_row:
+            return []
+        self.sendable_row = synced
+        due = list(self._unsynced)
+        self._unsynced = {one: row for one, row in self._unsynced.items() if row > synced}
+        return due
+
+    def _part(self, sealed: int) -> None:
+        """Call what waited for rows that may now be sent, and have been."""
+        self._parting.extend((sealed, call) for call in self.after_sending)
+        self.after_sending.clear()
+        ready = [call for row, call in self._parting if row <= self.sendable_row]
+        self._parting = [one for one in self._parting if one[0] > self.sendable_row]
+        for call in ready:
+            call()
+
+    def sync(self) -> None:
+        """Begin a sync if the policy wants one now and none is under way. On the timer, too."""
+        if not self._syncing and self.journal.sync_needed:
+            self._syncing = True
+            self._start_sync(self._synced)
+
+    def _synced(self) -> None:
+        self._syncing = False
+        if self._syncs_batches:
             self.begin()
 
     @property

@@ -110,6 +110,7 @@ class Chain:
             engine,  # type: ignore[arg-type]
             self._recovered.index,
             call_soon=lambda call: None,
+            start_sync=lambda done: None,
             fatal=_raise,
             fault=lambda session, error: _raise(error),
         )
