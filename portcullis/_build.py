@@ -28,6 +28,7 @@ HOT_MODULES: tuple[str, ...] = (
     "portcullis.gateway.fix_door",
     "portcullis.gateway.fix_orders",
     "portcullis.gateway.fix_reports",
+    "portcullis.gateway.order_fields",
     "portcullis.gateway.report_bodies",
     "portcullis.journal.table",
     "portcullis.journal.index",

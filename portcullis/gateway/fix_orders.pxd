@@ -1,87 +1,30 @@
 from portcullis.codecs.fix.scanner cimport FixScanner
 from portcullis.gateway.catalog cimport Catalog
 from portcullis.gateway.fix_door cimport FixDoor
+from portcullis.gateway.order_fields cimport OrderFields
 from portcullis.journal.table cimport RowTable
 
-cdef enum:
-    CL_ORD_ID_MAX = 36
-    ID_KEPT_MAX = 255
-    CARRIED_MAX = 4096
-    RAW_MAX = 16384
-    NO_TRANSACT = 255
 
-    SLOTS = 16
-    PASS = 0
-    ACCOUNT_SLOT = 1
-    ID_SLOT = 2
-    HANDL_INST_SLOT = 3
-    ID_SOURCE_SLOT = 4
-    ORDER_ID_SLOT = 5
-    QTY_SLOT = 6
-    ORD_TYPE_SLOT = 7
-    ORIG_SLOT = 8
-    PRICE_SLOT = 9
-    SECURITY_ID_SLOT = 10
-    SIDE_SLOT = 11
-    SYMBOL_SLOT = 12
-    TIME_IN_FORCE_SLOT = 13
-    TRANSACT_SLOT = 14
-    SCOPE_SLOT = 15
-    CARRY = 64
-    CARRY_GROUP = 65
-    KEEP = 66
-    REFUSE = 67
-
-    TAGS = 1024
-    PIECE_WORDS = 4
-    PIECES = 64
-    ITEMS = 8
-
-    DONE = 0
-    FULL = 1
-    UNKNOWN = 2
-    REFUSED = 3
-
-
-cdef class FixOrders:
+cdef class FixOrders(OrderFields):
     cdef readonly bint full
     cdef public bint disk_full
     cdef RowTable _table
     cdef long long[::1] _words
     cdef unsigned char[::1] _octets
     cdef Catalog _catalog
-    cdef unsigned char* _source
-    cdef unsigned char[::1] _actions
-    cdef long long[::1] _values
-    cdef unsigned char[::1] _group
-    cdef long long[::1] _slots
-    cdef long long[::1] _pieces
-    cdef unsigned char[::1] _raw
-    cdef long long[::1] _items
     cdef long long _kind
-    cdef long long _why
-    cdef long long _why_tag
-    cdef long long _why_field
-    cdef long long _term_why
-    cdef long long _term_tag
-    cdef long long _term_field
     cdef long long _instrument
     cdef long long _account
     cdef long long _qty
     cdef long long _price
     cdef long long _scope
     cdef long long _terms
-    cdef long long _piece_count
-    cdef long long _item_count
-    cdef long long _item_bytes
-    cdef long long _raw_used
+    cdef long long _transact
+    cdef long long _digits
+    cdef unsigned char[::1] _second_text
+    cdef long long _second_ns
 
     cdef long long _read(self, FixScanner scanner, long long at, FixDoor door) noexcept nogil
-    cdef void _collect(self, FixScanner scanner, long long at, long long table) noexcept nogil
-    cdef void _fail(self, long long why, long long tag, long long field) noexcept nogil
-    cdef void _note_term(self, long long why, long long tag, long long field) noexcept nogil
-    cdef long long _packed(self, FixScanner scanner, long long field) noexcept nogil
-    cdef void _add_piece(self, FixScanner scanner, long long tag, long long first, long long last, bint kept) noexcept nogil
     cdef long long _read_order(self, FixScanner scanner, long long at, FixDoor door) noexcept nogil
     cdef void _read_numbers(self, FixScanner scanner, long long ord_type) noexcept nogil
     cdef void _fail_slot(self, long long why, long long tag, long long slot) noexcept nogil
@@ -91,11 +34,8 @@ cdef class FixOrders:
     cdef long long _find_security(self, FixScanner scanner, long long symbol, long long security, long long source, long long found) noexcept nogil
     cdef void _find_account(self, FixScanner scanner, FixDoor door) noexcept nogil
     cdef long long _read_request(self, FixScanner scanner, long long at, FixDoor door) noexcept nogil
-    cdef bint _put_raw(self, long long start, long long end) noexcept nogil
-    cdef void _put_item(self, long long code, long long start) noexcept nogil
-    cdef bint _put_pieces(self, long long code, long long kept) noexcept nogil
     cdef long long _append(self, FixScanner scanner, long long at, FixDoor door) noexcept nogil
-    cdef void _put_field(self, long long code, long long start, long long length) noexcept nogil
     cdef bint _reads_back(self, FixScanner scanner, long long field) noexcept nogil
     cdef long long _put_order_id(self, FixScanner scanner, FixDoor door) noexcept nogil
-    cdef void _put_number(self, long long code, long long value) noexcept nogil
+    cdef bint _is_last_second(self, long long start) noexcept nogil
+    cdef void _copy(self, long long target, long long start, long long length) noexcept nogil

@@ -17,14 +17,13 @@ missing, symbol, account, side, quantity, price. Spec: docs/rules-of-engagement.
 # ruff: noqa: F403, F405  (rows and layout are lists of constants, by the hundred)
 from __future__ import annotations
 
-from array import array
-
 try:
     import cython
 except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
 if cython.compiled:
+    from cython.cimports.libc.string import memcmp, memcpy
     from cython.cimports.portcullis.codecs.fix.layout import *
     from cython.cimports.portcullis.codecs.fix.scanner import FixScanner
     from cython.cimports.portcullis.dictionaries import fix_tags
@@ -41,6 +40,7 @@ if cython.compiled:
         Catalog,
     )
     from cython.cimports.portcullis.gateway.fix_door import FixDoor
+    from cython.cimports.portcullis.gateway.order_fields import *
     from cython.cimports.portcullis.journal.rows import *
     from cython.cimports.portcullis.journal.table import RowTable
 else:
@@ -60,148 +60,46 @@ else:
         Catalog,
     )
     from portcullis.gateway.fix_door import FixDoor
+    from portcullis.gateway.order_fields import *
     from portcullis.journal.rows import *
     from portcullis.journal.table import RowTable
 
-from portcullis.gateway.order_terms import (
-    CARRIED_GROUP,
-    CARRIED_GROUP_MEMBERS,
-    TERMS,
-    Use,
-    refused_text,
-)
+from portcullis.gateway.order_fields import SLOT_OF
+from portcullis.gateway.order_terms import TERMS, Use, refused_text
 
 # Of a value not honoured, what its refusal shows.
 VALUE_SHOWN_BYTES = 32
 
-# Bounds that compiled code reads stand in fix_orders.pxd too; a test holds the two together.
-if not cython.compiled:
-    # A longer ClOrdID(11) is refused: the report stream has room for no longer one.
-    CL_ORD_ID_MAX = 36
-    # What of an id is stored, to be sent back with its refusal.
-    ID_KEPT_MAX = 255
-    # Carried fields go out with each report of the order, so they have a bound of their own.
-    CARRIED_MAX = 4096
-    # Items of one message: carried, kept, text, echo, two ids, a time; the rest is small.
-    RAW_MAX = 16384
-    NO_TRANSACT = 255
-
-# Where a message's fields are found, by meaning: fields that decide, one slot each. Slot 0 takes
-# what is passed over. Above SLOTS: what else is done with a field. Also in fix_orders.pxd.
-if not cython.compiled:
-    SLOTS = 16
-    PASS = 0
-    ACCOUNT_SLOT = 1
-    ID_SLOT = 2
-    HANDL_INST_SLOT = 3
-    ID_SOURCE_SLOT = 4
-    ORDER_ID_SLOT = 5
-    QTY_SLOT = 6
-    ORD_TYPE_SLOT = 7
-    ORIG_SLOT = 8
-    PRICE_SLOT = 9
-    SECURITY_ID_SLOT = 10
-    SIDE_SLOT = 11
-    SYMBOL_SLOT = 12
-    TIME_IN_FORCE_SLOT = 13
-    TRANSACT_SLOT = 14
-    SCOPE_SLOT = 15
-    CARRY = 64
-    CARRY_GROUP = 65
-    KEEP = 66
-    REFUSE = 67
-
-    TAGS = 1024
-    PIECE_WORDS = 4
-    PIECES = 64
-    ITEMS = 8
-
-    DONE = 0
-    FULL = 1
-    UNKNOWN = 2
-    REFUSED = 3
-
-_SLOT_OF = {
-    fix_tags.ACCOUNT: ACCOUNT_SLOT,
-    fix_tags.CL_ORD_ID: ID_SLOT,
-    fix_tags.HANDL_INST: HANDL_INST_SLOT,
-    fix_tags.SECURITY_ID_SOURCE: ID_SOURCE_SLOT,
-    fix_tags.ORDER_ID: ORDER_ID_SLOT,
-    fix_tags.ORDER_QTY: QTY_SLOT,
-    fix_tags.ORD_TYPE: ORD_TYPE_SLOT,
-    fix_tags.ORIG_CL_ORD_ID: ORIG_SLOT,
-    fix_tags.PRICE: PRICE_SLOT,
-    fix_tags.SECURITY_ID: SECURITY_ID_SLOT,
-    fix_tags.SIDE: SIDE_SLOT,
-    fix_tags.SYMBOL: SYMBOL_SLOT,
-    fix_tags.TIME_IN_FORCE: TIME_IN_FORCE_SLOT,
-    fix_tags.TRANSACT_TIME: TRANSACT_SLOT,
-}
-# Fields read of the other messages; the rest of them changes nothing and is passed over.
-_CANCEL_SLOTS = {
-    tag: _SLOT_OF[tag]
-    for tag in (
-        fix_tags.ACCOUNT,
-        fix_tags.CL_ORD_ID,
-        fix_tags.SECURITY_ID_SOURCE,
-        fix_tags.ORDER_ID,
-        fix_tags.ORIG_CL_ORD_ID,
-        fix_tags.SECURITY_ID,
-        fix_tags.SIDE,
-        fix_tags.SYMBOL,
-        fix_tags.TRANSACT_TIME,
-    )
-}
-_STATUS_SLOTS = _CANCEL_SLOTS | {fix_tags.ORD_STATUS_REQ_ID: CARRY}
-_MASS_CANCEL_SLOTS = _CANCEL_SLOTS | {fix_tags.MASS_CANCEL_REQUEST_TYPE: SCOPE_SLOT}
-_MASS_STATUS_SLOTS = _CANCEL_SLOTS | {
-    fix_tags.MASS_STATUS_REQ_ID: ID_SLOT,
-    fix_tags.MASS_STATUS_REQ_TYPE: SCOPE_SLOT,
-}
 # What a refused D gets back raw; 58 not, for the refusal has a text of its own.
 _ECHO_SLOTS = {
-    tag: slot for tag, slot in _SLOT_OF.items() if slot not in (ID_SLOT, ORIG_SLOT, ORDER_ID_SLOT)
+    tag: slot for tag, slot in SLOT_OF.items() if slot not in (ID_SLOT, ORIG_SLOT, ORDER_ID_SLOT)
 } | {fix_tags.TEXT: PASS}
 _NAMES = {tag: term.label for tag, term in TERMS.items()}
 
 
+@cython.boundscheck(False)
+@cython.wraparound(False)
+@cython.initializedcheck(False)
 @cython.final
 @cython.cclass
-class FixOrders:
+class FixOrders(OrderFields):
     """Appends command rows to `table` for the messages of any number of sessions.
+
+    No bounds checks: proofs stand where indexes do.
 
     disk_full: refuse D and G, for the rows that are left are kept for cancels.
     """
 
     def __init__(self, table: RowTable, catalog: Catalog) -> None:
+        OrderFields.__init__(self)
         self._table = table
         self._words = table.words
         self._octets = table.octets
         self._catalog = catalog
+        self._second_text = memoryview(bytearray(17))
+        self._second_ns = 0
         self.full = False
         self.disk_full = False
-        actions = bytearray([REFUSE]) * TAGS + bytearray(4 * TAGS)
-        values = [0] * TAGS
-        for tag, term in TERMS.items():
-            if tag in _SLOT_OF:
-                actions[tag] = _SLOT_OF[tag]
-            elif tag == CARRIED_GROUP:
-                actions[tag] = CARRY_GROUP
-            elif term.use in (Use.CARRIED, Use.KEPT):
-                actions[tag] = CARRY if term.use is Use.CARRIED else KEEP
-                if term.values:
-                    values[tag] = int.from_bytes(term.values[0].encode(), "little")
-        others = (_CANCEL_SLOTS, _STATUS_SLOTS, _MASS_CANCEL_SLOTS, _MASS_STATUS_SLOTS)
-        for place, slots in enumerate(others, 1):
-            for tag, slot in slots.items():
-                actions[place * TAGS + tag] = slot
-        self._actions = memoryview(actions)
-        self._values = memoryview(array("q", values))
-        self._group = memoryview(bytearray(tag in CARRIED_GROUP_MEMBERS for tag in range(TAGS)))
-        self._slots = memoryview(array("q", bytes(8 * SLOTS)))
-        self._pieces = memoryview(array("q", bytes(8 * PIECES * PIECE_WORDS)))
-        self._raw = memoryview(bytearray(RAW_MAX))
-        self._items = memoryview(array("q", bytes(8 * ITEMS * 3)))
 
     def translate(self, scanner: FixScanner, first: int, count: int, door: FixDoor) -> int:
         """Append rows for `count` messages from message `first` on; give how many were taken.
@@ -235,9 +133,6 @@ class FixOrders:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def _read(self, scanner: FixScanner, at: cython.longlong, door: FixDoor) -> cython.longlong:
         """Translate the message whose words are at `at`. No allocation. O(fields)."""
         msg_type: cython.longlong = scanner.message[at + M_MSG_TYPE]
@@ -278,134 +173,11 @@ class FixOrders:
             return UNKNOWN
         return self._read_request(scanner, at, door)
 
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
-    def _collect(
-        self, scanner: FixScanner, at: cython.longlong, table: cython.longlong
-    ) -> cython.void:
-        """Sort the body's fields into slots and pieces; note the first that is refused."""
-        self._term_why = 0
-        slot: cython.longlong
-        for slot in range(SLOTS):
-            self._slots[slot] = -1
-        field: cython.longlong = scanner.message[at + M_FIRST_BODY_FIELD]
-        end: cython.longlong = scanner.message[at + M_FIRST_TRAILER_FIELD]
-        tag: cython.longlong
-        action: cython.longlong
-        first: cython.longlong
-        while field < end:
-            tag = scanner.tag[field]
-            # In range: table is one of five, each of TAGS bytes.
-            if tag < TAGS:
-                action = self._actions[table + tag]
-            else:
-                action = REFUSE if table == 0 else PASS
-            if action < SLOTS:
-                self._slots[action] = field
-            elif action == REFUSE:
-                self._note_term(WHY_UNSUPPORTED_TERM, tag, field)
-            else:
-                first = field
-                if action == CARRY_GROUP:
-                    while (
-                        field + 1 < end
-                        and scanner.tag[field + 1] < TAGS
-                        and self._group[scanner.tag[field + 1]]
-                    ):
-                        field += 1
-                elif table == 0 and self._values[tag] != 0:
-                    if self._packed(scanner, field) != self._values[tag]:
-                        self._note_term(WHY_UNSUPPORTED_TERM, tag, field)
-                self._add_piece(scanner, tag, first, field, action == KEEP)
-            field += 1
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _fail(
-        self, why: cython.longlong, tag: cython.longlong, field: cython.longlong
-    ) -> cython.void:
-        """Keep the first reason to refuse; field: the one at fault, -1 where it is missing."""
-        if self._why == 0:
-            self._why = why
-            self._why_tag = tag
-            self._why_field = field
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _note_term(
-        self, why: cython.longlong, tag: cython.longlong, field: cython.longlong
-    ) -> cython.void:
-        """Keep the first field not honoured, until ids and age have been looked at."""
-        if self._term_why == 0:
-            self._term_why = why
-            self._term_tag = tag
-            self._term_field = field
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
-    def _packed(self, scanner: FixScanner, field: cython.longlong) -> cython.longlong:
-        """A value of up to seven bytes as an integer; -1: longer."""
-        start: cython.longlong = scanner.value_start[field]
-        end: cython.longlong = scanner.value_end[field]
-        if end - start > 7:
-            return -1
-        value: cython.longlong = 0
-        while end > start:
-            end -= 1
-            value = (value << 8) | self._source[end]
-        return value
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
-    def _add_piece(
-        self,
-        scanner: FixScanner,
-        tag: cython.longlong,
-        first: cython.longlong,
-        last: cython.longlong,
-        kept: cython.bint,
-    ) -> cython.void:
-        """Note raw fields first..last, in the order of tags."""
-        if self._piece_count == PIECES:
-            self._note_term(WHY_TOO_LONG, tag, first)
-            return
-        place: cython.longlong = self._piece_count
-        # In range: place < PIECES, and word 0 to 3 of each.
-        while place > 0 and self._pieces[(place - 1) * PIECE_WORDS] > tag:
-            self._pieces[place * PIECE_WORDS] = self._pieces[(place - 1) * PIECE_WORDS]
-            self._pieces[place * PIECE_WORDS + 1] = self._pieces[(place - 1) * PIECE_WORDS + 1]
-            self._pieces[place * PIECE_WORDS + 2] = self._pieces[(place - 1) * PIECE_WORDS + 2]
-            self._pieces[place * PIECE_WORDS + 3] = self._pieces[(place - 1) * PIECE_WORDS + 3]
-            place -= 1
-        self._pieces[place * PIECE_WORDS] = tag
-        # A field's bytes begin behind the SOH of the one before; a header stands before all.
-        self._pieces[place * PIECE_WORDS + 1] = scanner.value_end[first - 1] + 1
-        self._pieces[place * PIECE_WORDS + 2] = scanner.value_end[last] + 1
-        self._pieces[place * PIECE_WORDS + 3] = kept
-        self._piece_count += 1
-
     # --- orders and replacements ---------------------------------------------------------------
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def _read_order(
         self, scanner: FixScanner, at: cython.longlong, door: FixDoor
     ) -> cython.longlong:
@@ -461,9 +233,6 @@ class FixOrders:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def _read_numbers(self, scanner: FixScanner, ord_type: cython.longlong) -> cython.void:
         """Quantity and price on the scale of the instrument, within its bounds."""
         # In range: the number is one the catalogue gave.
@@ -528,9 +297,6 @@ class FixOrders:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def _char(self, scanner: FixScanner, slot: cython.longlong) -> cython.longlong:
         """The one character of the field in a slot; 0: absent, or longer."""
         field: cython.longlong = self._slots[slot]
@@ -541,9 +307,6 @@ class FixOrders:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def _check_id(self, scanner: FixScanner) -> cython.void:
         field: cython.longlong = self._slots[ID_SLOT]
         if field < 0:
@@ -554,9 +317,6 @@ class FixOrders:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def _find_instrument(self, scanner: FixScanner, required: cython.bint) -> cython.void:
         """Symbol(55), or SecurityID(48) with 22=8; both name the same where both are sent."""
         symbol: cython.longlong = self._slots[SYMBOL_SLOT]
@@ -580,9 +340,6 @@ class FixOrders:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def _find_security(
         self,
         scanner: FixScanner,
@@ -614,9 +371,6 @@ class FixOrders:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def _find_account(self, scanner: FixScanner, door: FixDoor) -> cython.void:
         """The account named, if the session may name it; a D without one gets the default."""
         field: cython.longlong = self._slots[ACCOUNT_SLOT]
@@ -637,9 +391,6 @@ class FixOrders:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def _read_request(
         self, scanner: FixScanner, at: cython.longlong, door: FixDoor
     ) -> cython.longlong:
@@ -666,67 +417,6 @@ class FixOrders:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
-    def _put_raw(self, start: cython.longlong, end: cython.longlong) -> cython.bint:
-        """Copy bytes of the message to the raw text; false where there is no room."""
-        if self._raw_used + end - start > RAW_MAX:
-            return False
-        index: cython.longlong
-        for index in range(end - start):
-            self._raw[self._raw_used + index] = self._source[start + index]
-        self._raw_used += end - start
-        return True
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
-    def _put_item(self, code: cython.longlong, start: cython.longlong) -> cython.void:
-        """The raw text from `start` on is an item."""
-        # In range: fewer than ITEMS codes are ever put, each once.
-        self._items[self._item_count * 3] = code
-        self._items[self._item_count * 3 + 1] = start
-        self._items[self._item_count * 3 + 2] = self._raw_used
-        self._item_count += 1
-        self._item_bytes += ITEM_HEAD + self._raw_used - start
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
-    def _put_pieces(self, code: cython.longlong, kept: cython.longlong) -> cython.bint:
-        """Make an item of the pieces that are kept, or of those that are carried."""
-        start: cython.longlong = self._raw_used
-        index: cython.longlong
-        for index in range(self._piece_count):
-            if self._pieces[index * PIECE_WORDS + 3] == kept:
-                if (
-                    self._raw_used
-                    - start
-                    + self._pieces[index * PIECE_WORDS + 2]
-                    - self._pieces[index * PIECE_WORDS + 1]
-                    > CARRIED_MAX
-                ):
-                    return False
-                self._put_raw(
-                    self._pieces[index * PIECE_WORDS + 1], self._pieces[index * PIECE_WORDS + 2]
-                )
-        if self._raw_used > start:
-            self._put_item(code, start)
-        return True
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def _append(self, scanner: FixScanner, at: cython.longlong, door: FixDoor) -> cython.longlong:
         """Append the row of the message read, with its items; FULL changes nothing."""
         flags: cython.longlong = 0
@@ -755,8 +445,8 @@ class FixOrders:
         field = self._slots[TRANSACT_SLOT]
         if field >= 0:
             if self._reads_back(scanner, field):
-                transact = scanner.number
-                digits = scanner.digits
+                transact = self._transact
+                digits = self._digits
             elif self._kind == NEW_ORDER or self._kind == REPLACE:
                 self._put_field(
                     ITEM_TRANSACT,
@@ -784,8 +474,7 @@ class FixOrders:
         # In range: open_input gave a row of ROW_WORDS words, all zero behind its head.
         self._words[offset + W_IN_SEQ] = scanner.message[at + M_MSG_SEQ_NUM]
         raw_start = (offset + W_ID) * 8
-        for index in range(min(id_length, 24)):
-            self._octets[raw_start + index] = self._source[id_start + index]
+        self._copy(raw_start, id_start, min(id_length, 24))
         self._words[offset + W_QTY] = self._qty
         self._words[offset + W_PRICE] = self._price
         self._words[offset + W_REF] = self._instrument | (self._account << 32)
@@ -799,8 +488,7 @@ class FixOrders:
         self._words[offset + W_TRANSACT] = transact
         if self._kind == CANCEL or self._kind == REPLACE:
             raw_start = (offset + W_ORIG) * 8
-            for index in range(min(orig_length, 24)):
-                self._octets[raw_start + index] = self._source[orig_start + index]
+            self._copy(raw_start, orig_start, min(orig_length, 24))
         elif self._kind == MASS_CANCEL or self._kind == MASS_STATUS:
             self._words[offset + W_SCOPE] = self._scope
         if self._item_count > 0:
@@ -817,37 +505,64 @@ class FixOrders:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
-    def _put_field(
-        self, code: cython.longlong, start: cython.longlong, length: cython.longlong
-    ) -> cython.void:
-        raw_start: cython.longlong = self._raw_used
-        self._put_raw(start, start + length)
-        self._put_item(code, raw_start)
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def _reads_back(self, scanner: FixScanner, field: cython.longlong) -> cython.bint:
-        """Whether nanoseconds and digits say all of a timestamp: not so with a leap second."""
+        """Read a timestamp; false where nanoseconds and digits don't say all of it.
+
+        So it is with a leap second. The second read last is not read again: the scanner has
+        checked the format, so what stands behind an equal second is its fraction.
+        """
         start: cython.longlong = scanner.value_start[field]
-        return (
-            scanner.parse_utc_timestamp(start, scanner.value_end[field]) == VALUE_OK
-            and scanner.digits <= 9
-            and self._source[start + 15] != 0x36
-        )
+        end: cython.longlong = scanner.value_end[field]
+        fraction: cython.longlong = 0
+        place: cython.longlong
+        if end > start + 27:
+            return False
+        if not self._is_last_second(start):
+            if (
+                scanner.parse_utc_timestamp(start, end) != VALUE_OK
+                or self._source[start + 15] == 0x36
+            ):
+                return False
+            self._second_ns = scanner.number - scanner.number % 1_000_000_000
+            if cython.compiled:
+                memcpy(cython.address(self._second_text[0]), self._source + start, 17)
+            else:
+                self._second_text[:] = self._source[start : start + 17]
+        self._digits = max(end - start - 18, 0)
+        for place in range(start + 18, end):
+            fraction = fraction * 10 + self._source[place] - 48
+        for _place in range(self._digits, 9):
+            fraction *= 10
+        self._transact = self._second_ns + fraction
+        return True
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _is_last_second(self, start: cython.longlong) -> cython.bint:
+        """Whether the second read last stands here; a value of 60 has 17 bytes at least."""
+        if cython.compiled:
+            return memcmp(cython.address(self._second_text[0]), self._source + start, 17) == 0
+        else:
+            return self._second_text == self._source[start : start + 17]
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _copy(
+        self, target: cython.longlong, start: cython.longlong, length: cython.longlong
+    ) -> cython.void:
+        """Copy bytes of the message into a row."""
+        if cython.compiled:
+            memcpy(cython.address(self._octets[target]), self._source + start, length)
+        else:
+            self._octets[target : target + length] = self._source[start : start + length]
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
     def _put_order_id(self, scanner: FixScanner, door: FixDoor) -> cython.longlong:
         """OrderID(37) as an item, and the session it belongs to where this one manages it."""
         field: cython.longlong = self._slots[ORDER_ID_SLOT]
@@ -865,21 +580,6 @@ class FixOrders:
             return F_ORDER_ID
         self._put_number(ITEM_FOR_SESSION, owner)
         return F_ORDER_ID | F_FOR_SESSION
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    @cython.boundscheck(False)
-    @cython.initializedcheck(False)
-    @cython.wraparound(False)
-    def _put_number(self, code: cython.longlong, value: cython.longlong) -> cython.void:
-        """An item of eight bytes, little-endian."""
-        start: cython.longlong = self._raw_used
-        index: cython.longlong
-        for index in range(8):
-            self._raw[start + index] = (value >> (8 * index)) & 0xFF
-        self._raw_used += 8
-        self._put_item(code, start)
 
     # --- refusals ------------------------------------------------------------------------------
 
@@ -945,13 +645,6 @@ class FixOrders:
             if len(echo) + len(raw) <= CARRIED_MAX:
                 echo += raw
         return echo
-
-    def _put_bytes(self, code: int, content: bytes) -> None:
-        start: cython.longlong = self._raw_used
-        for octet in content:
-            self._raw[self._raw_used] = octet
-            self._raw_used += 1
-        self._put_item(code, start)
 
     def _reject_business(self, scanner: FixScanner, at: int, door: FixDoor) -> int:
         """Append a SEND row with BusinessMessageReject(j) for a field that is missing."""

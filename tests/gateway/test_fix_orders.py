@@ -7,8 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from portcullis.codecs.fix import writer
 from portcullis.dictionaries.fix_xml import load_dictionary
-from portcullis.gateway import catalog, fix_orders, fix_reports
+from portcullis.gateway import (
+    carried_fields,
+    catalog,
+    fix_reports,
+    order_fields,
+    report_bodies,
+)
 from portcullis.gateway.order_terms import TERMS, Use
 from portcullis.journal import rows as r
 from tests.gateway.test_order_terms import FIELDS, flat
@@ -388,7 +395,7 @@ def test_other_message_types_are_left_to_the_caller() -> None:
 
 
 def test_both_halves_of_the_constants_agree() -> None:
-    for module in (catalog, fix_orders, fix_reports):
+    for module in (carried_fields, catalog, fix_reports, order_fields, report_bodies, writer):
         source = Path(module.__file__).parent / f"{module.__name__.rsplit('.', 1)[1]}.py"
         text = source.read_text()
         for line in source.with_suffix(".pxd").read_text().splitlines():
