@@ -136,19 +136,12 @@ class FixOrders(OrderFields):
     def _read(self, scanner: FixScanner, at: cython.longlong, door: FixDoor) -> cython.longlong:
         """Translate the message whose words are at `at`. No allocation. O(fields)."""
         msg_type: cython.longlong = scanner.message[at + M_MSG_TYPE]
-        self._why = 0
-        self._why_tag = 0
-        self._why_field = -1
         self._instrument = 0
         self._account = 0
         self._qty = 0
         self._price = 0
         self._scope = 0
         self._terms = 0
-        self._piece_count = 0
-        self._item_count = 0
-        self._item_bytes = 0
-        self._raw_used = 0
         if msg_type == 0x44:  # D
             self._kind = NEW_ORDER
             self._collect(scanner, at, 0)

@@ -60,6 +60,7 @@ cdef class OrderFields:
     cdef long long _item_bytes
     cdef long long _raw_used
 
+    cdef void _forget(self) noexcept nogil
     cdef void _collect(self, FixScanner scanner, long long at, long long table) noexcept nogil
     cdef void _fail(self, long long why, long long tag, long long field) noexcept nogil
     cdef void _note_term(self, long long why, long long tag, long long field) noexcept nogil

@@ -151,6 +151,29 @@ class OrderFields:
         self._pieces = memoryview(array("q", bytes(8 * PIECES * PIECE_WORDS)))
         self._raw = memoryview(bytearray(RAW_MAX))
         self._items = memoryview(array("q", bytes(8 * ITEMS * 3)))
+        # Of the message being read; until one is, what may be pointed to.
+        if cython.compiled:
+            self._source = cython.address(self._raw[0])
+        else:
+            self._source = self._raw
+        self._forget()
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _forget(self) -> cython.void:
+        """Begin anew, for another message."""
+        self._why = 0
+        self._why_tag = 0
+        self._why_field = -1
+        self._term_why = 0
+        self._term_tag = 0
+        self._term_field = -1
+        self._piece_count = 0
+        self._item_count = 0
+        self._item_bytes = 0
+        self._raw_used = 0
 
     # --- reading -------------------------------------------------------------------------------
 
@@ -161,7 +184,7 @@ class OrderFields:
         self, scanner: FixScanner, at: cython.longlong, table: cython.longlong
     ) -> cython.void:
         """Sort the body's fields into slots and pieces; note the first that is refused."""
-        self._term_why = 0
+        self._forget()
         slot: cython.longlong
         for slot in range(SLOTS):
             self._slots[slot] = -1
@@ -343,8 +366,3 @@ class OrderFields:
             self._raw[self._raw_used] = octet
             self._raw_used += 1
         self._put_item(code, start)
-
-
-def is_compiled() -> bool:
-    """Whether this module runs as C."""
-    return bool(cython.compiled)

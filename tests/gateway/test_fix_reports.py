@@ -264,3 +264,94 @@ def test_the_buffer_grows_with_what_is_to_be_sent() -> None:
         small.rows[index] = row
     assert small.encode(desk.doors[1], 0, len(rows), NO_BUDGET) == len(rows)
     assert len(parse(small.take())) == 40
+
+
+def amended(desk: FixDesk, kind: int, fill: Fields, new: dict[int, int] | None = None) -> Fields:
+    """Bust or correct a fill of session 1's order `a` by an operator's row; give the report."""
+    row = int(dict(fill)[17])
+    words = desk.table.row_words(row)
+    order = int(dict(fill)[37])
+    desk.table.append_input(
+        kind,
+        1,
+        words={
+            r.W_ID: int.from_bytes(b"a", "little"),
+            r.W_FILL_ROW: row,
+            r.W_FILL_QTY: words[r.W_LAST_QTY],
+            r.W_FILL_PRICE: words[r.W_LAST_PX],
+            r.W_TERMS: desk.table.row_words(order)[r.W_TERMS],
+            r.W_REF: desk.table.row_words(order)[r.W_REF],
+        }
+        | (new or {}),
+    )
+    before = len(desk.sent[1])
+    desk.run()
+    (report,) = parse(desk.encode(1, desk.sent[1][before:]))
+    return report
+
+
+def half_filled() -> tuple[FixDesk, Fields]:
+    """A desk where 0.5 of order `a` for 1.5 has traded, and the report of that fill."""
+    desk = FixDesk()
+    desk.send(ORDER)
+    desk.send(SELL.replace("38=1.5", "38=0.5"), session=2)
+    (fill,) = parse(desk.encode(1, desk.sent[1][-1:]))
+    return desk, fill
+
+
+def test_a_bust_names_its_fill_and_takes_the_quantity_out_of_the_order() -> None:
+    desk, fill = half_filled()
+    fields = dict(amended(desk, r.BUST, fill))
+    assert (fields[150], fields[19], fields[37]) == ("H", dict(fill)[17], dict(fill)[37])
+    assert (fields[14], fields[151], fields[6], fields[11]) == ("0", "1", "0", "a")
+    assert 41 not in fields and 31 not in fields and 527 not in fields
+
+
+def test_a_correction_names_its_fill_and_tells_it_anew() -> None:
+    desk, fill = half_filled()
+    new = {r.W_NEW_QTY: 4000, r.W_NEW_PRICE: 4_000_005}
+    fields = dict(amended(desk, r.CORRECT, fill, new))
+    assert (fields[150], fields[19], fields[37]) == ("G", dict(fill)[17], dict(fill)[37])
+    assert (fields[31], fields[32]) == ("40000.05", "0.4")
+    assert (fields[14], fields[151], fields[6], fields[39]) == ("0.4", "1", "40000.05", "1")
+
+
+def test_an_order_decremented_against_its_own_account_is_restated() -> None:
+    desk = FixDesk()
+    words = {r.W_SUBJECT: 1, r.W_STP: r.STP_DECREMENT}
+    desk.table.append_input(r.ACCOUNT, words=words, items={r.ITEM_NAME: b"ACME"})
+    desk.run()
+    desk.send(ORDER)
+    reports = [dict(m) for m in desk.send(SELL.replace("38=1.5", "38=0.5"))]
+    assert [(m[150], m[11]) for m in reports] == [("0", "s"), ("4", "s"), ("D", "a")]
+    restated = reports[2]
+    assert (restated[378], restated[38], restated[151], restated[14]) == ("5", "1", "1", "0")
+    assert restated[58] == "Self-trade prevention" and 41 not in restated
+
+
+def test_a_session_that_manages_accounts_cancels_by_order_id_for_another() -> None:
+    desk = FixDesk(manages_account=True)
+    (new,) = desk.send(ORDER + "|1=SHARED")
+    cancel = f"F|11=c|41=a|37={dict(new)[37]}|54=1|55=BTC-USD|{TIME}"
+    before = len(desk.sent[1])
+    (answer,) = desk.send(cancel, session=2)
+    (told,) = parse(desk.encode(1, desk.sent[1][before:]))
+    fields = dict(answer)
+    assert (fields[150], fields[11], fields[41], fields[37]) == ("4", "c", "a", dict(new)[37])
+    # The owner learns of it by the name that the order has there.
+    assert (dict(told)[150], dict(told)[11], dict(told)[37]) == ("4", "a", dict(new)[37])
+    assert 41 not in dict(told) and dict(told)[17] != fields[17]
+
+
+@pytest.mark.parametrize(
+    ("manages", "account", "named"),
+    [(False, "SHARED", True), (True, "ACME", True), (True, "SHARED", False)],
+)
+def test_no_other_session_reaches_an_order(manages: bool, account: str, named: bool) -> None:
+    desk = FixDesk(manages_account=manages)
+    (new,) = desk.send(f"{ORDER}|1={account}")
+    order_id = f"37={dict(new)[37]}|" if named else ""
+    before = len(desk.sent[1])
+    (answer,) = desk.send(f"F|11=c|41=a|{order_id}54=1|55=BTC-USD|{TIME}", session=2)
+    assert (dict(answer)[35], dict(answer)[102]) == ("9", "1")
+    assert desk.sent[1][before:] == []
