@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import time
+from collections.abc import Callable
 
 from portcullis.engine.matcher import Engine
 from portcullis.journal.rows import (
@@ -18,8 +19,10 @@ from portcullis.journal.rows import (
     NEW_ORDER,
     ROW_BYTES,
     ROW_WORDS,
+    SEND,
     SESSION,
     SESSION_FIX,
+    STATUS,
     W_ACCOUNT,
     W_DECIMALS,
     W_HEAD,
@@ -44,7 +47,8 @@ from portcullis.tools.benchmarks.load import WrongAnswers, quiet
 BATCH = 64
 MAKER, TAKER = 1, 2
 ROWS_PER_ORDER = 4  # its own, at most two reports, and one to the other side
-BUDGET_NS = 150  # id table and book
+ID_BUDGET_NS, BOOK_BUDGET_NS = 50, 100
+BUDGET_NS = ID_BUDGET_NS + BOOK_BUDGET_NS
 _TRADE_PRICE = 10_000
 
 
@@ -103,37 +107,97 @@ def _fill(table: RowTable, begin: int, end: int) -> None:
 
 
 def measure(size: int) -> list[Figure]:
-    """Nanoseconds per order of the mix; every report is counted."""
-    makers = (size + 9) // 10
+    """Nanoseconds per order of the mix, every report counted; then its parts."""
+    return _mix(size) + _parts((size + 9) // 10)
+
+
+def _prepared(rows: int, orders: int) -> tuple[RowTable, Engine]:
+    """An engine with its sessions, accounts and instrument, and room for so many rows."""
     # Populated, as the gateway's segments are: a fresh page would cost more than an order.
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE
-    memory = mmap.mmap(-1, ROW_BYTES * (ROWS_PER_ORDER * (size + makers) + 16384), flags)
+    memory = mmap.mmap(-1, ROW_BYTES * (rows + 16384), flags)
     table = RowTable(memory)
-    engine = Engine(table, order_capacity=size + makers, id_capacity=2 * (size + makers))
+    engine = Engine(table, order_capacity=orders, id_capacity=2 * orders)
     _configure(table)
     engine.run()
-    for begin in range(0, makers, BATCH):
-        table.open_batch()
-        for number in range(begin, min(makers, begin + BATCH)):
-            _order(table, MAKER, number, "2", _TRADE_PRICE)
-        engine.run()
-    first = table.tail
+    return table, engine
+
+
+def _run(
+    table: RowTable, engine: Engine, size: int, fill: Callable[[int, int], None]
+) -> list[int]:
+    """Nanoseconds per command of each batch, in rising order; `fill` appends those of a range."""
     times = []
     with quiet():
         for begin in range(0, size, BATCH):
             end = min(size, begin + BATCH)
             table.open_batch()
-            _fill(table, begin, end)
+            fill(begin, end)
             start = time.perf_counter_ns()
             engine.run()
             times.append((time.perf_counter_ns() - start) // (end - begin))
+    return sorted(times)
+
+
+def _mix(size: int) -> list[Figure]:
+    makers = (size + 9) // 10
+    table, engine = _prepared(ROWS_PER_ORDER * (size + makers), size + makers)
+
+    def make(begin: int, end: int) -> None:
+        for number in range(begin, end):
+            _order(table, MAKER, number, "2", _TRADE_PRICE)
+
+    _run(table, engine, makers, make)
+    first = table.tail
+    times = _run(table, engine, size, lambda begin, end: _fill(table, begin, end))
     _check(table, first, size)
     mean = sum(times) / len(times)
-    times.sort()
     return [
         Figure("order of the mix, mean", mean, "ns", BUDGET_NS, f"batches of {BATCH}"),
         Figure("order of the mix, p50 of batches", percentile(times, 0.5), "ns"),
         Figure("order of the mix, p99 of batches", percentile(times, 0.99), "ns"),
+    ]
+
+
+def _parts(size: int) -> list[Figure]:
+    """What a row, an id and the book cost: medians, each less what the parts before it cost."""
+    table, engine = _prepared(ROWS_PER_ORDER * 5 * size, 2 * size)
+
+    def send(begin: int, end: int) -> None:
+        for number in range(begin, end):
+            table.append_input(SEND, TAKER, words={W_IN_SEQ: number + 1})
+
+    def ask(begin: int, end: int) -> None:
+        for number in range(begin, end):
+            words = {W_ID: _name(9, number), W_ID + 1: ord("x"), W_TERMS: 9 << 32}
+            table.append_input(STATUS, TAKER, words=words)
+
+    def rest(begin: int, end: int) -> None:
+        for number in range(begin, end):
+            _order(table, TAKER, number, "1", 4_000 + number % 100 * 10)
+
+    def cancel(begin: int, end: int) -> None:
+        for number in range(begin, end):
+            _cancel(table, TAKER, size + number, number)
+
+    def make(begin: int, end: int) -> None:
+        for number in range(begin, end):
+            _order(table, MAKER, number, "2", _TRADE_PRICE)
+
+    def trade(begin: int, end: int) -> None:
+        for number in range(begin, end):
+            _order(table, TAKER, 2 * size + number, "1", _TRADE_PRICE)
+
+    row, unknown, rested, cancelled, _, traded = (
+        percentile(_run(table, engine, size, fill), 0.5)
+        for fill in (send, ask, rest, cancel, make, trade)
+    )
+    return [
+        Figure("  report row, numbered", row, "ns"),
+        Figure("  id looked up, hash included", unknown - row, "ns", ID_BUDGET_NS),
+        Figure("  rest, beside id and row", rested - unknown, "ns", BOOK_BUDGET_NS),
+        Figure("  cancel, beside an id and a row", cancelled - unknown, "ns", BOOK_BUDGET_NS),
+        Figure("  trade, beside an id and a row", traded - unknown, "ns", 0, "two rows more"),
     ]
 
 
