@@ -34,6 +34,7 @@ if cython.compiled:
         ITEM_FOR_SESSION,
         ITEM_ORIG_CL_ORD_ID,
         REPLACE,
+        STATUS,
         W_HEAD,
         W_ID,
         W_ORIG,
@@ -59,6 +60,7 @@ else:
         ITEM_FOR_SESSION,
         ITEM_ORIG_CL_ORD_ID,
         REPLACE,
+        STATUS,
         W_HEAD,
         W_ID,
         W_ORIG,
@@ -104,7 +106,7 @@ class OrderKeys:
             if head & 0xFF >= GENESIS:
                 break
             session = (head >> 32) & ID_MASK
-            if head & 0xFF <= REPLACE and not (head >> 8) & (F_LONG_ID | F_FOR_SESSION):
+            if head & 0xFF <= STATUS and not (head >> 8) & (F_LONG_ID | F_FOR_SESSION):
                 self.hash_id(row, at, session)
                 self._remember(row, 0)
             if (head & 0xFF == CANCEL or head & 0xFF == REPLACE) and not (head >> 8) & (
