@@ -64,6 +64,8 @@ class RowStore:
         self.stopped = False
         self._turn = turn
         self._reports = reports
+        # A view of a compiled object is made anew each time it is asked for: once is enough.
+        self._rows = reports.rows
         self._door = door
         self._budget_bytes = budget_bytes
         # Whether messages go out now.
@@ -165,19 +167,21 @@ class RowStore:
         """The next messages as bytes; none: the cursor is at the end."""
         if self._again <= self._again_last:
             return self._next_again(budget)
-        reports = self._reports
-        found = self._turn.index.walk(self.session, self.next_unsent, reports.rows)
+        reports, index = self._reports, self._turn.index
+        if self.next_unsent > index.head_seq(self.session):
+            return b""
+        found = index.walk(self.session, self.next_unsent, self._rows)
         count = self._sendable(found)
         if not count:
             return b""
         done = reports.encode(self._door, 0, count, budget)
-        self.next_unsent = self._number(reports.rows[done - 1]) + 1
+        self.next_unsent = self._number(self._rows[done - 1]) + 1
         return reports.take()
 
     def _next_again(self, budget: int) -> bytes:
         """The next messages of a resend: gap fills stand for what is not sent again."""
         reports, last, now_ns = self._reports, self._again_last, self._turn.now_ns
-        room = reports.rows[: last - self._again + 1]
+        room = self._rows[: last - self._again + 1]
         found = self._turn.index.walk(self.session, self._again, room)
         if found and self._number(room[0]) <= last:
             count = self._sendable(found)
@@ -192,15 +196,14 @@ class RowStore:
 
     def _sendable(self, count: int) -> int:
         """How many of the rows found, which ascend, may be sent now."""
-        found = self._reports.rows
+        found = self._rows
         limit = self._turn.sendable_row
         if count and found[count - 1] > limit:
             return bisect_right(found, limit, 0, count)
         return count
 
     def _number(self, row: int) -> int:
-        table = self._turn.table
-        return table.words[table.row_offset(row) + rows.W_OUT_SEQ]
+        return self._turn.table.word(row, rows.W_OUT_SEQ)
 
     # --- a new epoch ---------------------------------------------------------------------------
 
@@ -208,12 +211,11 @@ class RowStore:
         """Keep the application messages of the epoch that were never sent."""
         if not self.next_unsent:
             return
-        walked = self._reports.rows
-        table = self._turn.table
+        walked, table = self._rows, self._turn.table
         self._turn.settle()
         while count := self._turn.index.walk(self.session, self.next_unsent, walked):
             for row in walked[:count]:
-                kind = table.words[table.row_offset(row)] & 0xFF
+                kind = table.word(row, rows.W_HEAD) & 0xFF
                 if kind in _APPLICATION_KINDS:
                     self._unsent.append(row)
             self.next_unsent = self._number(walked[count - 1]) + 1

@@ -119,6 +119,12 @@ class RowTable:
             )
         return self.at(row)
 
+    def word(self, row: cython.longlong, index: cython.longlong) -> int:
+        """One word of a row; IndexError where the row or the word is not there."""
+        if not self.has_row(row) or not 0 <= index < ROW_WORDS:
+            raise IndexError(f"no word {index} of row {row} in the table")
+        return self.words[self.at(row) + index]
+
     def row_words(self, row: int) -> list[int]:
         """A copy of the sixteen words of a row."""
         offset = self.row_offset(row)
@@ -178,7 +184,7 @@ class RowTable:
         """Write the seal words of the open batch into its last row, with the CRC as zero.
 
         segment: number of the segment; chain: CRC of the batch before. The caller computes the
-        CRC over the batch and stores it in the last four bytes.
+        CRC over the batch and hands it to `write_crc`.
         """
         last: cython.longlong = self.tail - 1
         count: cython.longlong = self.tail - self.batch_first
@@ -189,6 +195,13 @@ class RowTable:
         offset: cython.longlong = (last - self.origin_row) * ROW_WORDS
         self.words[offset + W_SEAL_A] = count + ((segment & 0xFFFF) << 16) + chain * 0x100000000
         self.words[offset + W_SEAL_B] = self.batch_first & 0xFFFFFFFF
+
+    def write_crc(self, crc: cython.longlong) -> None:
+        """Complete the mark in the last row of the open batch with the batch's CRC-32C."""
+        offset: cython.longlong = (self.tail - 1 - self.origin_row) * ROW_WORDS
+        if crc >= 0x80000000:
+            crc -= 0x100000000  # the word is signed
+        self.words[offset + W_SEAL_B] += crc * 0x100000000
 
     @cython.boundscheck(False)
     @cython.initializedcheck(False)

@@ -55,6 +55,7 @@ SEGMENT_ROWS = 1 << 20  # 128 MiB: made in about a tenth of a second, a second's
 RESERVE_BYTES = 1 << 40  # of addresses, not memory: eight thousand million rows
 SYNC_INTERVAL_NS = 50_000_000
 _ROW_STEP = 32  # rows of a memory page: a segment holds whole pages
+_LOOK_BATCHES = 64  # between two looks for the next segment, while there is room: each is a read
 _RETRY_NS = 1_000_000_000  # after a segment could not be made, ask again so much later
 _LOCK = "lock"
 _IDENTITY = "identity"
@@ -107,6 +108,7 @@ class Journal:
         self._reserved_rows = max(reserved_rows, 2 * (batch_rows + 1))
         self._ready = False  # recovered, and not closed
         self._crc = 0
+        self._batches = 0  # opened so far
         self._asked = False
         self._ask_after_ns = 0
         self._next: SegmentHeader | None = None
@@ -209,15 +211,18 @@ class Journal:
         start = (table.batch_first - table.origin_row) * ROW_BYTES
         end = (table.tail - table.origin_row) * ROW_BYTES
         self._crc = crc32c(self._octets[start:end])
-        self._octets[end - 4 : end] = self._crc.to_bytes(4, "little")
+        table.write_crc(self._crc)
         self.sealed_row = table.tail - 1
 
     def _open_batch(self) -> None:
         """Open a batch with its whole allowance, rolling if need be; an empty one if it can't."""
         table = self.table
-        if self._next is None:
-            self._look_for_next()
         room = self._segment.end_row - table.tail
+        self._batches += 1
+        if self._next is None and (
+            self._batches % _LOOK_BATCHES == 1 or room <= _LOOK_BATCHES * self._segment.batch_rows
+        ):
+            self._look_for_next()
         if room <= self._segment.batch_rows and not self._roll():
             self.can_take_orders = False
             table.open_batch(0, 0)
