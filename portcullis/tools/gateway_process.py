@@ -11,13 +11,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
 START_S = 20.0
 STOP_S = 20.0
 POLL_S = 0.05
+PROGRAM = ("-m", "portcullis.tools.main")
 
 # `accounts` apart, so that the two may trade with each other.
 CONFIG = """
@@ -56,25 +57,31 @@ class GatewayProcess:
     """`portcullis serve` on a directory; as a context manager it is stopped at the end.
 
     config: TOML text; {port} in it stands for the port chosen. environment: variables
-    beside our own. Port and data outlive `stop` and `kill`: `start` again is a restart. What the
-    process wrote stands in `log`, and is shown where the context ends with an error.
+    beside our own. program: what Python runs, before the arguments of `portcullis`. Port and data
+    outlive `stop` and `kill`: `start` again is a restart. What the process wrote stands in `log`,
+    and is shown where the context ends with an error.
     """
 
     def __init__(
-        self, directory: Path, config: str = CONFIG, environment: Mapping[str, str] | None = None
+        self,
+        directory: Path,
+        config: str = CONFIG,
+        environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = PROGRAM,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.data = directory / "data"
         self.log = directory / "gateway.log"
         self._environment = os.environ | dict(environment or {})
+        self._program = program
         self._config = directory / "gateway.toml"
         self._config.write_text(config.format(port=self.port))
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and return once it accepts connections."""
-        command = [sys.executable, "-m", "portcullis.tools.main", "serve"]
+        command = [sys.executable, *self._program, "serve"]
         command += ["--config", str(self._config), "--data", str(self.data)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

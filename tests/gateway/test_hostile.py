@@ -16,6 +16,8 @@ from portcullis.tools.gateway_process import CONFIG, GatewayProcess
 from tests.support.fix_client import TIMEOUT_S, FixClient, utc_now
 
 LIMITS = """
+[journal]
+segment_rows = 131072
 [limits]
 logon_timeout = "1s"
 unauthenticated = 100

@@ -1,0 +1,73 @@
+"""A fault between a batch's first row and its seal: nothing of it leaves, and one session pays."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from portcullis.gateway.quarantine import FOLDER
+from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from tests.support import faulty_gateway
+from tests.support.fix_client import FixClient
+
+EXIT_FATAL = 70
+SMALL = "[journal]\nsegment_rows = 32768\n[limits]\norders = 1000\nids = 4000\n"
+KEY = "FIX.4.4:PORTCULLIS->CLIENT1"
+
+
+def everything_said(client: FixClient) -> list[dict[int, str]]:
+    """What comes until the gateway hangs up."""
+    came = []
+    while True:
+        try:
+            came.append(client.receive())
+        except (EOFError, ConnectionError):
+            return came
+
+
+@pytest.mark.parametrize("place", ["translation", "engine"])
+def test_the_process_ends_the_session_is_kept_out_and_the_others_trade(
+    tmp_path: Path, place: str
+) -> None:
+    gateway = GatewayProcess(tmp_path, CONFIG + SMALL, program=[faulty_gateway.__file__, place])
+    with gateway:
+        poisoned, other = FixClient("CLIENT1", gateway.port), FixClient("CLIENT2", gateway.port)
+        for client in (poisoned, other):
+            client.log_on()
+        poisoned.link.sendall(poisoned.order("before", "2", "1", "100"))
+        poisoned.expect("8", t150="0", t11="before")
+        # One read, one batch: what was good in it does not leave either.
+        good = poisoned.order("good", "2", "1", "90")
+        poisoned.link.sendall(good + poisoned.order("POISON", "2", "1", "90"))
+        assert gateway.wait() == EXIT_FATAL
+        assert everything_said(poisoned) == []
+        assert everything_said(other) == []
+
+        (path,) = (gateway.data / FOLDER).iterdir()
+        report = json.loads(path.read_text())
+        assert report["session"] == KEY
+        assert report["batch_row"] > 1
+        assert report["error"] == f"RuntimeError('a fault of the {place}')"
+        assert str(path) in gateway.log.read_text()
+
+        gateway.start()
+        assert '"quarantined"' in gateway.log.read_text()
+        poisoned.connect().send("A", "98=0", "108=30")
+        assert poisoned.is_closed_by_peer()
+        other.log_on()
+        other.link.sendall(other.order("b1", "1", "2", "100"))
+        other.expect("8", t150="0")
+        other.expect("8", t150="F", t31="100", t151="1")  # of what the batch before brought
+        assert other.barrier() == []
+        assert gateway.stop() == 0
+
+        path.unlink()
+        gateway.start()
+        poisoned.next_out = 3  # the batch never was: its numbers are free
+        poisoned.next_in += 1  # the fill that it has missed
+        poisoned.log_on()
+        assert poisoned.barrier() == []
+        for client in (poisoned, other):
+            client.close()

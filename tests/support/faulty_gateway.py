@@ -1,0 +1,66 @@
+"""`portcullis` with a fault built in, for tests: an order whose ClOrdID is POISON breaks it.
+
+The first argument says where: "translation" once the order's row stands in the open batch,
+"engine" while the engine is at that row. The rest is a command line as usual.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from portcullis.gateway.fix_applications import OrderEntry
+from portcullis.gateway.turn import Turn
+from portcullis.journal import rows
+from portcullis.sessions.fix_message import Scanner
+from portcullis.tools.main import main
+
+POISON = b"POISON"
+
+
+def break_translation() -> None:
+    """Raise after the poisoned order has become a row."""
+    on_messages = OrderEntry.on_messages
+
+    def take(self: OrderEntry, scanner: Scanner, first: int, count: int) -> int:
+        taken = on_messages(self, scanner, first, count)
+        if POISON in bytes(scanner.octets[: scanner.consumed]):
+            raise RuntimeError("a fault of the translation")
+        return taken
+
+    OrderEntry.on_messages = take  # type: ignore[method-assign]
+
+
+class FaultyEngine:
+    """The engine, but for one row."""
+
+    def __init__(self, turn: Turn) -> None:
+        self._engine = turn.engine
+        self._table = turn.table
+        self.cursor = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def run(self) -> int:
+        for row in range(self._table.batch_first, self._table.tail):
+            if self._table.row_words(row)[rows.W_ID] == int.from_bytes(POISON, "little"):
+                self.cursor = row + 1
+                raise RuntimeError("a fault of the engine")
+        return self._engine.run()
+
+
+def break_engine() -> None:
+    """Raise while the engine is at the poisoned order."""
+    init = Turn.__init__
+
+    def make(self: Turn, *arguments: Any, **named: Any) -> None:
+        init(self, *arguments, **named)
+        self.engine = FaultyEngine(self)  # type: ignore[assignment]
+
+    Turn.__init__ = make  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    {"translation": break_translation, "engine": break_engine}[sys.argv[1]]()
+    main(sys.argv[2:])
