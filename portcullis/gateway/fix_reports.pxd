@@ -25,6 +25,8 @@ cdef class FixReports:
     cdef long long _tail_time_ns
 
     cdef long long _find(self, long long row) except? -1
+    cdef long long _at(self, long long row) noexcept nogil
+    cdef bint _has_row(self, long long row) noexcept nogil
     cdef long long _text_bytes(self, long long at) noexcept nogil
     cdef long long _text_rows(self, long long row) noexcept nogil
     cdef long long _content(self, long long at) noexcept nogil

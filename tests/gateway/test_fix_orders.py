@@ -362,7 +362,9 @@ def test_a_mass_status_gives_one_report_an_order_and_marks_the_last() -> None:
         ("I", "s", "2", "Y"),
     ]
     (none,) = FixDesk().send("AF|584=s|585=7")
-    assert (dict(none)[37], dict(none)[54], dict(none)[55]) == ("NONE", "7", "[N/A]")
+    assert body(none) == (
+        "6=0|14=0|17=19|37=NONE|39=8|54=7|55=[N/A]|150=I|151=0|584=s|911=0|912=Y"
+    )
     (refused,) = FixDesk().send("AF|584=s|585=3")
     assert (dict(refused)[39], dict(refused)[911]) == ("8", "0")
     assert dict(refused)[58] == "Mass request type is not supported"
