@@ -1,30 +1,37 @@
 """`portcullis demo`: a gateway and two clients; a trade, a kill, and a restart that lost nothing.
 
 Stands outside of the gateway as a client does: sockets, and simplefix to read what comes. Raises
-where an answer is not what it must be, so that it also serves as a check of an installation.
+where an answer is not what it must be, so that it also serves as a check of an installation. What
+it shows is in `demo_page`.
 """
 
 from __future__ import annotations
 
 import socket
 import tempfile
+import time
 from pathlib import Path
 
 import click
 import simplefix
+from rich.console import Console
 
 from portcullis.tools.benchmarks.orders import MAKER, TAKER, message, utc_now
+from portcullis.tools.demo_page import DemoPage
 from portcullis.tools.gateway_process import GatewayProcess
 
 TIMEOUT_S = 10.0
-_STATES = {"0": "new", "1": "partly filled", "2": "filled", "4": "cancelled", "8": "rejected"}
 
 
 class Client:
-    """One FIX client: sends fields, receives messages, counts its own numbers."""
+    """One FIX client: sends fields, receives messages, counts its own numbers.
+
+    reports: the execution reports it has been sent and nobody has shown yet, field by field.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.reports: list[dict[int, str]] = []
         self._next_out = 1
 
     def log_on(self, port: int) -> None:
@@ -33,7 +40,6 @@ class Client:
         self._parser = simplefix.FixParser()
         self.send("A", "98=0", "108=30")
         self.expect("35=A")
-        click.echo(f"{self.name} logged on")
 
     def send(self, msg_type: str, *fields: str) -> None:
         """Send one message; the body's fields as "tag=value"."""
@@ -43,8 +49,6 @@ class Client:
 
     def order(self, cl_ord_id: str, side: str, qty: str, price: str) -> None:
         """Send a limit order; side 1 buys, 2 sells."""
-        verb = "buys" if side == "1" else "sells"
-        click.echo(f"{self.name} {verb} {qty} BTC-USD at {price}")
         terms = (f"11={cl_ord_id}", f"38={qty}", "40=2", f"44={price}", f"54={side}")
         self.send("D", *terms, "55=BTC-USD", f"60={utc_now()}")
 
@@ -63,12 +67,13 @@ class Client:
         return pairs
 
     def expect_report(self, *fields: str) -> None:
-        """An ExecutionReport with these fields; told in words."""
-        report = self.expect("35=8", *fields)
-        text = f"{self.name} <- order {report[37]}: {_STATES[report[39]]}"
-        if report[150] == "F":
-            text += f", {report[32]} at {report[31]}"
-        click.echo(f"{text}, {report[151]} left (ExecID {report[17]})")
+        """An ExecutionReport with these fields."""
+        self.reports.append(self.expect("35=8", *fields))
+
+    def take_reports(self) -> list[dict[int, str]]:
+        """The reports that nobody has shown yet."""
+        reports, self.reports = self.reports, []
+        return reports
 
     def close(self) -> None:
         self._link.close()
@@ -84,32 +89,59 @@ def trade(seller: Client, buyer: Client) -> None:
     seller.expect_report("150=F", "39=1", "151=1.5")
 
 
+def cancel_rest(seller: Client) -> None:
+    """The seller takes back what is left of its order."""
+    seller.send("F", "11=cancel-1", "41=sell-1", "54=2", "55=BTC-USD", f"60={utc_now()}")
+    seller.expect_report("150=4", "39=4", "41=sell-1", "14=0.5", "151=0")
+
+
 @click.command()
 def command() -> None:
     """A trade seen from both sides, a kill, and a restart that lost nothing."""
+    began = time.perf_counter()
+    page = DemoPage(Console(highlight=False))
     seller, buyer = Client(MAKER), Client(TAKER)
+    both = (seller, buyer)
     with (
         tempfile.TemporaryDirectory(prefix="portcullis-demo-") as directory,
         GatewayProcess(Path(directory)) as gateway,
     ):
-        click.echo(f"gateway listens on 127.0.0.1:{gateway.port}")
-        for client in (seller, buyer):
+        page.step(
+            f"A gateway listens for FIX on 127.0.0.1:{gateway.port}, its journal in a folder of "
+            f"its own. {seller.name} and {buyer.name} log on."
+        )
+        for client in both:
             client.log_on(gateway.port)
+
+        page.step(
+            f"{seller.name} offers 2 BTC-USD at 100.5. {buyer.name} would pay 101 for 0.5, and "
+            "gets them for 100.5: the order that waited says the price. Each is told its side:"
+        )
         trade(seller, buyer)
+        reports = {client.name: client.take_reports() for client in both}
+        for name, theirs in reports.items():
+            page.reports(name, theirs)
+        page.step(f"The fill as {buyer.name} received it, field by field:")
+        page.message(reports[buyer.name][-1])
 
         gateway.kill()
-        click.echo("gateway killed, without warning; started again")
+        killed = time.perf_counter()
         gateway.start()
-        for client in (seller, buyer):
+        took_ms = (time.perf_counter() - killed) * 1000
+        page.step(
+            "The gateway is killed without warning (SIGKILL) and started again: it replays its "
+            f"journal, and listens {took_ms:.0f} ms later. Both log on where they had stopped."
+        )
+        for client in both:
             client.close()
             client.log_on(gateway.port)
-        click.echo(f"{seller.name} cancels the rest of its order")
-        seller.send("F", "11=cancel-1", "41=sell-1", "54=2", "55=BTC-USD", f"60={utc_now()}")
-        seller.expect_report("150=4", "39=4", "41=sell-1", "14=0.5", "151=0")
-        for client in (seller, buyer):
+        page.step(f"{seller.name} cancels the rest, and the order is as it was:")
+        cancel_rest(seller)
+        page.reports(seller.name, seller.take_reports())
+        for client in both:
             client.send("5")
             client.expect("35=5")
             client.close()
         if gateway.stop() != 0:
             raise click.ClickException("the gateway did not stop cleanly")
-    click.echo("done")
+    page.end(f"Nothing was lost. Both logged out; it took {time.perf_counter() - began:.1f} s.")

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import pytest
 from click.testing import CliRunner
 
 from portcullis.tools.main import main
 
 
-def test_the_demo_trades_survives_a_kill_and_ends() -> None:
+def test_the_demo_trades_survives_a_kill_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FORCE_COLOR", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
     done = CliRunner().invoke(main, ["demo"], catch_exceptions=False)
-    assert (done.exit_code, done.output.splitlines()[-1]) == (0, "done"), done.output
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    assert lines[-2].startswith("Nothing was lost.")
+    assert "\x1b" not in done.output  # a pipe: no colour
+    assert max(map(len, lines)) <= 80
+    # Both sides of the one trade, and what it left of the order after the restart.
+    for said in (
+        "sell-1   partially filled  0.5 @ 100.5     1.5",
+        "buy-1    filled            0.5 @ 100.5       0",
+        "sell-1   cancelled                           0",
+        "150=F ExecType: trade",
+    ):
+        assert said in done.output
