@@ -77,6 +77,8 @@ class RowStore:
         # Numbers to be sent again before anything new; none where the first is above the last.
         self._again = 1
         self._again_last = 0
+        # Number of the connection's first message, which nothing comes before.
+        self._opening = 0
         # Rows of a past epoch whose messages nobody has seen.
         self._unsent = array("q")
 
@@ -105,7 +107,7 @@ class RowStore:
     # --- sending -------------------------------------------------------------------------------
 
     def attach(self) -> None:
-        self.next_unsent = self.next_out
+        self._opening = self.next_unsent = self.next_out
         self._again, self._again_last = 1, 0
         self.attached = True
         self._turn.outputs[self.session] = self
@@ -165,13 +167,16 @@ class RowStore:
 
     def _next_bytes(self, budget: int) -> bytes:
         """The next messages as bytes; none: the cursor is at the end."""
-        if self._again <= self._again_last:
+        again = self._again <= self._again_last
+        if again and self.next_unsent != self._opening:
             return self._next_again(budget)
         reports, index = self._reports, self._turn.index
         if self.next_unsent > index.head_seq(self.session):
             return b""
         found = index.walk(self.session, self.next_unsent, self._rows)
         count = self._sendable(found)
+        if again:
+            count = min(count, 1)
         if not count:
             return b""
         done = reports.encode(self._door, 0, count, budget)

@@ -237,3 +237,19 @@ def test_an_echo_sends_back_in_ascending_order_and_swallows_what_it_has_seen(
         client.expect("D", t97="Y", t11="other")
         assert client.barrier() == []
         client.close()
+
+
+def test_a_logon_that_says_what_it_expects_is_answered_before_that_comes_again(
+    tmp_path: Path,
+) -> None:
+    config = CONFIG.replace('client = "CLIENT1"', 'client = "CLIENT1"\nnext_expected = true')
+    with GatewayProcess(tmp_path, config) as gateway:
+        client = FixClient("CLIENT1", gateway.port)
+        client.log_on("789=1")
+        client.link.sendall(client.order("o1", "1", "3", "50"))
+        client.expect("8", t150="0")
+        client.close()
+        client.log_on("789=2")
+        client.expect("8", t150="0", t11="o1", t34="2", t43="Y")
+        assert client.barrier() == []
+        client.close()
