@@ -22,6 +22,7 @@ from portcullis.gateway.config_schema import Config, FixClient, Instrument, Ouch
 from portcullis.gateway.config_values import decode
 
 EMBEDDED = "embedded default"
+MESSAGE_BYTES_MAX = 60 << 10  # an answer that repeats a whole value must fit a text item of 64 KiB
 PRODUCT_MAX = 1 << 62  # price x quantity of an order, in units: see docs/architecture.md, Numbers
 DECIMALS_MAX = 9  # with them and a bound of 2^62 a price still has nine digits before the point
 OUCH_DECIMALS = 4  # of prices on the wire
@@ -195,6 +196,8 @@ def _inconsistency(config: Config) -> str | None:
     limits = config.limits
     if limits.unauthenticated > limits.connections:
         return "[limits] key unauthenticated: expected at most limits.connections"
+    if limits.message_bytes > MESSAGE_BYTES_MAX:
+        return f'[limits] key message_bytes: expected at most "{MESSAGE_BYTES_MAX >> 10}KiB"'
     if limits.read_bytes < 2 * limits.message_bytes:
         return "[limits] key read_bytes: expected at least twice limits.message_bytes"
     for key, named in (("instruments", config.instrument), ("sessions", config.session)):

@@ -334,7 +334,8 @@ class Limits(_Table, frozen=True):
     message_bytes: Annotated[
         Size,
         Meta(
-            description="Longest message. A bigger BodyLength is garbled at once, not waited for."
+            description="Longest message, at most 60KiB: an answer repeats a value whole. A bigger"
+            " BodyLength is garbled at once, not waited for."
         ),
     ] = Size(16 << 10)
     read_bytes: Annotated[

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from portcullis.gateway.catalog import Catalog
-from portcullis.gateway.config import ConfigError, Loaded
+from portcullis.gateway.config import PRODUCT_MAX, ConfigError, Loaded
 from portcullis.gateway.config_schema import Account, Config, FixClient, Instrument
 from portcullis.journal import rows
 from portcullis.journal.table import RowTable
@@ -166,14 +166,21 @@ class Registry:
                         f"{instrument.symbol} was first used"
                     )
             prices, quantities = packed & 0xFF, packed >> 8 & 0xFF
+        price_max = instrument.price_units_max(prices)
+        qty_max = instrument.qty_units_max(quantities)
+        if price_max * qty_max >= PRODUCT_MAX:
+            raise ValueError(
+                f"keys price_max, qty_max: expected a product below 2^62 in units of {prices} and "
+                f"{quantities} decimals, with which {instrument.symbol} was first used"
+            )
         flags = rows.INSTRUMENT_SHORT_MARKING if instrument.short_marking else 0
         flags |= rows.INSTRUMENT_HALTED if instrument.halted else 0
         return {
             rows.W_DECIMALS: prices | quantities << 8 | flags << 16,
             rows.W_TICK: instrument.tick.scaled(prices),
             rows.W_LOT: instrument.lot.scaled(quantities),
-            rows.W_PRICE_MAX: instrument.price_units_max(prices),
-            rows.W_QTY_MAX: instrument.qty_units_max(quantities),
+            rows.W_PRICE_MAX: price_max,
+            rows.W_QTY_MAX: qty_max,
         }
 
     def _halts(self, config: Config) -> Iterator[ConfigRow]:

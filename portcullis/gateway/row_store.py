@@ -98,6 +98,8 @@ class RowStore:
         self._turn.append(rows.ADVANCE, self.session, words={rows.W_NEXT_IN: next_in})
 
     def reset(self, next_out: int, next_in: int) -> None:
+        # The first row of its batch: so no answer numbered in the old epoch comes behind it.
+        self._turn.settle()
         self._collect_unsent()
         words = {rows.W_NEXT_OUT: next_out, rows.W_NEXT_IN: next_in}
         self._turn.append(rows.RESET, self.session, words=words)
@@ -217,7 +219,6 @@ class RowStore:
         if not self.next_unsent:
             return
         walked, table = self._rows, self._turn.table
-        self._turn.settle()
         while count := self._turn.index.walk(self.session, self.next_unsent, walked):
             for row in walked[:count]:
                 kind = table.word(row, rows.W_HEAD) & 0xFF

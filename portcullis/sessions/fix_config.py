@@ -51,6 +51,8 @@ class FixSessionConfig:
     close_timeout_ns: int = 2 * SECOND_NS
     # A second connection came: the old one must show life within this time.
     probe_timeout_ns: int = 2 * SECOND_NS
+    # From one such TestRequest to the next: who keeps knocking spends few of our numbers.
+    probe_interval_ns: int = 10 * SECOND_NS
     # Our ResendRequest is asked again when the gap stands for so long; at most this often in vain.
     resend_timeout_ns: int = 10 * SECOND_NS
     resend_requests_max: int = 3

@@ -55,6 +55,7 @@ class FixLink:
         # patience with a connection that another one wants to replace.
         self._limit_ns = 0
         self._probe_ns = 0
+        self._next_probe_ns = 0
 
     # --- states ------------------------------------------------------------------------------
 
@@ -181,10 +182,11 @@ class FixLink:
         self._probe_ns = 0
 
     def probe(self, now_ns: int) -> None:
-        """Ask for a sign of life, once at a time; without one the connection ends."""
-        if self._probe_ns == 0:
+        """Ask for a sign of life, now and then; without one the connection ends."""
+        if self._probe_ns == 0 and now_ns >= self._next_probe_ns:
             self.send(admin.TEST_REQUEST, admin.test_request_body(_TEST_REQ_ID), now_ns)
             self._probe_ns = now_ns + self.config.probe_timeout_ns
+            self._next_probe_ns = now_ns + self.config.probe_interval_ns
 
     def end_overdue(self, now_ns: int) -> None:
         """Close what has lasted too long: a state with a limit, a silence."""

@@ -117,7 +117,8 @@ class FixSession:
     def challenge(self, now_ns: int) -> None:
         """A second connection named this session. Drop that one; this one must show life.
 
-        A TestRequest goes out; without a message within probe_timeout_ns this connection ends.
+        A TestRequest goes out, at most one in probe_interval_ns; without a message within
+        probe_timeout_ns this connection ends.
         """
         if self._link.state in UP:
             self._link.note("a second connection named this session")
@@ -241,7 +242,7 @@ class FixSession:
                 link.advance(next_in + 1, now_ns)
             elif not self._in_turn(*self._scratch.scan(octets), now_ns):
                 return False
-            elif link.lane.next_in == next_in:
+            elif link.lane.next_in == next_in and link.gap.holds(next_in):
                 # A SequenceReset that was rejected: it is done, its number is still expected.
                 link.gap.drop(next_in)
         recovery.request_missing(link, now_ns)

@@ -88,6 +88,7 @@ WRONG = [
     ("[journal]\nsegment_rows = 40001", "[journal] key segment_rows: expected int that's"),
     ('[limits]\nread_bytes = "1 MB"', "[limits] key read_bytes: expected a size"),
     ('[limits]\nread_bytes = "16KiB"', "[limits] key read_bytes: expected at least twice"),
+    ('[limits]\nmessage_bytes = "61KiB"', '[limits] key message_bytes: expected at most "60KiB"'),
     ("[limits]\norders = 0", "[limits] key orders: expected int >= 1, got 0"),
     ("[limits]\nconnections = 10", "[limits] key unauthenticated: expected at most"),
     ('[day]\ntimezone = "Mars/Base"', "[day] key timezone: expected a zone"),

@@ -131,3 +131,18 @@ def test_an_account_needs_no_session() -> None:
     books = Books()
     books.configure(TWO + '[[account]]\nname = "DESK"\n')
     assert books.registry.catalog.accounts.number(b"DESK") == 1
+
+
+def test_bounds_are_held_in_the_decimals_a_symbol_was_first_used_with() -> None:
+    books = Books()
+    fine = TWO.replace('"0.01"', '"0.00000001"\nprice_max = "20"').replace(
+        'lot = "0.0001"', 'lot = "0.00000001"\nqty_max = "10"'
+    )
+    books.configure(fine)
+    coarse = TWO.replace('"0.01"', '"1"\nprice_max = "1000000"').replace(
+        'lot = "0.0001"', 'lot = "1"\nqty_max = "1000000"'
+    )
+    with pytest.raises(
+        ConfigError, match=r"\[\[instrument\]\] 1 keys price_max, qty_max: .*2\^62"
+    ):
+        books.configure(coarse)

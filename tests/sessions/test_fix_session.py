@@ -208,10 +208,33 @@ def test_1s_b_a_second_connection_makes_the_first_show_life(bench: Bench) -> Non
     bench.gives("35=0|34=2|112=TEST")
     bench.wait(1.5)
     assert not bench.is_disconnected
+    # Who keeps knocking gets one TestRequest in ten seconds out of us.
+    bench.session.challenge(bench.clock.now_ns)
+    assert bench.sent() == []
+    bench.wait(7.5)
     bench.session.challenge(bench.clock.now_ns)
     assert bench.sent() == ["35=1|34=3|112=TEST"]
     bench.wait(2)
     assert bench.is_disconnected
+
+
+@pytest.mark.parametrize(
+    "early",
+    ["35=A|98=0|108=30", "35=0", "35=1|112=X", "35=2|7=1|16=0", "35=3|45=1", "35=5", "35=4|36=1",
+     "35=4|36=9|123=Y", "35=4|36=1|123=Y", "35=A|98=0|108=30|141=Y"],
+)  # fmt: skip
+def test_any_session_message_may_be_held_until_its_turn_comes(bench: Bench, early: str) -> None:
+    msg_type, *rest = early.split("|")
+    bench.gives("|".join([msg_type, "34=3", *rest]))
+    if not bench.is_disconnected and bench.next_in == 2:
+        bench.gives("35=4|34=2|43=Y|122=20260102-11:00:00|36=3|123=Y")
+    bench.wait(3)
+
+
+def test_a_held_logon_ends_the_session_when_its_turn_comes(bench: Bench) -> None:
+    bench.gives(f"35=A|34=3|{LOGON}")
+    answer = bench.gives("35=4|34=2|43=Y|122=20260102-11:00:00|36=3|123=Y")
+    assert answer == ["35=5|34=3|58=Logon while logged on"]
 
 
 def test_a_second_logon_in_a_live_session_ends_it(bench: Bench) -> None:
