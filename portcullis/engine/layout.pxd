@@ -61,6 +61,7 @@ cdef enum:
     STEP_ROWS = 4
     SLICE_ORDERS = 256
     MASS_QUEUE = 16
+    MASS_WAITING = 2
     RUN_DONE = 0
     RUN_MORE = 1
     RUN_SLICE = 2

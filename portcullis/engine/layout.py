@@ -87,7 +87,8 @@ LOOK_AHEAD_WORDS = 3
 # --- work in slices ----------------------------------------------------------------------------
 STEP_ROWS = 4  # output rows that one atomic step may take
 SLICE_ORDERS = 256  # orders that mass commands work on in one run
-MASS_QUEUE = 16  # mass commands that may wait
+MASS_QUEUE = 16  # mass commands that may wait; mass statuses only while half of it is free
+MASS_WAITING = 2  # of them those of one session
 RUN_DONE = 0  # all input is consumed
 RUN_MORE = 1  # the batch is full: seal, open the next, run again at once
 RUN_SLICE = 2  # a mass command goes on in the next run; others' commands may come first

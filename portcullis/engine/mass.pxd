@@ -20,6 +20,9 @@ cdef class MassCommands:
     cdef long long[::1] _sessions
 
     cdef void take(self, long long row) noexcept nogil
+    cdef bint _is_busy(self, long long head) noexcept nogil
+    cdef bint _is_status_of(self, long long head, long long session) noexcept nogil
+    cdef long long _next_waiting(self) noexcept nogil
     cdef long long _account(self, long long at) noexcept nogil
     cdef void _refuse(self, long long row, long long head, long long why) noexcept nogil
     cdef bint _matches(self, long long slot, long long at) noexcept nogil

@@ -4,6 +4,10 @@ Owns the mass command at work and those that wait, MASS_QUEUE at most. One run w
 SLICE_ORDERS reported orders, so that other commands come between. Must not know how an order ends
 (`sweep`).
 
+No session keeps the others from their mass cancels: MASS_WAITING of its commands wait at most, one
+mass status of it waits or is at work, no mass status takes the last half of the queue, and mass
+cancels that wait come before mass statuses that wait. What is beyond that is refused at once.
+
 A mass command reaches the account's orders that were there when its row came. A mass cancel counts
 them when it begins (533), so orders that fill between its slices are in the count. Of a mass
 status the last report carries F_LAST; where all orders still to come ended between slices, a
@@ -31,6 +35,7 @@ if cython.compiled:
         EXEC_STATUS,
         ID_MASK,
         MASS_QUEUE,
+        MASS_WAITING,
         O_ACCOUNT_NEXT,
         O_CUM,
         O_META,
@@ -82,6 +87,7 @@ else:
         EXEC_STATUS,
         ID_MASK,
         MASS_QUEUE,
+        MASS_WAITING,
         O_ACCOUNT_NEXT,
         O_CUM,
         O_META,
@@ -173,7 +179,7 @@ class MassCommands:
             why = WHY_UNKNOWN_SYMBOL
         elif account == 0 or account > self._book.account_capacity:
             why = WHY_UNKNOWN_ACCOUNT
-        elif self.row and self.waits == MASS_QUEUE:
+        elif self._is_busy(head):
             why = WHY_BUSY
         if why != WHY_NONE:
             self._refuse(row, head, why)
@@ -183,6 +189,54 @@ class MassCommands:
         else:
             self._begin(row)
             self.work()
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _is_busy(self, head: cython.longlong) -> cython.bint:
+        """Whether a mass command, by its row's head, finds no place. O(MASS_QUEUE)."""
+        if self.row == 0:
+            return False
+        is_status: cython.bint = head & 0xFF == MASS_STATUS
+        if self.waits >= (MASS_QUEUE // 2 if is_status else MASS_QUEUE):
+            return True
+        session: cython.longlong = (head >> 32) & ID_MASK
+        other: cython.longlong = self._words[self._table.at(self.row) + W_HEAD]
+        has_status: cython.bint = self._is_status_of(other, session)
+        own: cython.longlong = 0
+        index: cython.longlong
+        for index in range(self.waits):
+            other = self._words[self._table.at(self.waiting[index]) + W_HEAD]
+            if (other >> 32) & ID_MASK == session:
+                own += 1
+            if self._is_status_of(other, session):
+                has_status = True
+        return own >= MASS_WAITING or (is_status and has_status)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _is_status_of(self, head: cython.longlong, session: cython.longlong) -> cython.bint:
+        return head & 0xFF == MASS_STATUS and (head >> 32) & ID_MASK == session
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _next_waiting(self) -> cython.longlong:
+        """Take the next command out of the queue: the oldest mass cancel, else the oldest."""
+        place: cython.longlong = 0
+        row: cython.longlong
+        index: cython.longlong
+        for index in range(self.waits):
+            row = self.waiting[index]
+            if self._words[self._table.at(row) + W_HEAD] & 0xFF == MASS_CANCEL:
+                place = index
+                break
+        row = self.waiting[place]
+        self.waits -= 1
+        for index in range(place, self.waits):
+            self.waiting[index] = self.waiting[index + 1]
+        return row
 
     @cython.cfunc
     @cython.nogil
@@ -375,7 +429,6 @@ class MassCommands:
     def settle(self) -> cython.bint:
         """End a mass command that has no order left, and begin the next; False: batch full."""
         at: cython.longlong
-        index: cython.longlong
         while self.row:
             at = self._table.at(self.row)
             self._skip(at)
@@ -387,8 +440,5 @@ class MassCommands:
                 self._close_status((self._words[at + W_HEAD] >> 32) & ID_MASK)
             self.row = 0
             if self.waits:
-                self._begin(self.waiting[0])
-                self.waits -= 1
-                for index in range(self.waits):
-                    self.waiting[index] = self.waiting[index + 1]
+                self._begin(self._next_waiting())
         return True

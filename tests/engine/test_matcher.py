@@ -134,7 +134,7 @@ def test_both_modes_write_the_same_bytes(seed: int) -> None:
 
 def crowded(orders: int) -> Venue:
     """A venue where session 1 has so many orders."""
-    venue = Venue(8 * orders + 4000, orders=orders + 10, ids=2 * orders + 50)
+    venue = Venue(8 * orders + 4000, orders=orders + 10, ids=2 * orders + 50, sessions=32)
     venue.instrument()
     for session in (1, 2):
         venue.session(session, session)
@@ -185,15 +185,91 @@ def test_the_last_report_of_a_mass_status_is_marked_though_its_orders_end_meanwh
     assert answers[-1].order_id == 0
 
 
+def mass(venue: Venue, *commands: tuple[int, int]) -> list[tuple[int, int, int]]:
+    """Send mass commands (kind, session) at once; per answer its kind, session and why."""
+    first = venue.table.tail
+    for number, (kind, session) in enumerate(commands):
+        venue.send(Command(kind, session, b"q%d" % number, scope="7"))
+    venue.run()
+    return [
+        (one.kind, one.session, one.why)
+        for one in venue.reports(first)
+        if one.kind == r.MASS_CANCEL_REPORT or one.flags & (r.F_ANSWER | r.F_LAST)
+    ]
+
+
+def many_sessions(venue: Venue) -> Venue:
+    for session in range(3, 33):
+        venue.session(session, 1)
+    venue.run()
+    return venue
+
+
 def test_mass_commands_beyond_the_queue_are_refused_and_the_rest_is_done_in_turn() -> None:
-    venue = crowded(SLICE_ORDERS + 1)
+    venue = many_sessions(crowded(SLICE_ORDERS + 1))
     first = venue.table.tail
     for number in range(18):
-        venue.send(Command(r.MASS_CANCEL, 1, b"q%d" % number, scope="7"))
+        venue.send(Command(r.MASS_CANCEL, number + 3, b"q%d" % number, scope="7"))
     venue.run()
     answers = [one for one in venue.reports(first) if one.kind == r.MASS_CANCEL_REPORT]
     assert [one.why for one in answers].count(WHY_BUSY) == 1
     assert [one.last_px for one in answers if one.why == 0] == [SLICE_ORDERS + 1] + [0] * 16
+
+
+def test_a_session_has_one_mass_status_at_a_time_and_keeps_nobody_from_a_mass_cancel() -> None:
+    venue = crowded(SLICE_ORDERS + 1)
+    burst = [(r.MASS_STATUS, 1)] * 40
+    assert mass(venue, *burst, (r.MASS_CANCEL, 2)) == [
+        *[(r.STATUS_REPORT, 1, WHY_BUSY)] * 39,
+        (r.STATUS_REPORT, 1, 0),
+        (r.MASS_CANCEL_REPORT, 2, 0),
+    ]
+    # And the next one is as good as the first.
+    assert mass(venue, (r.MASS_STATUS, 1)) == [(r.STATUS_REPORT, 1, 0)]
+
+
+def test_a_mass_status_that_waits_is_the_only_one_too() -> None:
+    venue = crowded(SLICE_ORDERS + 1)
+    answers = mass(venue, (r.MASS_CANCEL, 1), (r.MASS_STATUS, 1), (r.MASS_STATUS, 1))
+    assert [one for one in answers if one[0] == r.STATUS_REPORT] == [
+        (r.STATUS_REPORT, 1, WHY_BUSY),
+        (r.STATUS_REPORT, 1, 0),
+    ]
+
+
+def test_two_mass_commands_of_a_session_wait_and_a_third_is_refused() -> None:
+    venue = crowded(SLICE_ORDERS + 1)
+    answers = mass(venue, *[(r.MASS_CANCEL, 1)] * 4, (r.MASS_CANCEL, 2))
+    cancel = (r.MASS_CANCEL_REPORT, 1, 0)
+    refused = (r.MASS_CANCEL_REPORT, 1, WHY_BUSY)
+    assert answers == [cancel, refused, cancel, cancel, (r.MASS_CANCEL_REPORT, 2, 0)]
+
+
+def test_mass_statuses_leave_half_of_the_queue_to_mass_cancels() -> None:
+    venue = many_sessions(crowded(SLICE_ORDERS + 1))
+    statuses = [(r.MASS_STATUS, session) for session in range(3, 14)]
+    cancels = [(r.MASS_CANCEL, session) for session in range(14, 23)]
+    answers = mass(venue, *statuses, *cancels)
+    busy = [one for one in answers if one[2] == WHY_BUSY]
+    # One at work and eight that wait; then eight cancels find a place, and the ninth none.
+    assert busy == [
+        (r.STATUS_REPORT, 12, WHY_BUSY),
+        (r.STATUS_REPORT, 13, WHY_BUSY),
+        (r.MASS_CANCEL_REPORT, 22, WHY_BUSY),
+    ]
+
+
+def test_mass_cancels_that_wait_come_before_mass_statuses_that_wait() -> None:
+    venue = many_sessions(crowded(SLICE_ORDERS + 1))
+    answers = mass(
+        venue,
+        (r.MASS_STATUS, 3),
+        (r.MASS_STATUS, 4),
+        (r.MASS_CANCEL, 5),
+        (r.MASS_STATUS, 6),
+        (r.MASS_CANCEL, 7),
+    )
+    assert [session for _, session, _ in answers] == [3, 5, 7, 4, 6]
 
 
 # --- sessions and rows that can't be -------------------------------------------------------------

@@ -119,6 +119,7 @@ class Venue:
         ids: int = 4000,
         levels: int = 500,
         instruments: int = 4,
+        sessions: int = 16,
     ) -> None:
         self.memory = bytearray(r.ROW_BYTES * (rows + batch_rows + 1))
         self.batch_rows, self.input_rows = batch_rows, input_rows
@@ -128,7 +129,7 @@ class Venue:
             order_capacity=orders,
             id_capacity=ids,
             level_capacity=levels,
-            session_capacity=16,
+            session_capacity=sessions,
             instrument_capacity=instruments,
             account_capacity=8,
         )
