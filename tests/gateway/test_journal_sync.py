@@ -62,6 +62,7 @@ def serve(directory: Path, scenario: Callable[[int], None]) -> int:
     async def run() -> int:
         server = Server(loaded, recovered, log, Quarantine(directory / "data"))
         listener = listen(Address("127.0.0.1:0"))
+        listener.listen()  # the scenario may come before the server takes it over
         port = listener.getsockname()[1]
         running = asyncio.create_task(server.run(listener))
         try:
