@@ -1,16 +1,18 @@
 """The engine: takes input rows one by one, keeps all state of the venue, appends output rows.
 
-Owns the order in which things happen: unfinished work first, then input rows from `cursor` on;
+Owns the order in which things happen: an unfinished sweep, then input rows from `cursor` on, then
+a slice of an unfinished mass command;
 session numbers, configuration and commands over many orders are applied here, commands upon one
 order by `orders`. State is a function of the rows: no clock, no chance, no file, no socket. Must
 not know FIX.
 
 One `run` belongs to one batch. Input rows and output rows follow each other in a batch, so a run
 takes rows up to the tail it found and skips output rows of earlier batches. What it could not end
-goes on in the next run: a sweep before anything else, then a mass command by slices of
-SLICE_ORDERS reported orders, then further rows. A run that has no new input and appends nothing
-changes nothing that the next run would not change first; so a replay that calls `run` once for
-each recorded batch, after placing its inputs, appends the same rows.
+goes on in the next run: a sweep before anything else, a mass command behind the rows of that run,
+by slices of SLICE_ORDERS reported orders. So the first row behind a `run` that ended in RUN_DONE
+or RUN_SLICE gets the number that its session has then. A run that has no new input and appends
+nothing changes nothing that the next run would not change first; so a replay that calls `run` once
+for each recorded batch, after placing its inputs, appends the same rows.
 
 A row whose numbers are out of range is counted in `rows_ignored` and changes nothing: rows are
 written by the gateway, which has checked what clients sent.
@@ -289,8 +291,6 @@ class Engine:
         row: cython.longlong
         looked: cython.longlong = 0
         self.mass.slice_left = SLICE_ORDERS
-        if not self.mass.work():
-            return RUN_MORE
         while self.cursor < end:
             row = self.cursor
             if row >= looked:
@@ -305,7 +305,7 @@ class Engine:
             self._apply(row, head)
             if self.sweep.slot:
                 return RUN_MORE
-        if not self.mass.settle():
+        if not self.mass.work() or not self.mass.settle():
             return RUN_MORE
         return RUN_SLICE if self.mass.row else RUN_DONE
 

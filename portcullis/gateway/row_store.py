@@ -79,6 +79,8 @@ class RowStore:
         self._again_last = 0
         # Number of the connection's first message, which nothing comes before.
         self._opening = 0
+        # The last RESET row.
+        self._reset_row = 0
         # Rows of a past epoch whose messages nobody has seen.
         self._unsent = array("q")
 
@@ -98,18 +100,23 @@ class RowStore:
         self._turn.append(rows.ADVANCE, self.session, words={rows.W_NEXT_IN: next_in})
 
     def reset(self, next_out: int, next_in: int) -> None:
-        # The first row of its batch: so no answer numbered in the old epoch comes behind it.
+        # In an empty batch: no answer numbered in the old epoch comes behind it, and no report
+        # comes between it and the Logon that follows.
         self._turn.settle()
         self._collect_unsent()
         words = {rows.W_NEXT_OUT: next_out, rows.W_NEXT_IN: next_in}
-        self._turn.append(rows.RESET, self.session, words=words)
+        self._reset_row = self._turn.append(rows.RESET, self.session, words=words)
         self._again, self._again_last = 1, 0
         self.next_unsent = next_out
 
     # --- sending -------------------------------------------------------------------------------
 
     def attach(self) -> None:
-        self._opening = self.next_unsent = self.next_out
+        # The number of what comes next, which the engine takes before it goes on with a mass
+        # command. Behind a RESET it is known, and settling would let reports come between.
+        if self._turn.engine.cursor > self._reset_row:
+            self.next_unsent = self.next_out
+        self._opening = self.next_unsent
         self._again, self._again_last = 1, 0
         self.attached = True
         self._turn.outputs[self.session] = self

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from portcullis import __version__, _build
+from portcullis.engine.layout import RUN_DONE, RUN_MORE
 from portcullis.engine.matcher import Engine
 from portcullis.gateway.config import Loaded
 from portcullis.gateway.registry import Registry
@@ -119,6 +120,11 @@ def _begin(recovered: Recovered, loaded: Loaded) -> None:
 
 
 def _settle(recovered: Recovered) -> None:
-    first = recovered.journal.table.batch_first
-    recovered.engine.run()
-    recovered.index.observe(first, recovered.journal.seal())
+    """Run the engine until all is done, what the last process left unfinished included."""
+    state = RUN_MORE
+    while state != RUN_DONE:
+        first = recovered.journal.table.batch_first
+        state = recovered.engine.run()
+        last = recovered.journal.seal()
+        if last:
+            recovered.index.observe(first, last)

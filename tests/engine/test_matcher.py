@@ -158,10 +158,21 @@ def test_a_mass_cancel_goes_on_in_slices_and_others_come_between() -> None:
     assert answers[0].kind == r.MASS_CANCEL_REPORT
     assert answers[0].last_px == 2 * SLICE_ORDERS + 10
     cancelled = [one for one in answers if one.why == WHY_MASS_CANCEL]
-    # The seller came after the second slice and before the last, and took one of those left.
+    # The seller came after the first slice and before the second, and took one of those left.
     assert len(cancelled) == 2 * SLICE_ORDERS + 9
     assert [one.exec_type for one in answers if one.session == 2] == ["0", "F"]
     assert venue.engine.live_orders(1) == []
+
+
+def test_a_session_s_next_message_comes_before_the_next_slice() -> None:
+    venue = crowded(2 * SLICE_ORDERS + 10)
+    venue.send(Command(r.MASS_CANCEL, 1, b"q", scope="7"))
+    assert venue.run_once() == RUN_SLICE
+    expected, first = venue.engine.next_out(1), venue.table.tail
+    venue.put(r.SEND, {}, 1)
+    assert venue.run_once() == RUN_SLICE
+    assert venue.reports(first)[0].kind == r.SENT
+    assert venue.table.word(first + 1, r.W_OUT_SEQ) == expected
 
 
 def test_orders_that_come_after_a_mass_cancel_are_not_its_business() -> None:

@@ -1,0 +1,69 @@
+"""What was under way when a gateway died or a client left is done, and told in order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from portcullis.engine.layout import SLICE_ORDERS
+from portcullis.gateway.config import Loaded, parse
+from portcullis.gateway.startup import recover
+from portcullis.journal import rows
+from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from tests.support.fix_client import FixClient, utc_now
+
+LIMITS = """
+[journal]
+segment_rows = 32768
+address_space = "1GiB"
+[limits]
+orders = 20000
+ids = 40000
+levels = 1000
+sessions = 10
+accounts = 10
+instruments = 10
+"""
+ORDERS = 3 * SLICE_ORDERS
+
+
+def test_a_mass_cancel_that_a_crash_interrupted_is_finished_by_the_start(tmp_path: Path) -> None:
+    loaded = Loaded(parse(CONFIG.format(port=0) + LIMITS, "g.toml"), "g.toml", tmp_path)
+    died = recover(loaded, tmp_path / "data")
+    table = died.journal.table
+    for number in range(ORDERS):
+        words = {
+            rows.W_ID: number + 1,
+            rows.W_QTY: 10,
+            rows.W_PRICE: 100,
+            rows.W_REF: 1 | 1 << 32,
+            rows.W_TERMS: ord("1") | ord("2") << 8 | ord("1") << 16 | 8 << 32,
+        }
+        assert table.append_input(rows.NEW_ORDER, 1, words=words)
+    died.engine.run()
+    died.journal.seal()
+    table.append_input(rows.MASS_CANCEL, 1, words={rows.W_ID: 1, rows.W_SCOPE: ord("7")})
+    died.engine.run()
+    died.journal.seal()
+    assert 0 < len(died.engine.live_orders(1)) < ORDERS
+    died.journal.abandon()
+
+    started = recover(loaded, tmp_path / "data")
+    assert started.engine.live_orders(1) == []
+    # The orders' reports, the answer to the mass cancel, and each order's cancel.
+    assert started.index.head_seq(1) == 2 * ORDERS + 1
+    started.journal.abandon()
+
+
+def test_numbers_begin_anew_with_the_logon_though_a_mass_cancel_goes_on(tmp_path: Path) -> None:
+    with GatewayProcess(tmp_path, CONFIG) as gateway:
+        client = FixClient("CLIENT1", gateway.port)
+        client.log_on()
+        client.link.sendall(b"".join(client.order(f"o{n}", "1", "1", "10") for n in range(ORDERS)))
+        client.barrier()
+        mass = client.frame("q", "11=m", "530=7", f"60={utc_now()}")
+        client.link.sendall(mass + client.frame("A", "98=0", "108=30", "141=Y", seq=1))
+        client.next_in, client.next_out = 1, 2
+        client.expect("A", t34="1")
+        came = [client.receive() for _ in range(ORDERS + 1)]
+        assert len({one[11] for one in came if one[35] == "8" and one[150] == "4"}) == ORDERS
+        client.close()
