@@ -233,7 +233,7 @@ class FixClient(_Table, frozen=True, tag_field="protocol", tag="fix"):
         str | None,
         Meta(
             description="Password(554) as"
-            " `scrypt:n:r:p:salt:hash`, salt and hash in hex. Default: no password asked."
+            " `scrypt:n:r:p:salt:hash`, as `portcullis password` makes it. Default: none is asked."
         ),
     ] = None
     password_file: Annotated[

@@ -171,6 +171,7 @@ class FixPeer:
                 self.store.reissue()
                 log.emit("numbers_reset", session=self.key)
             elif isinstance(event, Disconnect):
+                self._note(f"disconnecting: {event.reason}", now_ns)
                 if self.link is not None:
                     self.link.finish(event.reason)
         if self._sends_seen != self.store.sends:

@@ -20,7 +20,7 @@ import crcmod.predefined
 from crc32c import crc32c
 
 from portcullis.journal.dtype import ITEM_NAMES, KIND_FIELDS, KIND_NAMES
-from portcullis.journal.errors import SegmentError
+from portcullis.journal.errors import DamageError, SegmentError
 from portcullis.journal.rows import (
     FIRST_OUTPUT,
     GENESIS,
@@ -248,8 +248,12 @@ def dump(
     from_row: int = 1,
     to_row: int | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Sealed rows as `row_fields` shows them; TEXT rows are shown as items of their owner."""
-    for batch in JournalReader(directory).batches(from_row):
+    """Sealed rows as `row_fields` shows them; TEXT rows are shown as items of their owner.
+
+    Raises DamageError behind the last good row of a damaged journal.
+    """
+    reader = JournalReader(directory)
+    for batch in reader.batches(from_row):
         if to_row is not None and batch.first_row > to_row:
             return
         for index in range(batch.row_count):
@@ -263,6 +267,8 @@ def dump(
             shown = row_fields(batch.octets[start:], row)
             if session is None or shown["session"] == session:
                 yield shown
+    if reader.found.ending == "damage":
+        raise DamageError(reader.found.row, f"damage at {reader.found.text}")
 
 
 @dataclass
@@ -278,6 +284,7 @@ class Statistics:
     last_time_ns: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     sessions: Counter[int] = field(default_factory=Counter)
+    damage: str = ""  # where the walk met damage, and did not go on
 
     def as_json(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -300,4 +307,6 @@ def statistics(directory: Path | str) -> Statistics:
     counted.segments = reader.found.segments
     counted.batches = reader.found.batches
     counted.rows = reader.found.rows
+    if reader.found.ending == "damage":
+        counted.damage = reader.found.text
     return counted

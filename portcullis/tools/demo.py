@@ -95,7 +95,7 @@ def cancel_rest(seller: Client) -> None:
     seller.expect_report("150=4", "39=4", "41=sell-1", "14=0.5", "151=0")
 
 
-@click.command()
+@click.command(short_help="A trade seen from both sides, then a kill and a restart.")
 def command() -> None:
     """A trade seen from both sides, a kill, and a restart that lost nothing."""
     began = time.perf_counter()

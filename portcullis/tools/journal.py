@@ -62,7 +62,8 @@ def verify_command(directory: Path, as_json: bool) -> None:
     "kinds",
     multiple=True,
     type=click.Choice(sorted(KIND_NAMES.values()), case_sensitive=False),
-    help="Only rows of this kind; may be given again.",
+    metavar="KIND",
+    help="Only rows of this kind, such as new_order or report; may be given again.",
 )
 @click.option("--from-row", type=click.IntRange(min=1), default=1)
 @click.option("--to-row", type=click.IntRange(min=1))
@@ -88,6 +89,9 @@ def stats_command(directory: Path, as_json: bool) -> None:
     """Count the rows of the journal in DIRECTORY by kind and session."""
     counted = statistics(directory)
     click.echo(json.dumps(counted.as_json()) if as_json else statistics_text(counted))
+    if counted.damage:
+        click.echo(f"damage at {counted.damage}; rows behind it are not counted", err=True)
+        sys.exit(EXIT_DAMAGE)
 
 
 def verification_text(found: Verification) -> str:

@@ -205,6 +205,10 @@ def test_the_commands_exit_3_on_damage_and_on_unusable_files(described: Path) ->
     result = run(command, ["verify", str(described)])
     assert result.exit_code == 3
     assert result.output.startswith("damage at row 2: is no batch, but the journal goes on at")
+    for name in ("stats", "dump"):
+        result = run(command, [name, str(described)])
+        assert result.exit_code == 3
+        assert result.stderr.startswith("damage at row 2: is no batch")
     segment_path(described, 1).unlink()
     result = run(command, ["stats", str(described)])
     assert result.exit_code == 3
