@@ -157,7 +157,7 @@ class FixPeer:
             elif isinstance(event, Authenticate):
                 self._authenticate(event, now_ns)
             elif isinstance(event, LoggedOn):
-                self._event(rows.EVENT_LOGGED_ON, 0)
+                self._event(rows.EVENT_LOGGED_ON, self.store.next_unsent)
                 self.store.reissue()
                 if self.link is not None:
                     self.link.logged_on()

@@ -37,7 +37,7 @@ class Recovered:
     engine: Engine
     index: SessionIndex
     registry: Registry
-    # By session: the next number it had not been sent when it left in order; absent: not known.
+    # By session: the first number that it was perhaps never sent; absent or 0: not known.
     unsent: dict[int, int] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -85,19 +85,19 @@ def recover(loaded: Loaded, directory: Path, *, accept_loss: bool = False) -> Re
 
 
 def _note_events(recovered: Recovered, first_row: int, input_rows: int) -> None:
-    """Follow where each session's sending stood when it last left."""
+    """Follow from which number on each session may not have been sent what it is owed.
+
+    Since a Logon or a reset anything may be unsent; leaving in order says how far sending came.
+    """
     table = recovered.journal.table
     start = (first_row - table.origin_row) * rows.ROW_BYTES
     kinds = bytes(table.octets[start : start + input_rows * rows.ROW_BYTES : rows.ROW_BYTES])
-    at = kinds.find(rows.SESSION_EVENT)
-    while at >= 0:
-        words = table.row_words(first_row + at)
-        session = words[rows.W_HEAD] >> 32
-        if words[rows.W_EVENT] == rows.EVENT_LOGGED_ON:
-            recovered.unsent.pop(session, None)
-        else:
-            recovered.unsent[session] = words[rows.W_NEXT_OUT]
-        at = kinds.find(rows.SESSION_EVENT, at + 1)
+    for kind in (rows.RESET, rows.SESSION_EVENT):
+        at = kinds.find(kind)
+        while at >= 0:
+            words = table.row_words(first_row + at)
+            recovered.unsent[words[rows.W_HEAD] >> 32] = words[rows.W_NEXT_OUT]
+            at = kinds.find(kind, at + 1)
 
 
 def _begin(recovered: Recovered, loaded: Loaded) -> None:

@@ -51,7 +51,7 @@ W_SCOPE = 11  # scope u1 (530 or 585 as its character) | side u1 (0: both)
 W_MSG_TYPE = 3  # SEND: MsgType(35), its bytes zero-padded
 W_REISSUE = 4  # SEND: number of an output row to be sent again under a new number; 0: none
 W_NEXT_IN = 4  # ADVANCE, RESET: next expected inbound number
-W_NEXT_OUT = 5  # RESET: next outbound number; SESSION_EVENT of leaving: next one never yet sent
+W_NEXT_OUT = 5  # RESET: next outbound number; SESSION_EVENT: the first one perhaps never sent
 W_EVENT = 3  # SESSION_EVENT: an EVENT_ code
 
 # INSTRUMENT (symbol in item NAME), ACCOUNT (NAME), SESSION (NAME: its key), SETTING (NAME, VALUE)

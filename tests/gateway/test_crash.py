@@ -67,3 +67,25 @@ def test_numbers_begin_anew_with_the_logon_though_a_mass_cancel_goes_on(tmp_path
         came = [client.receive() for _ in range(ORDERS + 1)]
         assert len({one[11] for one in came if one[35] == "8" and one[150] == "4"}) == ORDERS
         client.close()
+
+
+def test_a_fill_behind_a_crash_comes_after_a_logon_that_resets(tmp_path: Path) -> None:
+    with GatewayProcess(tmp_path, CONFIG + LIMITS) as gateway:
+        buyer, seller = (FixClient(name, gateway.port) for name in ("CLIENT1", "CLIENT2"))
+        buyer.log_on()
+        buyer.link.sendall(buyer.order("b1", "1", "1", "100"))
+        buyer.expect("8", t150="0")
+        gateway.kill()
+        gateway.start()
+        seller.log_on()
+        seller.link.sendall(seller.order("s1", "2", "1", "100"))
+        seller.expect("8", t150="0")
+        seller.expect("8", t150="F")
+        buyer.next_in = buyer.next_out = 1
+        buyer.log_on("141=Y")
+        # What was sent before the crash may come again; nothing says that it was sent.
+        buyer.expect("8", t11="b1", t150="0", t97="Y")
+        buyer.expect("8", t11="b1", t150="F", t97="Y")
+        assert buyer.barrier() == []
+        for client in (buyer, seller):
+            client.close()
