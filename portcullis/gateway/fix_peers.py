@@ -153,7 +153,8 @@ class FixPeers:
             self._reports,
             door,
             budget_bytes=config.limits.write_bytes,
-            next_unsent=recovered.unsent.get(door.session, 0),
+            next_unsent=recovered.unsent.first_seq.get(door.session, 0),
+            unsent=recovered.unsent.left.get(door.session),
         )
         reading = self._reading(one.dictionary)
         settings = FixSessionConfig(

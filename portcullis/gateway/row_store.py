@@ -18,19 +18,11 @@ from typing import Protocol
 from portcullis.gateway.fix_door import FixDoor
 from portcullis.gateway.fix_reports import FixReports
 from portcullis.gateway.turn import Turn
+from portcullis.gateway.unsent import unsent_behind
 from portcullis.journal import rows
 
 # Reports numbered anew after a reset are appended so many a turn: a millisecond's work.
 _REISSUE_ROWS = 512
-_APPLICATION_KINDS = frozenset(
-    (
-        rows.REPORT,
-        rows.STATUS_REPORT,
-        rows.CANCEL_REJECT,
-        rows.MASS_CANCEL_REPORT,
-        rows.REFUSED_DUPLICATE,
-    )
-)
 
 
 class Wire(Protocol):
@@ -44,7 +36,7 @@ class RowStore:
     """The sequence store of one session.
 
     door: the session as encoders know it. budget_bytes: sent at most per turn. next_unsent: the
-    number to be sent next when it last left, 0: not known.
+    number to be sent next when it last left, 0: not known. unsent: rows of past epochs still owed.
     """
 
     def __init__(
@@ -55,6 +47,7 @@ class RowStore:
         *,
         budget_bytes: int,
         next_unsent: int = 0,
+        unsent: array[int] | None = None,
     ) -> None:
         self.session: int = door.session
         self.last_sent_ns = 0
@@ -82,7 +75,7 @@ class RowStore:
         # The last RESET row.
         self._reset_row = 0
         # Rows of a past epoch whose messages nobody has seen.
-        self._unsent = array("q")
+        self._unsent = array("q") if unsent is None else unsent
 
     # --- numbers -------------------------------------------------------------------------------
 
@@ -103,8 +96,14 @@ class RowStore:
         # In an empty batch: no answer numbered in the old epoch comes behind it, and no report
         # comes between it and the Logon that follows.
         self._turn.settle()
-        self._collect_unsent()
-        words = {rows.W_NEXT_OUT: next_out, rows.W_NEXT_IN: next_in}
+        last, first = self._turn.index.head_row(self.session), self.next_unsent
+        self._unsent = unsent_behind(self._turn.table, last, first, self._unsent)
+        words = {
+            rows.W_NEXT_OUT: next_out,
+            rows.W_NEXT_IN: next_in,
+            rows.W_UNSENT: first,
+            rows.W_UNSENT_ROW: last,
+        }
         self._reset_row = self._turn.append(rows.RESET, self.session, words=words)
         self._again, self._again_last = 1, 0
         self.next_unsent = next_out
@@ -220,18 +219,6 @@ class RowStore:
         return self._turn.table.word(row, rows.W_OUT_SEQ)
 
     # --- a new epoch ---------------------------------------------------------------------------
-
-    def _collect_unsent(self) -> None:
-        """Keep the application messages of the epoch that were never sent."""
-        if not self.next_unsent:
-            return
-        walked, table = self._rows, self._turn.table
-        while count := self._turn.index.walk(self.session, self.next_unsent, walked):
-            for row in walked[:count]:
-                kind = table.word(row, rows.W_HEAD) & 0xFF
-                if kind in _APPLICATION_KINDS:
-                    self._unsent.append(row)
-            self.next_unsent = self._number(walked[count - 1]) + 1
 
     def reissue(self) -> None:
         """Have the messages that the last epoch left unsent numbered and sent in this one."""

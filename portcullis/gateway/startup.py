@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from portcullis import __version__, _build
@@ -17,6 +17,7 @@ from portcullis.engine.layout import RUN_DONE, RUN_MORE
 from portcullis.engine.matcher import Engine
 from portcullis.gateway.config import Loaded
 from portcullis.gateway.registry import Registry
+from portcullis.gateway.unsent import UnsentRows
 from portcullis.journal import rows
 from portcullis.journal.index import SessionIndex
 from portcullis.journal.replay import replay
@@ -37,8 +38,7 @@ class Recovered:
     engine: Engine
     index: SessionIndex
     registry: Registry
-    # By session: the first number that it was perhaps never sent; absent or 0: not known.
-    unsent: dict[int, int] = field(default_factory=dict)
+    unsent: UnsentRows
     seconds: float = 0.0
 
 
@@ -71,33 +71,17 @@ def recover(loaded: Loaded, directory: Path, *, accept_loss: bool = False) -> Re
             account_capacity=limits.accounts,
         )
         index = SessionIndex(journal.table, session_capacity=limits.sessions)
-        recovered = Recovered(journal, engine, index, Registry())
+        recovered = Recovered(journal, engine, index, Registry(), UnsentRows(journal.table))
         for batch in replay(journal.table, engine, batches):
             index.observe(batch.first_row, batch.last_row)
             recovered.registry.apply_batch(journal.table, batch.first_row, batch.input_rows)
-            _note_events(recovered, batch.first_row, batch.input_rows)
+            recovered.unsent.observe(batch.first_row, batch.input_rows)
         _begin(recovered, loaded)
     except BaseException:
         journal.abandon()
         raise
     recovered.seconds = time.perf_counter() - began
     return recovered
-
-
-def _note_events(recovered: Recovered, first_row: int, input_rows: int) -> None:
-    """Follow from which number on each session may not have been sent what it is owed.
-
-    Since a Logon or a reset anything may be unsent; leaving in order says how far sending came.
-    """
-    table = recovered.journal.table
-    start = (first_row - table.origin_row) * rows.ROW_BYTES
-    kinds = bytes(table.octets[start : start + input_rows * rows.ROW_BYTES : rows.ROW_BYTES])
-    for kind in (rows.RESET, rows.SESSION_EVENT):
-        at = kinds.find(kind)
-        while at >= 0:
-            words = table.row_words(first_row + at)
-            recovered.unsent[words[rows.W_HEAD] >> 32] = words[rows.W_NEXT_OUT]
-            at = kinds.find(kind, at + 1)
 
 
 def _begin(recovered: Recovered, loaded: Loaded) -> None:

@@ -22,6 +22,8 @@ cdef enum:
     W_REISSUE = 4
     W_NEXT_IN = 4
     W_NEXT_OUT = 5
+    W_UNSENT = 6
+    W_UNSENT_ROW = 7
     W_EVENT = 3
     W_SUBJECT = 3
     W_DECIMALS = 4

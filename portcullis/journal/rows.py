@@ -52,6 +52,8 @@ W_MSG_TYPE = 3  # SEND: MsgType(35), its bytes zero-padded
 W_REISSUE = 4  # SEND: number of an output row to be sent again under a new number; 0: none
 W_NEXT_IN = 4  # ADVANCE, RESET: next expected inbound number
 W_NEXT_OUT = 5  # RESET: next outbound number; SESSION_EVENT: the first one perhaps never sent
+W_UNSENT = 6  # RESET: first number of the epoch before that was perhaps never sent; 0: not known
+W_UNSENT_ROW = 7  # RESET: last numbered row of the epoch before; 0: none
 W_EVENT = 3  # SESSION_EVENT: an EVENT_ code
 
 # INSTRUMENT (symbol in item NAME), ACCOUNT (NAME), SESSION (NAME: its key), SETTING (NAME, VALUE)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from pathlib import Path
 
 from portcullis.engine.layout import SLICE_ORDERS
 from portcullis.gateway.config import Loaded, parse
 from portcullis.gateway.startup import recover
+from portcullis.gateway.unsent import unsent_behind
 from portcullis.journal import rows
 from portcullis.tools.gateway_process import CONFIG, GatewayProcess
 from tests.support.fix_client import FixClient, utc_now
@@ -89,3 +91,35 @@ def test_a_fill_behind_a_crash_comes_after_a_logon_that_resets(tmp_path: Path) -
         assert buyer.barrier() == []
         for client in (buyer, seller):
             client.close()
+
+
+def test_what_a_reset_left_owed_is_found_again_by_the_next_start(tmp_path: Path) -> None:
+    loaded = Loaded(parse(CONFIG.format(port=0) + LIMITS, "g.toml"), "g.toml", tmp_path)
+    died = recover(loaded, tmp_path / "data")
+    table = died.journal.table
+
+    def append(kind: int, words: dict[int, int]) -> None:
+        table.append_input(kind, 1, words=words)
+        first = table.batch_first
+        died.engine.run()
+        died.index.observe(first, died.journal.seal())
+
+    for number in (1, 2, 3):
+        # Terms that the engine refuses, with a report each.
+        append(rows.NEW_ORDER, {rows.W_ID: number})
+    owed: list[int] = []
+    died.index.walk(1, 1, found := memoryview(array("q", [0] * 3)))
+    owed.extend(found)
+    assert all(owed)
+    unsent = {rows.W_UNSENT: 2, rows.W_UNSENT_ROW: died.index.head_row(1)}
+    append(rows.RESET, {rows.W_NEXT_IN: 1, rows.W_NEXT_OUT: 1, **unsent})
+    append(rows.SEND, {rows.W_REISSUE: owed[1]})
+    died.journal.abandon()
+
+    second = recover(loaded, tmp_path / "data")
+    assert second.unsent.first_seq[1] == 1
+    assert second.unsent.left[1].tolist() == [owed[2]]
+    # Another reset: what was numbered anew is in doubt again.
+    left = unsent_behind(second.journal.table, second.index.head_row(1), 1, second.unsent.left[1])
+    assert left.tolist() == owed[1:]
+    second.journal.abandon()
