@@ -37,15 +37,19 @@ class FaultyEngine:
     def __init__(self, turn: Turn) -> None:
         self._engine = turn.engine
         self._table = turn.table
-        self.cursor = 0
+        self._poisoned_row = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
+    @property
+    def cursor(self) -> int:
+        return self._poisoned_row + 1 if self._poisoned_row else self._engine.cursor
+
     def run(self) -> int:
         for row in range(self._table.batch_first, self._table.tail):
             if self._table.row_words(row)[rows.W_ID] == int.from_bytes(POISON, "little"):
-                self.cursor = row + 1
+                self._poisoned_row = row
                 raise RuntimeError("a fault of the engine")
         return self._engine.run()
 
