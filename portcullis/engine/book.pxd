@@ -10,6 +10,9 @@ cdef class Book:
     cdef readonly long long account_capacity
     cdef readonly long long orders_live
     cdef readonly long long levels_live
+    cdef long long _orders_max
+    cdef long long _levels_max
+    cdef long long _instruments_max
     cdef long long _arena_size
     cdef long long _arena_used
     cdef long long[::1] _free_blocks
@@ -18,6 +21,7 @@ cdef class Book:
     cdef long long _free_level
     cdef long long _levels_used
 
+    cdef bint limit(self, long long what, long long capacity) noexcept nogil
     cdef long long take_slot(self) noexcept nogil
     cdef void free_slot(self, long long slot) noexcept nogil
     cdef void enlist(self, long long slot) noexcept nogil

@@ -55,6 +55,11 @@ if cython.compiled:
         SIDE_BUY,
         SIDE_WORDS,
     )
+    from cython.cimports.portcullis.journal.rows import (
+        LIMIT_INSTRUMENTS,
+        LIMIT_LEVELS,
+        LIMIT_ORDERS,
+    )
 else:
     from portcullis.engine.layout import (
         A_FIRST,
@@ -86,9 +91,19 @@ else:
         SIDE_BUY,
         SIDE_WORDS,
     )
+    from portcullis.journal.rows import LIMIT_INSTRUMENTS, LIMIT_LEVELS, LIMIT_ORDERS
 
 # Block sizes are powers of two; so many free lists, one for each exponent.
 _SIZES = 64
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _arena(instruments: cython.longlong, levels: cython.longlong) -> cython.longlong:
+    """Ladder entries: a smallest block for each side, and twice for the blocks that large sides
+    leave behind while they double."""
+    return 2 * (instruments + 1) * LADDER_ROOM_MIN + 4 * levels + LADDER_ROOM_MIN
 
 
 @cython.boundscheck(False)
@@ -100,6 +115,10 @@ class Book:
     """Slots, levels and ladders of all instruments. Each capacity is a number of records."""
 
     def __init__(self, *, orders: int, levels: int, instruments: int, accounts: int) -> None:
+        # What the tables hold, and, by `limit`, what is in force.
+        self._orders_max = orders
+        self._levels_max = levels
+        self._instruments_max = instruments
         self.order_capacity = orders
         self.level_capacity = levels
         self.instrument_capacity = instruments
@@ -108,9 +127,7 @@ class Book:
         self.levels = zeroed(LEVEL_WORDS * (levels + 1))
         self.sides = zeroed(SIDE_WORDS * 2 * (instruments + 1))
         self.accounts = zeroed(ACCOUNT_WORDS * (accounts + 1))
-        # Room for a smallest block on each side, and twice for the blocks that large sides leave
-        # behind while they double.
-        self._arena_size = 2 * (instruments + 1) * LADDER_ROOM_MIN + 4 * levels + LADDER_ROOM_MIN
+        self._arena_size = _arena(instruments, levels)
         self.ladders = zeroed(LADDER_WORDS * self._arena_size)
         self._arena_used = 1
         self._free_blocks = zeroed(_SIZES)
@@ -121,6 +138,31 @@ class Book:
         self.orders_live = 0
         self.levels_live = 0
 
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def limit(self, what: cython.longlong, capacity: cython.longlong) -> cython.bint:
+        """Put a capacity in force, be it below what is in use; False where tables are smaller.
+
+        What finds room then depends on capacities in force alone, not on how large tables are.
+        """
+        if capacity < 1:
+            return False
+        if what == LIMIT_ORDERS:
+            if capacity > self._orders_max:
+                return False
+            self.order_capacity = capacity
+        elif what == LIMIT_LEVELS:
+            if capacity > self._levels_max:
+                return False
+            self.level_capacity = capacity
+        elif what == LIMIT_INSTRUMENTS:
+            if capacity > self._instruments_max:
+                return False
+            self.instrument_capacity = capacity
+        self._arena_size = _arena(self.instrument_capacity, self.level_capacity)
+        return True
+
     # --- slots -------------------------------------------------------------------------------
 
     @cython.cfunc
@@ -129,13 +171,14 @@ class Book:
     def take_slot(self) -> cython.longlong:
         """A free slot, 0 where all are in use. O(1)."""
         slot: cython.longlong = self._free_slot
+        # A capacity may have been lowered below what is in use.
+        if self.orders_live >= self.order_capacity:
+            return 0
         if slot:
             self._free_slot = self.orders[slot * ORDER_WORDS + O_NEXT]
-        elif self._slots_used < self.order_capacity:
+        else:
             self._slots_used += 1
             slot = self._slots_used
-        else:
-            return 0
         self.orders_live += 1
         return slot
 

@@ -12,6 +12,7 @@ cdef class IdTable:
     cdef unsigned long long[::1] _entries
     cdef unsigned long long[::1] _blocks
 
+    cdef bint limit(self, long long capacity) noexcept nogil
     cdef void set_key(self, long long low, long long high) noexcept nogil
     cdef void hash_short(
         self, long long session, long long a, long long b, long long c, long long length

@@ -64,6 +64,16 @@ class IdTable:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
+    def limit(self, capacity: cython.longlong) -> cython.bint:
+        """Change the capacity, be it below `used`; False where the table has no such room."""
+        if capacity < 1 or 2 * capacity > self._mask + 1:
+            return False
+        self.capacity = capacity
+        return True
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
     def set_key(self, low: cython.longlong, high: cython.longlong) -> cython.void:
         """Take the secret key; the caller does so while the table is empty."""
         all_bits: cython.ulonglong = 0xFFFFFFFFFFFFFFFF
@@ -263,7 +273,7 @@ class IdTable:
             raise ValueError(f"reference was {reference}, must be above 0")
         self.hash_bytes(session, identifier)
         found = self.find()
-        if found >= 0 or self.used == self.capacity:
+        if found >= 0 or self.used >= self.capacity:
             return False
         self.put(found, reference)
         return True

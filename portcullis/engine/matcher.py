@@ -89,6 +89,7 @@ if cython.compiled:
         FIRST_OUTPUT,
         GENESIS,
         INSTRUMENT,
+        LIMIT_IDS,
         MASS_CANCEL,
         MASS_STATUS,
         NEW_ORDER,
@@ -98,6 +99,7 @@ if cython.compiled:
         SENT,
         SESSION,
         SESSION_EVENT,
+        SETTING,
         STATUS,
         STP_CANCEL_NEWEST,
         STP_DECREMENT,
@@ -109,6 +111,7 @@ if cython.compiled:
         W_HEAD,
         W_IN_SEQ,
         W_KEY,
+        W_LIMIT,
         W_NEXT_IN,
         W_NEXT_OUT,
         W_PRICE_MAX,
@@ -179,6 +182,7 @@ else:
         FIRST_OUTPUT,
         GENESIS,
         INSTRUMENT,
+        LIMIT_IDS,
         MASS_CANCEL,
         MASS_STATUS,
         NEW_ORDER,
@@ -188,6 +192,7 @@ else:
         SENT,
         SESSION,
         SESSION_EVENT,
+        SETTING,
         STATUS,
         STP_CANCEL_NEWEST,
         STP_DECREMENT,
@@ -199,6 +204,7 @@ else:
         W_HEAD,
         W_IN_SEQ,
         W_KEY,
+        W_LIMIT,
         W_NEXT_IN,
         W_NEXT_OUT,
         W_PRICE_MAX,
@@ -219,7 +225,8 @@ class Engine:
     """Matching engine over the rows of `table`.
 
     Capacities are numbers of live orders, of ids ever used, of price levels, and the highest ids
-    of sessions, instruments and accounts. All memory is taken here.
+    of sessions, instruments and accounts. All memory is taken here. SETTING rows put lower ones in
+    force, so that what is refused for want of room is a function of the rows too.
     """
 
     def __init__(
@@ -406,6 +413,11 @@ class Engine:
             if self.ids.used:
                 return False
             self.ids.set_key(self._words[at + W_KEY], self._words[at + W_KEY + 1])
+        elif kind == SETTING:
+            if subject == LIMIT_IDS:
+                return self.ids.limit(self._words[at + W_LIMIT])
+            if subject:
+                return self.book.limit(subject, self._words[at + W_LIMIT])
         return True
 
     @cython.cfunc

@@ -317,7 +317,7 @@ class Orders:
         why = self._check_terms(at, reference & ID_MASK)
         if why != WHY_NONE:
             return why
-        if self._ids.used == self._ids.capacity:
+        if self._ids.used >= self._ids.capacity:
             return WHY_IDS_FULL
         side: cython.longlong = 2 * (reference & ID_MASK)
         if terms & 0xFF != SIDE_BUY:
@@ -663,7 +663,7 @@ class Orders:
         why: cython.longlong = self._check_terms(at, self._orders[order + O_REF] & ID_MASK)
         if why != WHY_NONE:
             return why
-        if self._ids.used == self._ids.capacity:
+        if self._ids.used >= self._ids.capacity:
             return WHY_IDS_FULL
         if (
             self._sweep.rests(self._words[at + W_TERMS])

@@ -25,6 +25,11 @@ A restart takes a changed file up: what differs is written to the journal. Instr
 and sessions keep their place in it for ever. An instrument that is no longer named is halted, a
 session that is no longer named cannot log on; their orders stay.
 
+`orders`, `ids`, `levels`, `instruments`, `accounts` and `sessions` of `[limits]` are written to
+the journal too, and hold from the start on that changed them: each may be raised and lowered. One
+lowered below what is in use refuses what is new until there is room. The last three must stay
+above the number that the journal knows. Tables are as large as the largest that ever held.
+
 Durations are written "50ms" (ns, us, ms, s, m, h), sizes "64KiB" (B, KiB, MiB, GiB, TiB),
 addresses "127.0.0.1:9878", and prices and quantities in quotes, for they are decimals and not
 floating-point numbers. Relative paths begin at the folder of the file.

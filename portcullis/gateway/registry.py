@@ -35,6 +35,15 @@ _WORDS = {
     rows.SESSION: (rows.W_ACCOUNT, rows.W_SESSION_FLAGS),
     rows.SETTING: (),
 }
+# Keys of [limits] that decide what is refused, or how large tables are.
+LIMITS = {
+    "orders": rows.LIMIT_ORDERS,
+    "ids": rows.LIMIT_IDS,
+    "levels": rows.LIMIT_LEVELS,
+    "sessions": rows.LIMIT_SESSIONS,
+    "instruments": rows.LIMIT_INSTRUMENTS,
+    "accounts": rows.LIMIT_ACCOUNTS,
+}
 _SELF_TRADE = {
     "none": rows.STP_NONE,
     "cancel_newest": rows.STP_CANCEL_NEWEST,
@@ -75,6 +84,8 @@ class Registry:
     def __init__(self) -> None:
         self.catalog = Catalog()
         self.settings: dict[bytes, bytes] = {}
+        # By LIMIT_ code: the largest ever in force.
+        self.largest: dict[int, int] = {}
         self._known = {kind: _Known() for kind in _CONFIG_KINDS}
 
     def apply_batch(self, table: RowTable, first_row: int, input_rows: int) -> None:
@@ -92,6 +103,8 @@ class Registry:
         name = table.item(row, rows.ITEM_NAME) or b""
         if kind == rows.SETTING:
             self.settings[name] = table.item(row, rows.ITEM_VALUE) or b""
+            code, limit = words[rows.W_SUBJECT], words[rows.W_LIMIT]
+            self.largest[code] = max(limit, self.largest.get(code, 0))
             return
         described = {index: words[index] for index in (rows.W_SUBJECT, *_WORDS[kind])}
         self._known[kind].put(name, described)
@@ -115,6 +128,14 @@ class Registry:
         ConfigError where the configuration contradicts what cannot change.
         """
         config = loaded.config
+        for key, code in LIMITS.items():
+            limit: int = getattr(config.limits, key)
+            name, value = f"limits.{key}".encode(), b"%d" % limit
+            if self.settings.get(name) != value:
+                words = {rows.W_SUBJECT: code, rows.W_LIMIT: limit}
+                yield ConfigRow(
+                    rows.SETTING, words, {rows.ITEM_NAME: name, rows.ITEM_VALUE: value}
+                )
         for number, instrument in enumerate(config.instrument, 1):
             try:
                 words = self._instrument_words(instrument)

@@ -16,7 +16,7 @@ from portcullis import __version__, _build
 from portcullis.engine.layout import RUN_DONE, RUN_MORE
 from portcullis.engine.matcher import Engine
 from portcullis.gateway.config import Loaded
-from portcullis.gateway.registry import Registry
+from portcullis.gateway.registry import LIMITS, Registry
 from portcullis.gateway.unsent import UnsentRows
 from portcullis.journal import rows
 from portcullis.journal.index import SessionIndex
@@ -48,8 +48,19 @@ def recover(loaded: Loaded, directory: Path, *, accept_loss: bool = False) -> Re
     Raises JournalError (exit 3), ConfigError where the configuration contradicts the journal.
     """
     began = time.perf_counter()
+    tables = {key: getattr(loaded.config.limits, key) for key in LIMITS}
+    # Each further try is for a capacity above all before, met in the journal.
+    while (recovered := _replayed(loaded, directory, tables, accept_loss)) is None:
+        pass
+    recovered.seconds = time.perf_counter() - began
+    return recovered
+
+
+def _replayed(
+    loaded: Loaded, directory: Path, tables: dict[str, int], accept_loss: bool
+) -> Recovered | None:
+    """Recover with tables of these sizes; None where the journal needs larger, put in `tables`."""
     config = loaded.config
-    limits = config.limits
     segment_rows = config.journal.segment_rows
     journal, batches = Journal.open(
         directory,
@@ -63,25 +74,38 @@ def recover(loaded: Loaded, directory: Path, *, accept_loss: bool = False) -> Re
     try:
         engine = Engine(
             journal.table,
-            order_capacity=limits.orders,
-            id_capacity=limits.ids,
-            level_capacity=limits.levels,
-            session_capacity=limits.sessions,
-            instrument_capacity=limits.instruments,
-            account_capacity=limits.accounts,
+            order_capacity=tables["orders"],
+            id_capacity=tables["ids"],
+            level_capacity=tables["levels"],
+            session_capacity=tables["sessions"],
+            instrument_capacity=tables["instruments"],
+            account_capacity=tables["accounts"],
         )
-        index = SessionIndex(journal.table, session_capacity=limits.sessions)
+        index = SessionIndex(journal.table, session_capacity=tables["sessions"])
         recovered = Recovered(journal, engine, index, Registry(), UnsentRows(journal.table))
         for batch in replay(journal.table, engine, batches):
-            index.observe(batch.first_row, batch.last_row)
             recovered.registry.apply_batch(journal.table, batch.first_row, batch.input_rows)
+            if _grow(tables, recovered.registry):
+                journal.abandon()
+                return None
+            index.observe(batch.first_row, batch.last_row)
             recovered.unsent.observe(batch.first_row, batch.input_rows)
         _begin(recovered, loaded)
     except BaseException:
         journal.abandon()
         raise
-    recovered.seconds = time.perf_counter() - began
     return recovered
+
+
+def _grow(tables: dict[str, int], registry: Registry) -> bool:
+    """Whether a capacity was in force that these tables do not have; they are to have it then."""
+    short = {
+        key: registry.largest[code]
+        for key, code in LIMITS.items()
+        if registry.largest.get(code, 0) > tables[key]
+    }
+    tables.update(short)
+    return bool(short)
 
 
 def _begin(recovered: Recovered, loaded: Loaded) -> None:

@@ -134,7 +134,7 @@ KIND_FIELDS: dict[int, tuple[Field, ...]] = {
         Field("account", r.W_ACCOUNT),
         Field("session_flags", r.W_SESSION_FLAGS),
     ),
-    r.SETTING: (Field("subject", r.W_SUBJECT),),
+    r.SETTING: (Field("subject", r.W_SUBJECT), Field("limit", r.W_LIMIT)),
     r.TIME_STEP: (),
     r.ROLL: (Field("next_row", r.W_NEXT_ROW),),
     r.BUST: _COMMAND[:2] + _FILL,

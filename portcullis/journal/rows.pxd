@@ -26,6 +26,7 @@ cdef enum:
     W_UNSENT_ROW = 7
     W_EVENT = 3
     W_SUBJECT = 3
+    W_LIMIT = 4
     W_DECIMALS = 4
     W_TICK = 5
     W_LOT = 6
@@ -86,6 +87,12 @@ cdef enum:
     SENT = 68
     REFUSED_DUPLICATE = 69
     TEXT = 127
+    LIMIT_ORDERS = 1
+    LIMIT_IDS = 2
+    LIMIT_LEVELS = 3
+    LIMIT_SESSIONS = 4
+    LIMIT_INSTRUMENTS = 5
+    LIMIT_ACCOUNTS = 6
     F_REFUSED = 1
     F_POSS_RESEND = 2
     F_LONG_ID = 4

@@ -57,7 +57,8 @@ W_UNSENT_ROW = 7  # RESET: last numbered row of the epoch before; 0: none
 W_EVENT = 3  # SESSION_EVENT: an EVENT_ code
 
 # INSTRUMENT (symbol in item NAME), ACCOUNT (NAME), SESSION (NAME: its key), SETTING (NAME, VALUE)
-W_SUBJECT = 3  # id of the instrument, account or session described
+W_SUBJECT = 3  # id of the instrument, account or session described; SETTING: a LIMIT_ code, or 0
+W_LIMIT = 4  # SETTING: how many of them, from this row on
 W_DECIMALS = 4  # INSTRUMENT: price_decimals u1 | qty_decimals u1 | flags u1 (INSTRUMENT_ codes)
 W_TICK = 5  # INSTRUMENT: in 10^-price_decimals
 W_LOT = 6  # INSTRUMENT: in 10^-qty_decimals
@@ -128,6 +129,14 @@ MASS_CANCEL_REPORT = 67  # OrderMassCancelReport(r)
 SENT = 68  # the message of a SEND row (W_CAUSE)
 REFUSED_DUPLICATE = 69  # ExecutionReport(8), 103=6: state words are those of the existing order
 TEXT = 127
+
+# --- capacities that SETTING rows put in force -------------------------------------------------
+LIMIT_ORDERS = 1
+LIMIT_IDS = 2
+LIMIT_LEVELS = 3
+LIMIT_SESSIONS = 4
+LIMIT_INSTRUMENTS = 5
+LIMIT_ACCOUNTS = 6
 
 # --- flags of input rows -----------------------------------------------------------------------
 F_REFUSED = 1  # translation refused the command; `why` says why, an item TEXT names the field

@@ -76,8 +76,12 @@ class GatewayProcess:
         self._environment = os.environ | dict(environment or {})
         self._program = program
         self._config = directory / "gateway.toml"
-        self._config.write_text(config.format(port=self.port))
+        self.configure(config)
         self._process: subprocess.Popen[bytes] | None = None
+
+    def configure(self, config: str) -> None:
+        """Take another configuration, for the next start."""
+        self._config.write_text(config.format(port=self.port))
 
     def start(self) -> None:
         """Start it and return once it accepts connections."""

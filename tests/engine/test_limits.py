@@ -126,3 +126,66 @@ def test_the_book_is_that_of_the_oracle(steps: list[tuple[str, int, int, int]]) 
             for rank, orders in naive.books.get((1, side), {}).items()
         ]
         assert venue.engine.book.depth(1, side == "S") == depth
+
+
+def test_capacities_in_force_decide_what_is_refused_and_not_how_large_tables_are() -> None:
+    memories = []
+    for larger in (1, 4):
+        venue = Venue(
+            16384,
+            orders=100 * larger,
+            ids=1400 * larger,
+            levels=40 * larger,
+            instruments=4 * larger,
+        )
+        for limit, capacity in (
+            (r.LIMIT_ORDERS, 100),
+            (r.LIMIT_IDS, 1400),
+            (r.LIMIT_LEVELS, 40),
+            (r.LIMIT_INSTRUMENTS, 4),
+        ):
+            venue.put(r.SETTING, {r.W_SUBJECT: limit, r.W_LIMIT: capacity})
+        refused = fill_and_empty(venue)
+        # Lower than what is in use, and up again.
+        for capacity in (5, 100):
+            venue.put(r.SETTING, {r.W_SUBJECT: r.LIMIT_ORDERS, r.W_LIMIT: capacity})
+            refused |= fill_and_empty(venue)
+        assert refused >= {w.WHY_ORDERS_FULL, w.WHY_LEVELS_FULL, w.WHY_IDS_FULL}
+        assert venue.engine.rows_ignored == 0
+        memories.append(bytes(venue.memory))
+    assert memories[0] == memories[1]
+
+
+def fill_and_empty(venue: Venue) -> set[int]:
+    """On side after side, more prices than there are levels, of which one stays."""
+    first = venue.table.tail
+    for instrument in range(1, 5):
+        venue.instrument(instrument)
+        for side in ("1", "2"):
+            ids = [b"%d-%d" % (venue.table.tail, number) for number in range(63)]
+            base = 100 if side == "1" else 1000
+            for number, name in enumerate(ids):
+                venue.send(
+                    Command(
+                        r.NEW_ORDER, 1, name, side=side, qty=1, price=base + number,
+                        instrument=instrument, account=1,
+                    )
+                )  # fmt: skip
+            for name in ids[1:]:
+                venue.send(
+                    Command(r.CANCEL, 1, b"", name, side=side, instrument=instrument, account=1)
+                )
+            venue.run()
+    return {one.why for one in venue.reports(first)}
+
+
+def test_a_capacity_beyond_the_tables_is_counted_and_changes_nothing() -> None:
+    venue = Venue(orders=10, ids=16, levels=10, instruments=4)
+    venue.run()
+    before = venue.engine.book.order_capacity, venue.engine.book.level_capacity
+    for limit in (r.LIMIT_ORDERS, r.LIMIT_IDS, r.LIMIT_LEVELS, r.LIMIT_INSTRUMENTS):
+        for capacity in (17, 0, -1):
+            venue.put(r.SETTING, {r.W_SUBJECT: limit, r.W_LIMIT: capacity})
+    venue.run()
+    assert venue.engine.rows_ignored == 12
+    assert (venue.engine.book.order_capacity, venue.engine.book.level_capacity) == before

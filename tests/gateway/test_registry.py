@@ -52,7 +52,8 @@ class Books:
 def test_what_is_configured_is_known_by_its_name() -> None:
     books = Books()
     kinds = books.configure(TWO)
-    assert kinds == [rows.INSTRUMENT] * 2 + [rows.ACCOUNT] * 2 + [rows.SESSION] * 2
+    settings = [rows.SETTING] * 6
+    assert kinds == settings + [rows.INSTRUMENT] * 2 + [rows.ACCOUNT] * 2 + [rows.SESSION] * 2
     catalog = books.registry.catalog
     assert catalog.symbols.number(b"ETH-USD") == 2
     assert catalog.accounts.number(b"OTHER") == 2
