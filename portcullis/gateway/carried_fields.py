@@ -108,9 +108,15 @@ class CarriedFields:
         place: cython.longlong = 0
         end: cython.longlong
         tag: cython.longlong = NO_TAG
+        data_size: cython.longlong = 0  # of a field that comes and may hold SOH, SOH aside
         while place < length:
             tag = _tag_in_group(tag, _tag_at(self._carried, place, length))
-            end = _field_end(self._carried, place, length)
+            end = _field_end(self._carried, place + data_size, length)
+            data_size = 0
+            if tag == fix_tags.SECURE_DATA_LEN:
+                data_size = 3 + _number_of(self._carried, place, end - 1)
+            elif tag == fix_tags.XML_DATA_LEN:
+                data_size = 4 + _number_of(self._carried, place, end - 1)
             while own_tag < tag:
                 next_own = _field_end(self._own, next_own, own_size)
                 own_tag = _tag_at(self._own, next_own, own_size)
@@ -193,6 +199,24 @@ def _field_end(
     while place < end and octets[place] != 1:
         place += 1
     return min(place + 1, end)
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def _number_of(
+    octets: cython.p_uchar, place: cython.longlong, end: cython.longlong
+) -> cython.longlong:
+    """The value of the field from `place` to `end`, which a scanner has found to be a number."""
+    number: cython.longlong = 0
+    while octets[place] != 61:
+        place += 1
+    place += 1
+    while place < end:
+        number = number * 10 + octets[place] - 48
+        place += 1
+    return number
 
 
 @cython.cfunc

@@ -383,6 +383,13 @@ class Limits(_Table, frozen=True):
         ),
     ] = 1 << 21
     levels: Annotated[Count, Meta(description="Price levels over all books.")] = 1 << 16
+    echo_ids: Annotated[
+        Count,
+        Meta(
+            description="ClOrdIDs that an echo session remembers until its logout, some MiB; the"
+            " oldest are forgotten first."
+        ),
+    ] = 1 << 16
     instruments: Annotated[Count, Meta(description="Instruments ever configured.")] = 1024
     accounts: Annotated[Count, Meta(description="Accounts ever configured.")] = 4096
     sessions: Annotated[Count, Meta(description="Sessions ever configured.")] = 16_384

@@ -174,7 +174,7 @@ class FixPeers:
         forget = None
         if one.application == "echo":
             settings = replace(settings, application_types=ECHO_TYPES)
-            application = Echo(store, reading.dictionary)
+            application = Echo(store, reading.dictionary, ids_max=config.limits.echo_ids)
             forget = application.forget
         peer = FixPeer(
             self._shared,

@@ -136,6 +136,7 @@ class RowStore:
         in_seq: int = 0,
         poss_resend: bool = False,
     ) -> None:
+        """See `SequenceStore`. Here `header` may have any header field that is not ours to set."""
         self.sends += 1
         items = {rows.ITEM_HEADER: header} if header else {}
         items[rows.ITEM_BODY] = body

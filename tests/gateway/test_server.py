@@ -219,26 +219,6 @@ def test_decimals_of_a_symbol_stay(gateway: GatewayProcess, tmp_path: Path) -> N
     assert gateway.wait() == 2
 
 
-def test_an_echo_sends_back_in_ascending_order_and_swallows_what_it_has_seen(
-    tmp_path: Path,
-) -> None:
-    config = CONFIG.replace('client = "CLIENT1"', 'client = "CLIENT1"\napplication = "echo"')
-    body = ("60=20260102-12:00:00", "54=1", "55=X", "38=002000.00", "40=1", "11=id")
-    with GatewayProcess(tmp_path, config) as gateway:
-        client = FixClient("CLIENT1", gateway.port)
-        client.log_on()
-        client.send("D", *body)
-        echoed = client.expect("D", t38="002000.00")
-        assert [tag for tag in echoed if tag not in (8, 9, 35, 34, 49, 52, 56, 10)] == [
-            11, 38, 40, 54, 55, 60,
-        ]  # fmt: skip
-        client.send("D", "97=Y", *body)
-        client.send("D", "97=Y", *body[:-1], "11=other")
-        client.expect("D", t97="Y", t11="other")
-        assert client.barrier() == []
-        client.close()
-
-
 def test_a_logon_that_says_what_it_expects_is_answered_before_that_comes_again(
     tmp_path: Path,
 ) -> None:
