@@ -22,10 +22,12 @@ from portcullis.gateway.config_schema import Config, FixClient, Instrument, Ouch
 from portcullis.gateway.config_values import decode
 
 EMBEDDED = "embedded default"
+NO_SCHEDULE = "none"
 MESSAGE_BYTES_MAX = 60 << 10  # an answer that repeats a whole value must fit a text item of 64 KiB
 PRODUCT_MAX = 1 << 62  # price x quantity of an order, in units: see docs/architecture.md, Numbers
 DECIMALS_MAX = 9  # with them and a bound of 2^62 a price still has nine digits before the point
 OUCH_DECIMALS = 4  # of prices on the wire
+_ZONE = 'expected a zone such as "UTC"'
 _WHERE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`")
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
@@ -176,6 +178,13 @@ def _inconsistency(config: Config) -> str | None:
     for number, name in enumerate(accounts):
         if name in accounts[:number]:
             return f"[[account]] {number + 1} key name: stands twice"
+    schedules = {NO_SCHEDULE}
+    for number, schedule in enumerate(config.schedule, 1):
+        if schedule.name in schedules:
+            return f"[[schedule]] {number} key name: taken"
+        if not _is_zone(schedule.timezone):
+            return f"[[schedule]] {number} key timezone: {_ZONE}, got {schedule.timezone!r}"
+        schedules.add(schedule.name)
     identities: set[tuple[str, str]] = set()
     for number, session in enumerate(config.session, 1):
         if isinstance(session, OuchClient):
@@ -183,16 +192,14 @@ def _inconsistency(config: Config) -> str | None:
             problem = None
         else:
             identity, key = (config.comp_id_of(session), session.client), "client"
-            problem = _session_problem(session)
+            problem = _session_problem(session, schedules)
         if identity in identities:
             problem = f"key {key}: this pair of CompIDs stands twice"
         if problem:
             return f"[[session]] {number} {problem}"
         identities.add(identity)
-    try:
-        zoneinfo.ZoneInfo(config.day.timezone)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        return f'[day] key timezone: expected a zone such as "UTC", got {config.day.timezone!r}'
+    if not _is_zone(config.day.timezone):
+        return f"[day] key timezone: {_ZONE}, got {config.day.timezone!r}"
     limits = config.limits
     if limits.unauthenticated > limits.connections:
         return "[limits] key unauthenticated: expected at most limits.connections"
@@ -227,7 +234,18 @@ def _instrument_problem(instrument: Instrument) -> str | None:
     return None
 
 
-def _session_problem(session: FixClient) -> str | None:
+def _is_zone(name: str) -> bool:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def _session_problem(session: FixClient, schedules: set[str]) -> str | None:
+    if session.schedule not in schedules:
+        known = ", ".join(sorted(schedules))
+        return f"key schedule: expected one of {known}, got {session.schedule!r}"
     if session.password_hash and session.password_file:
         return "key password_file: expected either this or password_hash"
     for text in session.addresses:

@@ -40,6 +40,7 @@ _TABLES: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("[listen]", schema.Listen),
     ("[[instrument]]", schema.Instrument),
     ("[[account]]", schema.Account),
+    ("[[schedule]]", schema.Schedule),
     ('[[session]], protocol = "fix"', schema.FixClient),
     ('[[session]], protocol = "ouch"', schema.OuchClient),
     ("[journal]", schema.Journal),

@@ -12,7 +12,15 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, field
 
-from portcullis.gateway.config_values import Address, Clock, Decimal, Duration, Size
+from portcullis.gateway.config_values import (
+    Address,
+    Clock,
+    Decimal,
+    Duration,
+    Moment,
+    Size,
+    Window,
+)
 
 ASCII_NAME = r"^[!-~]{1,64}$"
 CompId = Annotated[str, Meta(pattern=ASCII_NAME)]
@@ -200,6 +208,31 @@ class Account(_Table, frozen=True):
     ] = "cancel_newest"
 
 
+class Schedule(_Table, frozen=True):
+    """When sessions may be logged on, and when their numbers begin at 1; see docs/sessions.md."""
+
+    name: Annotated[Name, Meta(description="Its name, as sessions write it; not `none`.")]
+    timezone: Annotated[
+        str, Meta(description="Zone of all its times, a name of the IANA database.")
+    ] = "UTC"
+    windows: Annotated[
+        list[Window],
+        Meta(
+            description='When Logons are taken: `"mon-fri 08:00-17:00"` for one window a day (an'
+            ' end before its start is the next day\'s), `"sun 18:00-fri 17:00"` for one over'
+            " days. At the end of a window clients are logged out. None: always."
+        ),
+    ] = field(default_factory=list)
+    resets: Annotated[
+        list[Moment],
+        Meta(
+            description='When both numbers begin at 1 again: `"mon-fri 07:55"`. Who is connected'
+            " then is logged out first. One missed because the gateway was down is made up at its"
+            " start. None: numbers go on."
+        ),
+    ] = field(default_factory=list)
+
+
 class FixClient(_Table, frozen=True, tag_field="protocol", tag="fix"):
     """A FIX session."""
 
@@ -224,6 +257,10 @@ class FixClient(_Table, frozen=True, tag_field="protocol", tag="fix"):
         Literal["orders", "echo"],
         Meta(description="`echo` sends application messages back, for session conformance runs."),
     ] = "orders"
+    schedule: Annotated[
+        Name,
+        Meta(description="Name of its `[[schedule]]`; `none`: always open, numbers never reset."),
+    ] = "none"
     enabled: Annotated[bool, Meta(description="False: Logons are answered by closing.")] = True
     addresses: Annotated[
         list[str],
@@ -421,6 +458,7 @@ class Config(_Table, frozen=True):
     stream: list[Stream] = field(default_factory=list)
     instrument: list[Instrument] = field(default_factory=list)
     account: list[Account] = field(default_factory=list)
+    schedule: list[Schedule] = field(default_factory=list)
     session: list[FixClient | OuchClient] = field(default_factory=list)
 
     def fix_sessions(self) -> list[FixClient]:
@@ -434,6 +472,7 @@ class Config(_Table, frozen=True):
         """Keys that are accepted and do nothing in this version."""
         found = [f"listen.{key}" for key in ("ouch", "control") if getattr(self.listen, key)]
         found += [f"stream {one.name}" for one in self.stream]
+        found += [f"schedule {one.name}" for one in self.schedule]
         found += [f"session {o.username}" for o in self.session if isinstance(o, OuchClient)]
         if self.journal.snapshot_every != Journal().snapshot_every:
             found.append("journal.snapshot_every")

@@ -10,6 +10,8 @@ import ipaddress
 import re
 from typing import Any
 
+from portcullis.sessions import schedule
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)")
 _NANOSECONDS = {
     "ns": 1,
@@ -111,7 +113,29 @@ class Clock(str):
         return cls(text)
 
 
-VALUE_TYPES = (Duration, Size, Address, Decimal, Clock)
+class Window(str):
+    """When a schedule lets sessions log on: once a week, or at the same times of several days."""
+
+    spelling = schedule.WINDOW_SPELLING
+
+    @classmethod
+    def parse(cls, text: str) -> Window:
+        schedule.parse_window(text)
+        return cls(text)
+
+
+class Moment(str):
+    """Times of the week, the same on several days."""
+
+    spelling = schedule.MOMENT_SPELLING
+
+    @classmethod
+    def parse(cls, text: str) -> Moment:
+        schedule.parse_moments(text)
+        return cls(text)
+
+
+VALUE_TYPES = (Duration, Size, Address, Decimal, Clock, Window, Moment)
 
 
 def decode(kind: type[Any], value: object) -> object:

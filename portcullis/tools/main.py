@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "journal": "portcullis.tools.journal",
     "password": "portcullis.tools.password",
     "serve": "portcullis.tools.serve",
+    "sessions": "portcullis.tools.sessions",
 }
 
 

@@ -111,6 +111,17 @@ WRONG = [
     (SESSION + 'clinet = "B"', "[[session]] 1 key clinet: unknown; expected one of protocol"),
     (SESSION + SESSION, "[[session]] 2 key client: this pair of CompIDs stands twice"),
     (SESSION + 'version = "FIX.4.2"', '[[session]] 1 key version: expected "FIX.4.4"'),
+    (SESSION + 'schedule = "day"', "[[session]] 1 key schedule: expected one of none, got 'day'"),
+    ('[[schedule]]\nname = "none"', "[[schedule]] 1 key name: taken"),
+    (
+        '[[schedule]]\nname = "d"\ntimezone = "Mars"',
+        "[[schedule]] 1 key timezone: expected a zone",
+    ),
+    (
+        '[[schedule]]\nname = "d"\nwindows = ["8-17"]',
+        "[[schedule]] 1 key windows: expected a window",
+    ),
+    ('[[schedule]]\nname = "d"\nresets = ["8:00"]', "[[schedule]] 1 key resets: expected a time"),
     (SESSION + 'addresses = ["10.0.0.1/8"]', "[[session]] 1 key addresses: expected a network"),
     (SESSION + 'password_hash = "a"\npassword_file = "b"', "key password_file: expected either"),
 ]

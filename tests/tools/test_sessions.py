@@ -1,0 +1,75 @@
+"""`portcullis sessions --schedule`, as a person sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from portcullis.tools.main import main
+
+CONFIG = """
+[[schedule]]
+name = "us"
+timezone = "America/New_York"
+windows = ["mon-fri 08:00-17:00"]
+resets = ["mon-fri 07:55"]
+[[schedule]]
+name = "weekly"
+resets = ["sun 00:00"]
+[[session]]
+protocol = "fix"
+client = "ALPHA"
+account = "ALPHA"
+schedule = "us"
+[[session]]
+protocol = "fix"
+client = "BETA"
+account = "BETA"
+"""
+
+
+def run(tmp_path: Path, *arguments: str, config: str = CONFIG) -> tuple[int, list[str]]:
+    path = tmp_path / "gateway.toml"
+    path.write_text(config)
+    command = ["sessions", "--config", str(path), *arguments]
+    result = CliRunner().invoke(main, command, env={"COLUMNS": "80"})
+    return result.exit_code, result.output.splitlines()
+
+
+def test_the_next_ten_windows_are_printed_in_their_zone(tmp_path: Path) -> None:
+    code, lines = run(tmp_path, "--schedule", "--from", "2026-03-06T14:00:00")
+    assert code == 0
+    assert lines[0] == "us (America/New_York): ALPHA"
+    assert len(lines[2:12]) == 10
+    assert lines[2].split() == [
+        "Fri", "2026-03-06", "08:00", "-0500", "Fri", "2026-03-06", "17:00", "-0500",
+        "9:00:00,", "open",
+    ]  # fmt: skip
+    # The clocks went forward on the Sunday between.
+    assert lines[3].split()[:4] == ["Mon", "2026-03-09", "08:00", "-0400"]
+    assert lines[11].split()[:2] == ["Thu", "2026-03-19"]
+    assert lines[12] == "  next reset: Mon 2026-03-09 07:55 -0400"
+
+
+def test_a_schedule_without_windows_is_always_open(tmp_path: Path) -> None:
+    _, lines = run(tmp_path, "--schedule", "--from", "2026-03-06T14:00:00")
+    start = lines.index("weekly (UTC): no session")
+    assert lines[start + 1 : start + 3] == [
+        "  always open",
+        "  next reset: Sun 2026-03-08 00:00 +0000",
+    ]
+    start = lines.index("none: BETA")
+    assert lines[start + 1] == "  always open, numbers are never reset"
+
+
+def test_what_is_wrong_in_the_file_is_said(tmp_path: Path) -> None:
+    code, lines = run(tmp_path, "--schedule", config=CONFIG.replace("07:55", "7:55"))
+    assert code == 2
+    assert "[[schedule]] 1 key resets: expected a time" in lines[0]
+
+
+def test_without_a_command_it_says_what_is_expected(tmp_path: Path) -> None:
+    code, lines = run(tmp_path)
+    assert code == 2
+    assert lines[-1] == "Error: expected --schedule or a command"
