@@ -16,6 +16,7 @@ from portcullis import __version__, _build
 COMMANDS: dict[str, str] = {
     "bench": "portcullis.tools.bench",
     "demo": "portcullis.tools.demo",
+    "dictionary": "portcullis.tools.dictionary",
     "journal": "portcullis.tools.journal",
     "password": "portcullis.tools.password",
     "serve": "portcullis.tools.serve",
