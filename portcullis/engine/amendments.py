@@ -21,99 +21,21 @@ if cython.compiled:
     from cython.cimports.portcullis.engine.book import Book
     from cython.cimports.portcullis.engine.ids import IdTable
     from cython.cimports.portcullis.engine.keys import OrderKeys
-    from cython.cimports.portcullis.engine.layout import (
-        EXEC_BUST,
-        EXEC_CORRECT,
-        I_PRICE_WIDEST,
-        I_QTY_WIDEST,
-        I_SCALE,
-        ID_MASK,
-        INSTRUMENT_WORDS,
-        O_AVG,
-        O_CUM,
-        O_QTY,
-        O_REF,
-        O_SUM,
-        ORDER_WORDS,
-        REF_BURNT,
-        REF_CLOSED,
-        REF_LIVE,
-        STATUS_CANCELED,
-        STATUS_FILLED,
-    )
+    from cython.cimports.portcullis.engine.layout import *
     from cython.cimports.portcullis.engine.reports import Reports
     from cython.cimports.portcullis.engine.sweep import Sweep
-    from cython.cimports.portcullis.engine.why import (
-        WHY_BUST,
-        WHY_CORRECT,
-    )
-    from cython.cimports.portcullis.journal.rows import (
-        BUST,
-        NO_REASON,
-        REPORT,
-        W_AVG_PX,
-        W_CUM_QTY,
-        W_FILL_PRICE,
-        W_FILL_QTY,
-        W_FILL_SUM,
-        W_HEAD,
-        W_NEW_PRICE,
-        W_NEW_QTY,
-        W_ORDER,
-        W_ORDER_QTY,
-        W_REF,
-        W_STATE,
-        W_TERMS_ROW,
-    )
+    from cython.cimports.portcullis.engine.why import *
+    from cython.cimports.portcullis.journal.rows import *
     from cython.cimports.portcullis.journal.table import RowTable
 else:
     from portcullis.engine.book import Book
     from portcullis.engine.ids import IdTable
     from portcullis.engine.keys import OrderKeys
-    from portcullis.engine.layout import (
-        EXEC_BUST,
-        EXEC_CORRECT,
-        I_PRICE_WIDEST,
-        I_QTY_WIDEST,
-        I_SCALE,
-        ID_MASK,
-        INSTRUMENT_WORDS,
-        O_AVG,
-        O_CUM,
-        O_QTY,
-        O_REF,
-        O_SUM,
-        ORDER_WORDS,
-        REF_BURNT,
-        REF_CLOSED,
-        REF_LIVE,
-        STATUS_CANCELED,
-        STATUS_FILLED,
-    )
+    from portcullis.engine.layout import *
     from portcullis.engine.reports import Reports
     from portcullis.engine.sweep import Sweep
-    from portcullis.engine.why import (
-        WHY_BUST,
-        WHY_CORRECT,
-    )
-    from portcullis.journal.rows import (
-        BUST,
-        NO_REASON,
-        REPORT,
-        W_AVG_PX,
-        W_CUM_QTY,
-        W_FILL_PRICE,
-        W_FILL_QTY,
-        W_FILL_SUM,
-        W_HEAD,
-        W_NEW_PRICE,
-        W_NEW_QTY,
-        W_ORDER,
-        W_ORDER_QTY,
-        W_REF,
-        W_STATE,
-        W_TERMS_ROW,
-    )
+    from portcullis.engine.why import *
+    from portcullis.journal.rows import *
     from portcullis.journal.table import RowTable
 
 

@@ -25,73 +25,11 @@ except ModuleNotFoundError:
 from portcullis.engine.memory import zeroed
 
 if cython.compiled:
-    from cython.cimports.portcullis.engine.layout import (
-        A_FIRST,
-        A_LAST,
-        A_ORDERS,
-        ACCOUNT_WORDS,
-        B_BASE,
-        B_COUNT,
-        B_ROOM,
-        ID_MASK,
-        L_FIRST,
-        L_LAST,
-        L_ORDERS,
-        L_QTY,
-        LADDER_ROOM_MIN,
-        LADDER_WORDS,
-        LEVEL_WORDS,
-        O_ACCOUNT_NEXT,
-        O_ACCOUNT_PREV,
-        O_LEAVES,
-        O_LEVEL,
-        O_META,
-        O_NEXT,
-        O_PREV,
-        O_PRICE,
-        O_REF,
-        O_ROW,
-        ORDER_WORDS,
-        SIDE_BUY,
-        SIDE_WORDS,
-    )
-    from cython.cimports.portcullis.journal.rows import (
-        LIMIT_INSTRUMENTS,
-        LIMIT_LEVELS,
-        LIMIT_ORDERS,
-    )
+    from cython.cimports.portcullis.engine.layout import *
+    from cython.cimports.portcullis.journal.rows import *
 else:
-    from portcullis.engine.layout import (
-        A_FIRST,
-        A_LAST,
-        A_ORDERS,
-        ACCOUNT_WORDS,
-        B_BASE,
-        B_COUNT,
-        B_ROOM,
-        ID_MASK,
-        L_FIRST,
-        L_LAST,
-        L_ORDERS,
-        L_QTY,
-        LADDER_ROOM_MIN,
-        LADDER_WORDS,
-        LEVEL_WORDS,
-        O_ACCOUNT_NEXT,
-        O_ACCOUNT_PREV,
-        O_LEAVES,
-        O_LEVEL,
-        O_META,
-        O_NEXT,
-        O_PREV,
-        O_PRICE,
-        O_REF,
-        O_ROW,
-        ORDER_WORDS,
-        SIDE_BUY,
-        SIDE_WORDS,
-    )
-    from portcullis.journal.rows import LIMIT_INSTRUMENTS, LIMIT_LEVELS, LIMIT_ORDERS
+    from portcullis.engine.layout import *
+    from portcullis.journal.rows import *
 
 # Block sizes are powers of two; so many free lists, one for each exponent.
 _SIZES = 64

@@ -17,55 +17,13 @@ from portcullis.engine.memory import zeroed
 
 if cython.compiled:
     from cython.cimports.portcullis.engine.ids import IdTable
-    from cython.cimports.portcullis.engine.layout import (
-        ID_MASK,
-        LOOK_AHEAD,
-        LOOK_AHEAD_PLACES,
-        LOOK_AHEAD_WORDS,
-        REF_SUPERSEDED,
-    )
-    from cython.cimports.portcullis.journal.rows import (
-        CANCEL,
-        F_FOR_SESSION,
-        F_LONG_ID,
-        F_LONG_ORIG,
-        GENESIS,
-        ITEM_CL_ORD_ID,
-        ITEM_FOR_SESSION,
-        ITEM_ORIG_CL_ORD_ID,
-        REPLACE,
-        STATUS,
-        W_HEAD,
-        W_ID,
-        W_ORIG,
-        W_TERMS,
-    )
+    from cython.cimports.portcullis.engine.layout import *
+    from cython.cimports.portcullis.journal.rows import *
     from cython.cimports.portcullis.journal.table import RowTable
 else:
     from portcullis.engine.ids import IdTable
-    from portcullis.engine.layout import (
-        ID_MASK,
-        LOOK_AHEAD,
-        LOOK_AHEAD_PLACES,
-        LOOK_AHEAD_WORDS,
-        REF_SUPERSEDED,
-    )
-    from portcullis.journal.rows import (
-        CANCEL,
-        F_FOR_SESSION,
-        F_LONG_ID,
-        F_LONG_ORIG,
-        GENESIS,
-        ITEM_CL_ORD_ID,
-        ITEM_FOR_SESSION,
-        ITEM_ORIG_CL_ORD_ID,
-        REPLACE,
-        STATUS,
-        W_HEAD,
-        W_ID,
-        W_ORIG,
-        W_TERMS,
-    )
+    from portcullis.engine.layout import *
+    from portcullis.journal.rows import *
     from portcullis.journal.table import RowTable
 
 

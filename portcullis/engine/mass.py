@@ -29,107 +29,19 @@ except ModuleNotFoundError:
 
 if cython.compiled:
     from cython.cimports.portcullis.engine.book import Book
-    from cython.cimports.portcullis.engine.layout import (
-        A_FIRST,
-        ACCOUNT_WORDS,
-        EXEC_STATUS,
-        ID_MASK,
-        MASS_QUEUE,
-        MASS_WAITING,
-        O_ACCOUNT_NEXT,
-        O_CUM,
-        O_META,
-        O_REF,
-        O_ROW,
-        ORDER_WORDS,
-        S_ACCOUNT,
-        S_FLAGS,
-        SCOPE_ALL,
-        SCOPE_INSTRUMENT,
-        SCOPE_REFUSED,
-        SESSION_WORDS,
-        STATUS_NEW,
-        STATUS_PARTLY_FILLED,
-        STATUS_REJECTED,
-        STEP_ROWS,
-    )
+    from cython.cimports.portcullis.engine.layout import *
     from cython.cimports.portcullis.engine.reports import Reports
     from cython.cimports.portcullis.engine.sweep import Sweep
-    from cython.cimports.portcullis.engine.why import (
-        WHY_BUSY,
-        WHY_MASS_CANCEL,
-        WHY_NONE,
-        WHY_SCOPE_UNSUPPORTED,
-        WHY_UNKNOWN_ACCOUNT,
-        WHY_UNKNOWN_SYMBOL,
-    )
-    from cython.cimports.portcullis.journal.rows import (
-        F_ANSWER,
-        F_LAST,
-        F_REFUSED,
-        MASS_CANCEL,
-        MASS_CANCEL_REPORT,
-        MASS_STATUS,
-        NO_REASON,
-        SESSION_MASS_CANCEL_OWN,
-        STATUS_REPORT,
-        W_HEAD,
-        W_REF,
-        W_SCOPE,
-        W_TERMS,
-    )
+    from cython.cimports.portcullis.engine.why import *
+    from cython.cimports.portcullis.journal.rows import *
     from cython.cimports.portcullis.journal.table import RowTable
 else:
     from portcullis.engine.book import Book
-    from portcullis.engine.layout import (
-        A_FIRST,
-        ACCOUNT_WORDS,
-        EXEC_STATUS,
-        ID_MASK,
-        MASS_QUEUE,
-        MASS_WAITING,
-        O_ACCOUNT_NEXT,
-        O_CUM,
-        O_META,
-        O_REF,
-        O_ROW,
-        ORDER_WORDS,
-        S_ACCOUNT,
-        S_FLAGS,
-        SCOPE_ALL,
-        SCOPE_INSTRUMENT,
-        SCOPE_REFUSED,
-        SESSION_WORDS,
-        STATUS_NEW,
-        STATUS_PARTLY_FILLED,
-        STATUS_REJECTED,
-        STEP_ROWS,
-    )
+    from portcullis.engine.layout import *
     from portcullis.engine.reports import Reports
     from portcullis.engine.sweep import Sweep
-    from portcullis.engine.why import (
-        WHY_BUSY,
-        WHY_MASS_CANCEL,
-        WHY_NONE,
-        WHY_SCOPE_UNSUPPORTED,
-        WHY_UNKNOWN_ACCOUNT,
-        WHY_UNKNOWN_SYMBOL,
-    )
-    from portcullis.journal.rows import (
-        F_ANSWER,
-        F_LAST,
-        F_REFUSED,
-        MASS_CANCEL,
-        MASS_CANCEL_REPORT,
-        MASS_STATUS,
-        NO_REASON,
-        SESSION_MASS_CANCEL_OWN,
-        STATUS_REPORT,
-        W_HEAD,
-        W_REF,
-        W_SCOPE,
-        W_TERMS,
-    )
+    from portcullis.engine.why import *
+    from portcullis.journal.rows import *
     from portcullis.journal.table import RowTable
 
 

@@ -33,186 +33,24 @@ if cython.compiled:
     from cython.cimports.portcullis.engine.book import Book
     from cython.cimports.portcullis.engine.ids import IdTable
     from cython.cimports.portcullis.engine.keys import OrderKeys
-    from cython.cimports.portcullis.engine.layout import (
-        A_FIRST,
-        A_STP,
-        ACCOUNT_WORDS,
-        B_BASE,
-        B_COUNT,
-        I_DECIMALS,
-        I_KNOWN,
-        I_ORDERS,
-        I_PRICE_MAX,
-        I_PRICE_WIDEST,
-        I_QTY_MAX,
-        I_QTY_WIDEST,
-        I_SCALE,
-        ID_MASK,
-        INSTRUMENT_WORDS,
-        L_FIRST,
-        LADDER_WORDS,
-        LEVEL_WORDS,
-        O_ACCOUNT_NEXT,
-        O_ID,
-        O_LEVEL,
-        O_NEXT,
-        O_ROW,
-        O_TERMS,
-        ORDER_WORDS,
-        REF_LIVE,
-        REF_SUPERSEDED,
-        RUN_DONE,
-        RUN_MORE,
-        RUN_SLICE,
-        S_ACCOUNT,
-        S_EVENT,
-        S_FLAGS,
-        S_HEAD,
-        S_NEXT_IN,
-        S_NEXT_OUT,
-        SESSION_WORDS,
-        SIDE_WORDS,
-        SLICE_ORDERS,
-        STEP_ROWS,
-    )
+    from cython.cimports.portcullis.engine.layout import *
     from cython.cimports.portcullis.engine.mass import MassCommands
     from cython.cimports.portcullis.engine.orders import Orders
     from cython.cimports.portcullis.engine.reports import Reports
     from cython.cimports.portcullis.engine.sweep import Sweep
-    from cython.cimports.portcullis.journal.rows import (
-        ACCOUNT,
-        ADVANCE,
-        BUST,
-        CANCEL,
-        CORRECT,
-        F_UNSEQUENCED,
-        FIRST_OUTPUT,
-        GENESIS,
-        INSTRUMENT,
-        LIMIT_IDS,
-        MASS_CANCEL,
-        MASS_STATUS,
-        NEW_ORDER,
-        REPLACE,
-        RESET,
-        SEND,
-        SENT,
-        SESSION,
-        SESSION_EVENT,
-        SETTING,
-        STATUS,
-        STP_CANCEL_NEWEST,
-        STP_DECREMENT,
-        STP_NONE,
-        W_ACCOUNT,
-        W_CAUSE,
-        W_DECIMALS,
-        W_EVENT,
-        W_HEAD,
-        W_IN_SEQ,
-        W_KEY,
-        W_LIMIT,
-        W_NEXT_IN,
-        W_NEXT_OUT,
-        W_PRICE_MAX,
-        W_QTY_MAX,
-        W_SESSION_FLAGS,
-        W_STP,
-        W_SUBJECT,
-    )
+    from cython.cimports.portcullis.journal.rows import *
     from cython.cimports.portcullis.journal.table import RowTable
 else:
     from portcullis.engine.amendments import Amendments
     from portcullis.engine.book import Book
     from portcullis.engine.ids import IdTable
     from portcullis.engine.keys import OrderKeys
-    from portcullis.engine.layout import (
-        A_FIRST,
-        A_STP,
-        ACCOUNT_WORDS,
-        B_BASE,
-        B_COUNT,
-        I_DECIMALS,
-        I_KNOWN,
-        I_ORDERS,
-        I_PRICE_MAX,
-        I_PRICE_WIDEST,
-        I_QTY_MAX,
-        I_QTY_WIDEST,
-        I_SCALE,
-        ID_MASK,
-        INSTRUMENT_WORDS,
-        L_FIRST,
-        LADDER_WORDS,
-        LEVEL_WORDS,
-        O_ACCOUNT_NEXT,
-        O_ID,
-        O_LEVEL,
-        O_NEXT,
-        O_ROW,
-        O_TERMS,
-        ORDER_WORDS,
-        REF_LIVE,
-        REF_SUPERSEDED,
-        RUN_DONE,
-        RUN_MORE,
-        RUN_SLICE,
-        S_ACCOUNT,
-        S_EVENT,
-        S_FLAGS,
-        S_HEAD,
-        S_NEXT_IN,
-        S_NEXT_OUT,
-        SESSION_WORDS,
-        SIDE_WORDS,
-        SLICE_ORDERS,
-        STEP_ROWS,
-    )
+    from portcullis.engine.layout import *
     from portcullis.engine.mass import MassCommands
     from portcullis.engine.orders import Orders
     from portcullis.engine.reports import Reports
     from portcullis.engine.sweep import Sweep
-    from portcullis.journal.rows import (
-        ACCOUNT,
-        ADVANCE,
-        BUST,
-        CANCEL,
-        CORRECT,
-        F_UNSEQUENCED,
-        FIRST_OUTPUT,
-        GENESIS,
-        INSTRUMENT,
-        LIMIT_IDS,
-        MASS_CANCEL,
-        MASS_STATUS,
-        NEW_ORDER,
-        REPLACE,
-        RESET,
-        SEND,
-        SENT,
-        SESSION,
-        SESSION_EVENT,
-        SETTING,
-        STATUS,
-        STP_CANCEL_NEWEST,
-        STP_DECREMENT,
-        STP_NONE,
-        W_ACCOUNT,
-        W_CAUSE,
-        W_DECIMALS,
-        W_EVENT,
-        W_HEAD,
-        W_IN_SEQ,
-        W_KEY,
-        W_LIMIT,
-        W_NEXT_IN,
-        W_NEXT_OUT,
-        W_PRICE_MAX,
-        W_QTY_MAX,
-        W_SESSION_FLAGS,
-        W_STP,
-        W_SUBJECT,
-    )
+    from portcullis.journal.rows import *
     from portcullis.journal.table import RowTable
 
 
@@ -602,8 +440,3 @@ class Engine:
             entry = self._mix(entry ^ self.ids.key_word(current), 1 if current == index else 0)
             total = (total + entry) & all_bits
         return total
-
-
-def is_compiled() -> bool:
-    """Whether this module runs as C."""
-    return bool(cython.compiled)

@@ -19,73 +19,13 @@ except ModuleNotFoundError:
 
 if cython.compiled:
     from cython.cimports.portcullis.engine.book import Book
-    from cython.cimports.portcullis.engine.layout import (
-        ID_MASK,
-        O_AVG,
-        O_CUM,
-        O_LEAVES,
-        O_META,
-        O_QTY,
-        O_ROW,
-        O_TERMS,
-        ORDER_WORDS,
-        S_HEAD,
-        S_NEXT_IN,
-        S_NEXT_OUT,
-        SESSION_WORDS,
-    )
-    from cython.cimports.portcullis.journal.rows import (
-        F_CAUSE_TEXT,
-        ITEM_TEXT,
-        ROW_WORDS,
-        W_AVG_PX,
-        W_CAUSE,
-        W_CUM_QTY,
-        W_LAST_PX,
-        W_LAST_QTY,
-        W_LEAVES_QTY,
-        W_ORDER,
-        W_ORDER_QTY,
-        W_OUT_SEQ,
-        W_PREV,
-        W_STATE,
-        W_TERMS_ROW,
-    )
+    from cython.cimports.portcullis.engine.layout import *
+    from cython.cimports.portcullis.journal.rows import *
     from cython.cimports.portcullis.journal.table import RowTable
 else:
     from portcullis.engine.book import Book
-    from portcullis.engine.layout import (
-        ID_MASK,
-        O_AVG,
-        O_CUM,
-        O_LEAVES,
-        O_META,
-        O_QTY,
-        O_ROW,
-        O_TERMS,
-        ORDER_WORDS,
-        S_HEAD,
-        S_NEXT_IN,
-        S_NEXT_OUT,
-        SESSION_WORDS,
-    )
-    from portcullis.journal.rows import (
-        F_CAUSE_TEXT,
-        ITEM_TEXT,
-        ROW_WORDS,
-        W_AVG_PX,
-        W_CAUSE,
-        W_CUM_QTY,
-        W_LAST_PX,
-        W_LAST_QTY,
-        W_LEAVES_QTY,
-        W_ORDER,
-        W_ORDER_QTY,
-        W_OUT_SEQ,
-        W_PREV,
-        W_STATE,
-        W_TERMS_ROW,
-    )
+    from portcullis.engine.layout import *
+    from portcullis.journal.rows import *
     from portcullis.journal.table import RowTable
 
 

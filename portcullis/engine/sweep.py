@@ -31,118 +31,18 @@ from portcullis.engine.why import WHYS
 if cython.compiled:
     from cython.cimports.portcullis.engine.book import Book
     from cython.cimports.portcullis.engine.ids import IdTable
-    from cython.cimports.portcullis.engine.layout import (
-        A_STP,
-        ACCOUNT_WORDS,
-        EXEC_CANCELED,
-        EXEC_RESTATED,
-        EXEC_TRADE,
-        I_ORDERS,
-        I_SCALE,
-        ID_MASK,
-        INSTRUMENT_WORDS,
-        O_ACCOUNT_NEXT,
-        O_AVG,
-        O_CUM,
-        O_ID,
-        O_LEAVES,
-        O_LEVEL,
-        O_META,
-        O_PRICE,
-        O_QTY,
-        O_REF,
-        O_SUM,
-        ORDER_WORDS,
-        REF_CLOSED,
-        SIDE_BUY,
-        STATUS_CANCELED,
-        STATUS_FILLED,
-        STATUS_NEW,
-        STATUS_PARTLY_FILLED,
-        STEP_ROWS,
-        TIF_DAY,
-        TIF_FOK,
-        TIF_GTC,
-        TYPE_LIMIT,
-        TYPE_MARKET,
-    )
+    from cython.cimports.portcullis.engine.layout import *
     from cython.cimports.portcullis.engine.reports import Reports
-    from cython.cimports.portcullis.engine.why import (
-        WHY_FOK_UNFILLABLE,
-        WHY_IOC_REST,
-        WHY_MARKET_REST,
-        WHY_NONE,
-        WHY_SELF_TRADE,
-        WHY_SELF_TRADE_DECREMENT,
-    )
-    from cython.cimports.portcullis.journal.rows import (
-        F_AGGRESSOR,
-        F_PASSIVE,
-        NO_REASON,
-        REPORT,
-        STP_CANCEL_BOTH,
-        STP_CANCEL_NEWEST,
-        STP_CANCEL_OLDEST,
-        STP_NONE,
-    )
+    from cython.cimports.portcullis.engine.why import *
+    from cython.cimports.portcullis.journal.rows import *
     from cython.cimports.portcullis.journal.table import RowTable
 else:
     from portcullis.engine.book import Book
     from portcullis.engine.ids import IdTable
-    from portcullis.engine.layout import (
-        A_STP,
-        ACCOUNT_WORDS,
-        EXEC_CANCELED,
-        EXEC_RESTATED,
-        EXEC_TRADE,
-        I_ORDERS,
-        I_SCALE,
-        ID_MASK,
-        INSTRUMENT_WORDS,
-        O_ACCOUNT_NEXT,
-        O_AVG,
-        O_CUM,
-        O_ID,
-        O_LEAVES,
-        O_LEVEL,
-        O_META,
-        O_PRICE,
-        O_QTY,
-        O_REF,
-        O_SUM,
-        ORDER_WORDS,
-        REF_CLOSED,
-        SIDE_BUY,
-        STATUS_CANCELED,
-        STATUS_FILLED,
-        STATUS_NEW,
-        STATUS_PARTLY_FILLED,
-        STEP_ROWS,
-        TIF_DAY,
-        TIF_FOK,
-        TIF_GTC,
-        TYPE_LIMIT,
-        TYPE_MARKET,
-    )
+    from portcullis.engine.layout import *
     from portcullis.engine.reports import Reports
-    from portcullis.engine.why import (
-        WHY_FOK_UNFILLABLE,
-        WHY_IOC_REST,
-        WHY_MARKET_REST,
-        WHY_NONE,
-        WHY_SELF_TRADE,
-        WHY_SELF_TRADE_DECREMENT,
-    )
-    from portcullis.journal.rows import (
-        F_AGGRESSOR,
-        F_PASSIVE,
-        NO_REASON,
-        REPORT,
-        STP_CANCEL_BOTH,
-        STP_CANCEL_NEWEST,
-        STP_CANCEL_OLDEST,
-        STP_NONE,
-    )
+    from portcullis.engine.why import *
+    from portcullis.journal.rows import *
     from portcullis.journal.table import RowTable
 
 

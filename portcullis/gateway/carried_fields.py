@@ -17,17 +17,12 @@ if cython.compiled:
     from cython.cimports.libc.string import memcpy
     from cython.cimports.portcullis.codecs.fix.writer import FixWriter
     from cython.cimports.portcullis.dictionaries import fix_tags
-    from cython.cimports.portcullis.journal.rows import (
-        ITEM_BYTES_MAX,
-        ROW_BYTES,
-        TEXT_BYTES,
-        TEXT_START,
-    )
+    from cython.cimports.portcullis.journal.rows import *
     from cython.cimports.portcullis.journal.table import RowTable
 else:
     from portcullis.codecs.fix.writer import FixWriter
     from portcullis.dictionaries import fix_tags
-    from portcullis.journal.rows import ITEM_BYTES_MAX, ROW_BYTES, TEXT_BYTES, TEXT_START
+    from portcullis.journal.rows import *
     from portcullis.journal.table import RowTable
 
 # Also in carried_fields.pxd.
@@ -235,8 +230,3 @@ def _tag_in_group(before: cython.longlong, tag: cython.longlong) -> cython.longl
     ):
         return before
     return tag
-
-
-def is_compiled() -> bool:
-    """Whether this module runs as C."""
-    return bool(cython.compiled)

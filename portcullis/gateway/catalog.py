@@ -241,8 +241,3 @@ class Catalog:
             price_max=words[rows.W_PRICE_MAX],
             qty_max=words[rows.W_QTY_MAX],
         )
-
-
-def is_compiled() -> bool:
-    """Whether this module runs as C."""
-    return bool(cython.compiled)

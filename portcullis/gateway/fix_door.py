@@ -90,8 +90,3 @@ class FixDoor:
             if self.accounts[index] == account:
                 return True
         return False
-
-
-def is_compiled() -> bool:
-    """Whether this module runs as C."""
-    return bool(cython.compiled)

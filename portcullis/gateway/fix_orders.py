@@ -14,7 +14,6 @@ missing, symbol, account, side, quantity, price. Spec: docs/rules-of-engagement.
 """
 
 # mypy: disable-error-code="valid-type,no-any-return,unreachable"
-# ruff: noqa: F403, F405  (rows and layout are lists of constants, by the hundred)
 from __future__ import annotations
 
 try:
@@ -28,17 +27,7 @@ if cython.compiled:
     from cython.cimports.portcullis.codecs.fix.scanner import FixScanner
     from cython.cimports.portcullis.dictionaries import fix_tags
     from cython.cimports.portcullis.engine.why import *
-    from cython.cimports.portcullis.gateway.catalog import (
-        I_FLAGS,
-        I_LOT,
-        I_PRICE_DECIMALS,
-        I_PRICE_MAX,
-        I_QTY_DECIMALS,
-        I_QTY_MAX,
-        I_TICK,
-        INSTRUMENT_WORDS,
-        Catalog,
-    )
+    from cython.cimports.portcullis.gateway.catalog import *
     from cython.cimports.portcullis.gateway.fix_door import FixDoor
     from cython.cimports.portcullis.gateway.order_fields import *
     from cython.cimports.portcullis.journal.rows import *
@@ -48,17 +37,7 @@ else:
     from portcullis.codecs.fix.scanner import FixScanner
     from portcullis.dictionaries import fix_tags
     from portcullis.engine.why import *
-    from portcullis.gateway.catalog import (
-        I_FLAGS,
-        I_LOT,
-        I_PRICE_DECIMALS,
-        I_PRICE_MAX,
-        I_QTY_DECIMALS,
-        I_QTY_MAX,
-        I_TICK,
-        INSTRUMENT_WORDS,
-        Catalog,
-    )
+    from portcullis.gateway.catalog import *
     from portcullis.gateway.fix_door import FixDoor
     from portcullis.gateway.order_fields import *
     from portcullis.journal.rows import *
@@ -658,8 +637,3 @@ class FixOrders(OrderFields):
             items={ITEM_BODY: body + b"380=5\x01"},
         )
         return DONE if row else FULL
-
-
-def is_compiled() -> bool:
-    """Whether this module runs as C."""
-    return bool(cython.compiled)

@@ -10,7 +10,6 @@ Spec: FIX 4.4 volume 2 (resends); docs/rules-of-engagement.md, "Reports".
 """
 
 # mypy: disable-error-code="valid-type,no-any-return,unreachable"
-# ruff: noqa: F403, F405  (rows is a list of constants, by the hundred)
 from __future__ import annotations
 
 from array import array
@@ -350,8 +349,3 @@ class FixReports:
         else:
             self._bodies.put_report(writer, content, cause)
         writer.finish()
-
-
-def is_compiled() -> bool:
-    """Whether this module runs as C."""
-    return bool(cython.compiled)

@@ -7,7 +7,6 @@ what a field's value means, nor the catalogue, the table of rows or sessions.
 """
 
 # mypy: disable-error-code="valid-type,no-any-return,unreachable"
-# ruff: noqa: F403, F405  (rows is a list of constants, by the hundred)
 from __future__ import annotations
 
 from array import array
@@ -18,16 +17,13 @@ except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
 if cython.compiled:
-    from cython.cimports.portcullis.codecs.fix.layout import (
-        M_FIRST_BODY_FIELD,
-        M_FIRST_TRAILER_FIELD,
-    )
+    from cython.cimports.portcullis.codecs.fix.layout import *
     from cython.cimports.portcullis.codecs.fix.scanner import FixScanner
     from cython.cimports.portcullis.dictionaries import fix_tags
     from cython.cimports.portcullis.engine.why import *
     from cython.cimports.portcullis.journal.rows import *
 else:
-    from portcullis.codecs.fix.layout import M_FIRST_BODY_FIELD, M_FIRST_TRAILER_FIELD
+    from portcullis.codecs.fix.layout import *
     from portcullis.codecs.fix.scanner import FixScanner
     from portcullis.dictionaries import fix_tags
     from portcullis.engine.why import *

@@ -9,7 +9,6 @@ Spec: FIX 4.4 volume 4; docs/rules-of-engagement.md, "Reports".
 """
 
 # mypy: disable-error-code="valid-type,no-any-return,unreachable"
-# ruff: noqa: F403, F405  (rows is a list of constants, by the hundred)
 from __future__ import annotations
 
 from array import array
@@ -24,14 +23,7 @@ if cython.compiled:
     from cython.cimports.portcullis.dictionaries import fix_tags
     from cython.cimports.portcullis.engine.why import *
     from cython.cimports.portcullis.gateway.carried_fields import CarriedFields
-    from cython.cimports.portcullis.gateway.catalog import (
-        I_AVG_DECIMALS,
-        I_PRICE_DECIMALS,
-        I_QTY_DECIMALS,
-        INSTRUMENT_WORDS,
-        Catalog,
-        NameTable,
-    )
+    from cython.cimports.portcullis.gateway.catalog import *
     from cython.cimports.portcullis.journal.rows import *
     from cython.cimports.portcullis.journal.table import RowTable
 else:
@@ -39,14 +31,7 @@ else:
     from portcullis.dictionaries import fix_tags
     from portcullis.engine.why import *
     from portcullis.gateway.carried_fields import CarriedFields
-    from portcullis.gateway.catalog import (
-        I_AVG_DECIMALS,
-        I_PRICE_DECIMALS,
-        I_QTY_DECIMALS,
-        INSTRUMENT_WORDS,
-        Catalog,
-        NameTable,
-    )
+    from portcullis.gateway.catalog import *
     from portcullis.journal.rows import *
     from portcullis.journal.table import RowTable
 
@@ -367,8 +352,3 @@ class ReportBodies:
             writer.put_timestamp(fix_tags.TRANSACT_TIME, self._words[terms + W_TRANSACT], digits)
         elif (self._words[terms] >> 16) & 0xFFFF:
             self._carried.put_value(writer, fix_tags.TRANSACT_TIME, terms_row, ITEM_TRANSACT)
-
-
-def is_compiled() -> bool:
-    """Whether this module runs as C."""
-    return bool(cython.compiled)

@@ -21,28 +21,10 @@ except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
 if cython.compiled:
-    from cython.cimports.portcullis.journal.rows import (
-        FIRST_OUTPUT,
-        RESET,
-        ROW_WORDS,
-        TEXT,
-        W_HEAD,
-        W_NEXT_OUT,
-        W_OUT_SEQ,
-        W_PREV,
-    )
+    from cython.cimports.portcullis.journal.rows import *
     from cython.cimports.portcullis.journal.table import RowTable
 else:
-    from portcullis.journal.rows import (
-        FIRST_OUTPUT,
-        RESET,
-        ROW_WORDS,
-        TEXT,
-        W_HEAD,
-        W_NEXT_OUT,
-        W_OUT_SEQ,
-        W_PREV,
-    )
+    from portcullis.journal.rows import *
     from portcullis.journal.table import RowTable
 
 ANCHOR_STEP = 256
@@ -217,8 +199,3 @@ class SessionIndex:
                 return True
             row = self._table.words[self._table.at(row) + W_PREV]
         return False
-
-
-def is_compiled() -> bool:
-    """Whether this module runs as C."""
-    return bool(cython.compiled)

@@ -23,39 +23,9 @@ except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
 if cython.compiled:
-    from cython.cimports.portcullis.journal.rows import (
-        BATCH_INPUT_ROWS,
-        BATCH_ROWS,
-        FIRST_OUTPUT,
-        ITEM_BYTES_MAX,
-        ITEM_HEAD,
-        ROW_BYTES,
-        ROW_WORDS,
-        TEXT,
-        TEXT_BYTES,
-        TEXT_START,
-        W_HEAD,
-        W_SEAL_A,
-        W_SEAL_B,
-        W_TIME,
-    )
+    from cython.cimports.portcullis.journal.rows import *
 else:
-    from portcullis.journal.rows import (
-        BATCH_INPUT_ROWS,
-        BATCH_ROWS,
-        FIRST_OUTPUT,
-        ITEM_BYTES_MAX,
-        ITEM_HEAD,
-        ROW_BYTES,
-        ROW_WORDS,
-        TEXT,
-        TEXT_BYTES,
-        TEXT_START,
-        W_HEAD,
-        W_SEAL_A,
-        W_SEAL_B,
-        W_TIME,
-    )
+    from portcullis.journal.rows import *
 
 
 @cython.final
@@ -417,8 +387,3 @@ class RowTable:
 def rows_for_text(octets: int) -> int:
     """TEXT rows that so many bytes of items (their heads included) take."""
     return (octets + TEXT_BYTES - 1) // TEXT_BYTES
-
-
-def is_compiled() -> bool:
-    """Whether this module runs as C."""
-    return bool(cython.compiled)

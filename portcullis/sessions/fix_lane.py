@@ -19,40 +19,10 @@ except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
 if cython.compiled:
-    from cython.cimports.portcullis.codecs.fix.layout import (
-        FLAG_BEGIN_STRING_DIFFERS,
-        FLAG_ORIG_SENDING_TIME,
-        FLAG_POSS_DUP,
-        FLAG_POSS_RESEND,
-        M_FLAGS,
-        M_MSG_SEQ_NUM,
-        M_MSG_TYPE,
-        M_REJECT_REASON,
-        M_SENDER_COMP_ID_FIELD,
-        M_SENDING_TIME,
-        M_STATUS,
-        M_TARGET_COMP_ID_FIELD,
-        MSG_OK,
-        MSG_WORDS,
-    )
+    from cython.cimports.portcullis.codecs.fix.layout import *
     from cython.cimports.portcullis.codecs.fix.scanner import FixScanner
 else:
-    from portcullis.codecs.fix.layout import (
-        FLAG_BEGIN_STRING_DIFFERS,
-        FLAG_ORIG_SENDING_TIME,
-        FLAG_POSS_DUP,
-        FLAG_POSS_RESEND,
-        M_FLAGS,
-        M_MSG_SEQ_NUM,
-        M_MSG_TYPE,
-        M_REJECT_REASON,
-        M_SENDER_COMP_ID_FIELD,
-        M_SENDING_TIME,
-        M_STATUS,
-        M_TARGET_COMP_ID_FIELD,
-        MSG_OK,
-        MSG_WORDS,
-    )
+    from portcullis.codecs.fix.layout import *
     from portcullis.codecs.fix.scanner import FixScanner
 
 
@@ -188,8 +158,3 @@ class FixLane:
             if scanner.octets[offset + index] != self._names[index]:
                 return False
         return True
-
-
-def is_compiled() -> bool:
-    """Whether this module runs as C."""
-    return bool(cython.compiled)

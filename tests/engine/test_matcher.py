@@ -11,15 +11,14 @@ import pytest
 
 from portcullis import _build
 from portcullis.engine.layout import RUN_DONE, RUN_SLICE, SLICE_ORDERS
-from portcullis.engine.matcher import is_compiled
 from portcullis.engine.why import WHY_BUSY, WHY_MASS_CANCEL
 from portcullis.journal import rows as r
 from tests.engine.naive_matcher import Command
 from tests.engine.streams import Stream, play
 from tests.support.commands import Venue, signed
 
-LONG = 100_000 if is_compiled() else 10_000
-SHORT = 5_000 if is_compiled() else 1_000
+LONG = 10_000 if _build.is_pure() else 100_000
+SHORT = 1_000 if _build.is_pure() else 5_000
 
 
 def agree(stream: Stream) -> None:

@@ -22,26 +22,10 @@ except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
 if cython.compiled:
-    from cython.cimports.portcullis.codecs.fix.layout import (
-        BEGIN_STRING_BYTES_MAX,
-        MSG_GARBLED,
-        MSG_OK,
-        MSG_PARTIAL,
-        MSG_TOO_LONG,
-        NUMBER_DIGITS_MAX,
-        SOH,
-    )
+    from cython.cimports.portcullis.codecs.fix.layout import *
     from cython.cimports.portcullis.codecs.fix.values import FixValues
 else:
-    from portcullis.codecs.fix.layout import (
-        BEGIN_STRING_BYTES_MAX,
-        MSG_GARBLED,
-        MSG_OK,
-        MSG_PARTIAL,
-        MSG_TOO_LONG,
-        NUMBER_DIGITS_MAX,
-        SOH,
-    )
+    from portcullis.codecs.fix.layout import *
     from portcullis.codecs.fix.values import FixValues
 
 

@@ -15,7 +15,6 @@ Spec: FIX 4.4 volume 1 (data types), volume 2 (header, trailer, garbled messages
 """
 
 # mypy: disable-error-code="valid-type,no-any-return,misc"
-# ruff: noqa: F403, F405  (lists of constants, by the hundred)
 from __future__ import annotations
 
 from array import array

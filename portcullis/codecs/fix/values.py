@@ -9,7 +9,6 @@ Spec: FIX 4.4 volume 1, data types; docs/rules-of-engagement.md, formats taken.
 """
 
 # mypy: disable-error-code="valid-type,no-any-return"
-# ruff: noqa: F403, F405  (lists of constants)
 from __future__ import annotations
 
 try:

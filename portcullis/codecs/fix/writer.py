@@ -28,13 +28,9 @@ except ModuleNotFoundError:
 
 if cython.compiled:
     from cython.cimports.libc.string import memcpy, memmove
-    from cython.cimports.portcullis.codecs.fix.layout import (
-        BEGIN_STRING_BYTES_MAX,
-        FIXED_ROOM,
-        SOH,
-    )
+    from cython.cimports.portcullis.codecs.fix.layout import *
 else:
-    from portcullis.codecs.fix.layout import BEGIN_STRING_BYTES_MAX, FIXED_ROOM, SOH
+    from portcullis.codecs.fix.layout import *
 
 # Also in writer.pxd.
 if not cython.compiled:
