@@ -7,7 +7,7 @@ Specification: NASDAQ OUCH 4.2, inbound messages; offsets come from `dictionarie
 """
 
 # mypy: disable-error-code="valid-type,no-any-return"
-# ruff: noqa: F403, F405  (the offsets are a list of constants)
+
 from __future__ import annotations
 
 try:

@@ -8,7 +8,7 @@ Specification: NASDAQ OUCH 4.2, outbound messages; offsets come from `dictionari
 """
 
 # mypy: disable-error-code="valid-type,no-any-return"
-# ruff: noqa: F403, F405  (the offsets are a list of constants)
+
 from __future__ import annotations
 
 try:
