@@ -52,7 +52,8 @@ class OuchDecoder:
     def decode(self, start: cython.longlong, end: cython.longlong) -> cython.longlong:
         """Read the message octets[start:end], which the caller has found there; give its type.
 
-        0: there is no such type; -1: the length is not that of its type. No allocation. O(1). No byte beyond `end` is looked at: the length is checked first.
+        0: there is no such type; -1: the length is not that of its type. No allocation. O(1).
+        No byte beyond `end` is looked at: the length is checked first.
         """
         if start >= end:
             return 0
