@@ -40,7 +40,7 @@ SEQUENCE_RESET = b"4"
 LOGOUT = b"5"
 LOGON = b"A"
 BUSINESS_MESSAGE_REJECT = b"j"
-# Never sent again: each run of them is filled by one SequenceReset.
+# Not sent again: each run of them is filled by one SequenceReset. Reject may be, by agreement.
 ADMIN_TYPES = frozenset(
     (HEARTBEAT, TEST_REQUEST, RESEND_REQUEST, REJECT, SEQUENCE_RESET, LOGOUT, LOGON)
 )
@@ -133,9 +133,9 @@ def test_request_body(test_req_id: bytes) -> bytes:
     return field(TEST_REQ_ID, test_req_id)
 
 
-def resend_request_body(begin: int) -> bytes:
-    """A ResendRequest from begin to whatever the peer sent last."""
-    return field(BEGIN_SEQ_NO, begin) + field(END_SEQ_NO, 0)
+def resend_request_body(begin: int, end: int) -> bytes:
+    """A ResendRequest from begin to end; 0: to whatever the peer sent last."""
+    return field(BEGIN_SEQ_NO, begin) + field(END_SEQ_NO, end)
 
 
 def logout_body(text: str) -> bytes:

@@ -23,15 +23,19 @@ class Role(IntEnum):
 class FixSessionConfig:
     """Settings of one session. Times in nanoseconds, HeartBtInt in seconds as FIX has it."""
 
+    # BeginString(8): the version, as the dictionary has it that the scanner was made from.
+    begin_string: bytes
     # SenderCompID(49) of what we send, and of what they send.
     comp_id: bytes
     client: bytes
     role: Role = Role.ACCEPTOR
-    begin_string: bytes = b"FIX.4.4"
     # Application types that `Application.on_messages` takes; others named in the dictionary get j.
     application_types: frozenset[bytes] = frozenset((b"D", b"F", b"G", b"H", b"q", b"AF"))
     # Initiator: asked for in our Logon. An acceptor echoes what it is given.
     heart_bt_int: int = 30
+    # What we take of theirs: from none at all to a day; more would mean none.
+    heart_bt_int_min: int = 0
+    heart_bt_int_max: int = 86_400
     username: bytes = b""
     password: bytes = b""
     # Both numbers to 1 at each Logon, whoever asks (QuickFIX: ResetOnLogon). Initiator: 141=Y.
@@ -42,6 +46,10 @@ class FixSessionConfig:
     logon_reject: str = "silent"
     # NextExpectedMsgSeqNum(789) in our Logons, and theirs obeyed.
     next_expected: bool = False
+    # LastMsgSeqNumProcessed(369) in all that we send: what has been taken when it goes out.
+    last_processed: bool = False
+    # Fraction digits of the times that we send, 0 to 9.
+    timestamp_digits: int = 3
     # SendingTime(52) may differ so much from our clock; QuickFIX's default.
     sending_time_window_ns: int = 120 * SECOND_NS
     # A peer that says nothing is not worth a socket: time for the Logon and its answer.
@@ -56,6 +64,10 @@ class FixSessionConfig:
     # Our ResendRequest is asked again when the gap stands for so long; at most this often in vain.
     resend_timeout_ns: int = 10 * SECOND_NS
     resend_requests_max: int = 3
+    # So many messages are asked for at once, then the next so many; 0: all that is missing.
+    resend_chunk: int = 0
+    # Whether our Rejects are sent again when asked for, the one session message that may be.
+    resend_rejects: bool = False
     # Messages ahead of a gap, and those that came while a Logon is being authenticated. Enough
     # for a second of a busy client; what does not fit is dropped and asked for again.
     held_messages_max: int = 4096

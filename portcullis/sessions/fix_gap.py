@@ -9,7 +9,8 @@ it); at most one request is outstanding.
 
 A request asks from the expected number to 0, that is to the last the peer has sent. What arrives
 before the first message of the answer was sent before the peer served the request, so the answer
-covers it: until then the range of the request grows with what is seen.
+covers it: until then the range of the request grows with what is seen. With a chunk, a request
+names its end; once that has passed, the next one is due.
 """
 
 from __future__ import annotations
@@ -21,12 +22,19 @@ class Gap:
     """The gap of one session. Times in nanoseconds."""
 
     def __init__(
-        self, messages_max: int, bytes_max: int, request_timeout_ns: int, requests_max: int
+        self,
+        messages_max: int,
+        bytes_max: int,
+        request_timeout_ns: int,
+        requests_max: int,
+        chunk: int = 0,
     ) -> None:
         self._messages_max = messages_max
         self._bytes_max = bytes_max
         self._request_timeout_ns = request_timeout_ns
         self._requests_max = requests_max
+        # Messages asked for at once; 0: all that is missing.
+        self._chunk = chunk
         self.clear()
 
     def clear(self) -> None:
@@ -45,6 +53,11 @@ class Gap:
         # Requests in a row with the same first number.
         self._like_begin = 0
         self._like_requests = 0
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a ResendRequest is outstanding."""
+        return self._request_begin != 0
 
     @property
     def deadline_ns(self) -> int:
@@ -67,7 +80,7 @@ class Gap:
     def hold(self, msg_seq_num: int, message: bytes | None) -> bool:
         """Keep a message for its turn; False: there is no room, and it was dropped."""
         self.highest = max(self.highest, msg_seq_num)
-        if not self._answered:
+        if not self._answered and not self._chunk:
             self._request_end = self.highest
         if msg_seq_num in self._held:
             return True
@@ -98,12 +111,18 @@ class Gap:
         """Whether a ResendRequest from the expected number is due now."""
         return self._request_begin == 0 and self.is_open(next_in)
 
-    def requested(self, next_in: int, now_ns: int) -> None:
-        """A ResendRequest from next_in was sent, or the peer is known to resend unasked."""
+    def end_to_ask(self, next_in: int) -> int:
+        """EndSeqNo(16) of a request from next_in: 0, all there is, or the end of a chunk."""
+        if not self._chunk:
+            return 0
+        return min(next_in + self._chunk - 1, max(next_in, self.highest - 1))
+
+    def requested(self, next_in: int, now_ns: int, end: int = 0) -> None:
+        """A ResendRequest from next_in to end was sent, or the peer is known to resend unasked."""
         self._like_requests = self._like_requests + 1 if next_in == self._like_begin else 1
         self._like_begin = next_in
         self._request_begin = next_in
-        self._request_end = self.highest
+        self._request_end = end or self.highest
         self._answered = False
         self._deadline_ns = now_ns + self._request_timeout_ns
 

@@ -47,7 +47,7 @@ def accept_logon(link: FixLink, message: FixMessage, now_ns: int) -> None:
     reset = link.config.reset_on_logon or asks_reset(message)
     next_in = 1 if reset else link.lane.next_in
     next_out = 1 if reset else link.store.next_out
-    fault = logon_fault(link.config, message, next_in, next_out, _may_reset(link, now_ns))
+    fault = logon_fault(link.config, message, next_in, next_out, _may_reset(link))
     if fault:
         refuse_logon(link, fault, now_ns)
         return
@@ -65,7 +65,7 @@ def take_logon_answer(link: FixLink, message: FixMessage, now_ns: int) -> None:
         link.close(f"Logon was refused: {text_of(message)}")
         return
     next_in, next_out = link.lane.next_in, link.store.next_out
-    fault = silent_fault(link.config, message, now_ns)
+    fault = silent_fault(link.config, message, link.wall_ns)
     if not fault:
         fault = logon_fault(link.config, message, next_in, next_out, True)
     if fault:
@@ -78,7 +78,7 @@ def take_logon_answer(link: FixLink, message: FixMessage, now_ns: int) -> None:
 
 def take_reset_logon(link: FixLink, message: FixMessage, now_ns: int) -> None:
     """A Logon with 141=Y while logged on: both sides begin at 1 again."""
-    fault = logon_fault(link.config, message, 1, 1, _may_reset(link, now_ns))
+    fault = logon_fault(link.config, message, 1, 1, _may_reset(link))
     if link.state is State.LOGOUT_SENT:
         fault = "Logon after our Logout"
     if fault:
@@ -109,9 +109,9 @@ def text_of(message: FixMessage) -> str:
     return (message.get(TEXT) or b"").decode("ascii", "replace")
 
 
-def _may_reset(link: FixLink, now_ns: int) -> bool:
+def _may_reset(link: FixLink) -> bool:
     if link.config.accept_reset == "once_per_day":
-        return now_ns // _DAY_NS != link.reset_day
+        return link.wall_ns // _DAY_NS != link.reset_day
     return link.config.accept_reset == "always"
 
 
@@ -119,7 +119,7 @@ def _answer_logon(link: FixLink, message: FixMessage, now_ns: int) -> None:
     terms = logon_terms(link.config, message)
     link.heart_bt_ns = terms.heart_bt_int * SECOND_NS
     if terms.reset:
-        link.reset_day = now_ns // _DAY_NS
+        link.reset_day = link.wall_ns // _DAY_NS
     next_in = link.lane.next_in
     in_sequence = message.msg_seq_num == next_in
     body = admin.logon_body(

@@ -4,6 +4,9 @@ Owns the parts that belong together whatever arrives: moving through the states,
 the store, counting numbers, rejecting, ending. Must not know which message calls for which: that
 is `fix_session`, `fix_handshake` and `fix_recovery`.
 
+Time: handlers get `now_ns` by the clock of `observe`, which never runs back, so that a wall clock
+that is set back puts no time-out off; what is compared with a peer's time takes `wall_ns`.
+
 Numbers: `lane.next_in` is the live expected number. Each handler that takes a message sends an
 answer with in_seq, or calls `count`, or leaves it to the application.
 """
@@ -17,7 +20,7 @@ from portcullis.sessions.fix_events import Disconnect, FixEvent, LoggedOut, Note
 from portcullis.sessions.fix_gap import Gap
 from portcullis.sessions.fix_lane import FixLane
 from portcullis.sessions.fix_message import FixMessage
-from portcullis.sessions.fix_states import TRANSITIONS, UP, State, Trigger
+from portcullis.sessions.fix_states import TRANSITIONS, UP, Recovery, State, Trigger
 from portcullis.sessions.store import SequenceStore
 
 # TestReqID(112) of the TestRequests that we send.
@@ -43,13 +46,19 @@ class FixLink:
             config.held_bytes_max,
             config.resend_timeout_ns,
             config.resend_requests_max,
+            config.resend_chunk,
         )
         self.events: list[FixEvent] = []
         self.heart_bt_ns = 0
+        # The wall clock when it was last told, and how far time has come since, never back.
+        self.wall_ns = 0
+        self._now_ns = 0
         # Day (of UTC) of the last reset they asked for, for accept_reset = "once_per_day".
         self.reset_day = -1
         self._received_ns = 0
         self._sent_ns = 0
+        # What the store said when it was last asked, by the wall clock.
+        self._store_sent_ns = 0
         self._test_request_sent = False
         # Time-outs; 0: none. _limit_ns ends the present state; _probe_ns is the end of the
         # patience with a connection that another one wants to replace.
@@ -57,7 +66,22 @@ class FixLink:
         self._probe_ns = 0
         self._next_probe_ns = 0
 
+    def observe(self, wall_ns: int) -> int:
+        """The wall clock now; give the time by which time-outs run."""
+        step_ns = wall_ns - self.wall_ns
+        self.wall_ns = wall_ns
+        if step_ns > 0:
+            self._now_ns += step_ns
+        return self._now_ns
+
     # --- states ------------------------------------------------------------------------------
+
+    @property
+    def recovery(self) -> Recovery:
+        """Who is behind whom."""
+        asking = Recovery.ASKING if self.gap.is_asked else Recovery.IN_STEP
+        serving = Recovery.SERVING if self.store.is_resending else Recovery.IN_STEP
+        return Recovery(asking | serving)
 
     def go(self, trigger: Trigger) -> None:
         """Move to the state that the table names; RuntimeError where it names none."""
@@ -77,6 +101,7 @@ class FixLink:
     def begin(self, now_ns: int) -> None:
         """A connection was made."""
         self._received_ns = self._sent_ns = now_ns
+        self._store_sent_ns = self.store.last_sent_ns
         self._test_request_sent = False
 
     def forget(self) -> None:
@@ -208,7 +233,7 @@ class FixLink:
             self.send(admin.HEARTBEAT, admin.heartbeat_body(b""), now_ns)
 
     def next_deadline(self) -> int:
-        """When something is due next; 0: nothing is."""
+        """When something is due next, by the wall clock; 0: nothing is."""
         deadlines = [self._limit_ns]
         if self.state in UP:
             deadlines.append(self._probe_ns)
@@ -220,10 +245,16 @@ class FixLink:
                 deadlines.append(self._heartbeat_due_ns())
                 if not self._test_request_sent:
                     deadlines.append(self._test_request_due_ns())
-        return min((deadline for deadline in deadlines if deadline), default=0)
+        first = min((deadline for deadline in deadlines if deadline), default=0)
+        return first and first - self._now_ns + self.wall_ns
 
     def _heartbeat_due_ns(self) -> int:
-        return max(self._sent_ns, self.store.last_sent_ns) + self.heart_bt_ns
+        sent_ns = self.store.last_sent_ns
+        if sent_ns != self._store_sent_ns:
+            self._store_sent_ns = sent_ns
+            ago_ns = max(self.wall_ns - sent_ns, 0)
+            self._sent_ns = max(self._sent_ns, self._now_ns - ago_ns)
+        return self._sent_ns + self.heart_bt_ns
 
     def _test_request_due_ns(self) -> int:
         return self._received_ns + self.heart_bt_ns * 12 // 10

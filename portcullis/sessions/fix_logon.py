@@ -24,8 +24,6 @@ from portcullis.sessions.fix_message import FixMessage
 
 # Sequence numbers above this are refused: they would not fit the words of a row.
 SEQ_NUM_MAX = 2**62
-# A day: longer heartbeat intervals mean none, and would overflow no clock.
-HEART_BT_INT_MAX = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +96,10 @@ def logon_fault(
     heart_bt_int = message.get_int(HEART_BT_INT, 0)
     if heart_bt_int < 0:
         return "HeartBtInt must not be negative"
-    if heart_bt_int > HEART_BT_INT_MAX:
-        return f"HeartBtInt must not be above {HEART_BT_INT_MAX}"
+    if heart_bt_int < config.heart_bt_int_min:
+        return f"HeartBtInt must not be below {config.heart_bt_int_min}"
+    if heart_bt_int > config.heart_bt_int_max:
+        return f"HeartBtInt must not be above {config.heart_bt_int_max}"
     terms = logon_terms(config, message)
     if terms.reset:
         if not may_reset:

@@ -43,9 +43,10 @@ def request_missing(link: FixLink, now_ns: int) -> None:
     """Ask for what is missing, unless an answer is under way."""
     next_in = link.lane.next_in
     if link.state is State.ACTIVE and link.gap.must_request(next_in):
-        link.note(f"asked for messages from {next_in} on")
-        link.send(admin.RESEND_REQUEST, admin.resend_request_body(next_in), now_ns)
-        link.gap.requested(next_in, now_ns)
+        end = link.gap.end_to_ask(next_in)
+        link.note(f"asked for messages {next_in} to {end}" if end else f"asked from {next_in} on")
+        link.send(admin.RESEND_REQUEST, admin.resend_request_body(next_in, end), now_ns)
+        link.gap.requested(next_in, now_ns, end)
 
 
 def take_resend_request(link: FixLink, message: FixMessage, now_ns: int) -> None:

@@ -1,9 +1,11 @@
-"""A FIX 4.4 session, acceptor or initiator: the state machine, without I/O and without a clock.
+"""A FIX session, acceptor or initiator: the state machine, without I/O and without a clock.
 
 Owns which message calls for what, and in which order it is asked. It says what to send through
 the `SequenceStore` handed in, what happened through `events()`, and hands application messages in
-sequence to the `Application`. Time is an argument: nanoseconds since the Unix epoch, UTC. Must
-not know sockets, rows or orders. The states stand as a table in `fix_states`.
+sequence to the `Application`. Time is an argument: nanoseconds since the Unix epoch, UTC; it may
+be set back and forth. Which FIX version is spoken is data: the configuration's BeginString and the
+dictionary of the scanner. Must not know sockets, rows or orders. The states stand as a table in
+`fix_states`.
 
 Order in which a message of a session that is up is looked at (docs/rules-of-engagement.md): frame;
 BeginString; header fields present and not empty; SendingTime and CompIDs; sequence; then, when its
@@ -36,7 +38,7 @@ from portcullis.sessions.fix_logon import (
     wrong_comp_ids,
 )
 from portcullis.sessions.fix_message import FixMessage, Scanner, Scratch
-from portcullis.sessions.fix_states import UP, State, Trigger
+from portcullis.sessions.fix_states import UP, Recovery, State, Trigger
 from portcullis.sessions.store import SequenceStore
 
 # One fixed text, whatever was wrong, so that nothing is learned from it.
@@ -77,6 +79,11 @@ class FixSession:
         return self._link.state
 
     @property
+    def recovery(self) -> Recovery:
+        """Who is behind whom."""
+        return self._link.recovery
+
+    @property
     def is_connected(self) -> bool:
         """Whether a connection is attached: another one is not let in, see `challenge`."""
         return self._link.state is not State.OFFLINE
@@ -109,6 +116,7 @@ class FixSession:
             link.go(Trigger.CONNECTED)
         else:
             link.go(Trigger.CONNECTED_AS_INITIATOR)
+        now_ns = link.observe(now_ns)
         link.begin(now_ns)
         link.limit(now_ns, self.config.logon_timeout_ns)
         if self.config.role is Role.INITIATOR:
@@ -122,7 +130,7 @@ class FixSession:
         """
         if self._link.state in UP:
             self._link.note("a second connection named this session")
-            self._link.probe(now_ns)
+            self._link.probe(self._link.observe(now_ns))
 
     def receive(self, scanner: Scanner, first: int, count: int, now_ns: int) -> int:
         """Take scanned messages; give how many were taken.
@@ -132,10 +140,11 @@ class FixSession:
         Disconnect event is taken and ignored.
         """
         link, lane = self._link, self._lane
+        now_ns = link.observe(now_ns)
         index, end = first, first + count
         while index < end and self._settled(now_ns):
             if link.state in UP and link.gap.highest < lane.next_in:
-                ready = lane.accept(scanner, index, end - index, now_ns)
+                ready = lane.accept(scanner, index, end - index, link.wall_ns)
                 if ready:
                     taken = self._application.on_messages(scanner, index, ready)
                     lane.next_in += taken
@@ -154,11 +163,12 @@ class FixSession:
 
     def resume(self, now_ns: int) -> None:
         """The application has room again: offer it what waits in the session."""
-        self._settled(now_ns)
+        self._settled(self._link.observe(now_ns))
 
     def authenticated(self, ok: bool, now_ns: int) -> None:
         """The answer to an Authenticate event; ignored if its connection has gone meanwhile."""
         message, self._logon = self._logon, None
+        now_ns = self._link.observe(now_ns)
         if message is None or self._link.state is not State.AUTHENTICATING:
             return
         if ok:
@@ -172,6 +182,7 @@ class FixSession:
     def logout(self, text: str, now_ns: int) -> None:
         """Begin to log out: Logout with text, wait for theirs within bounds, Disconnect."""
         link = self._link
+        now_ns = link.observe(now_ns)
         if link.state is State.ACTIVE:
             link.go(Trigger.LOGOUT_BEGUN)
             link.send(admin.LOGOUT, admin.logout_body(text), now_ns)
@@ -189,6 +200,8 @@ class FixSession:
         """The connection is gone, whoever closed it. Numbers stay."""
         link = self._link
         if link.state in UP:
+            if link.recovery is not Recovery.IN_STEP:
+                link.note(f"lost the connection while {link.recovery.name.lower()}")
             link.events.append(LoggedOut("connection lost"))
         link.go(Trigger.CONNECTION_LOST)
         link.store.detach()
@@ -201,6 +214,7 @@ class FixSession:
     def tick(self, now_ns: int) -> int:
         """Do what is due; give the time of the next deadline, 0 where there is none."""
         link = self._link
+        now_ns = link.observe(now_ns)
         link.end_overdue(now_ns)
         if link.state is State.ACTIVE:
             if link.gap.expire(link.lane.next_in, now_ns):
@@ -265,7 +279,7 @@ class FixSession:
         return True
 
     def _take_logon(self, message: FixMessage, now_ns: int) -> None:
-        fault = silent_fault(self.config, message, now_ns)
+        fault = silent_fault(self.config, message, self._link.wall_ns)
         if fault:
             self._link.close(fault)
             return
@@ -333,7 +347,7 @@ class FixSession:
             link.reject(message, reason, tag, now_ns)
         elif message.sending_time_ns < 0:
             link.reject(message, admin.INCORRECT_FORMAT, SENDING_TIME, now_ns)
-        elif outside_window(self.config, message, now_ns):
+        elif outside_window(self.config, message, link.wall_ns):
             link.reject_and_fault(message, admin.SENDING_TIME_PROBLEM, now_ns)
         elif wrong_comp_ids(self.config, message):
             link.reject_and_fault(message, admin.COMP_ID_PROBLEM, now_ns)
@@ -361,6 +375,10 @@ class FixSession:
             link.move(message.msg_seq_num + 1, now_ns)
         elif msg_type in admin.ADMIN_TYPES:
             self._take_admin(message, now_ns)
+        elif msg_type == admin.BUSINESS_MESSAGE_REJECT:
+            # Answered by another, two gateways would go on for ever.
+            link.note(f"they rejected a message: {handshake.text_of(message)}")
+            link.count(message, now_ns)
         else:
             link.send(
                 admin.BUSINESS_MESSAGE_REJECT,

@@ -1,5 +1,9 @@
 """The states of a FIX session and what moves it from one to the next: all of them, as data.
 
+Beside its state a session that is up has a `Recovery`: who is behind whom. It is not stored, but
+made of two facts: whether our ResendRequest is outstanding (`fix_gap`), and whether theirs is
+being served (the store).
+
 Must not know what is done on the way. A trigger with no entry for a state is a mistake of the
 caller or of the machine, never of the peer: what a peer does wrong has a trigger.
 """
@@ -35,6 +39,19 @@ class Trigger(IntEnum):
     LOGOUT_ARRIVED = 6
     CLOSING = 7
     CONNECTION_LOST = 8
+
+
+class Recovery(IntEnum):
+    """Who is behind whom. The end of a connection leads to IN_STEP from each of them.
+
+    What was held, asked for or being sent again is then dropped, for the numbers alone say what is
+    missing: the Logons that follow show each side its gap, and it is asked for anew.
+    """
+
+    IN_STEP = 0
+    ASKING = 1  # they have our ResendRequest; what is ahead of the gap is held
+    SERVING = 2  # we have theirs; what is new waits until all they asked for has gone out
+    CROSSED = 3  # both: theirs is served at once, ours stands and is not sent a second time
 
 
 # The states in which messages are taken in sequence.

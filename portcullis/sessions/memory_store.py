@@ -16,6 +16,7 @@ from portcullis.dictionaries.fix_tags import (
     BODY_LENGTH,
     CHECK_SUM,
     GAP_FILL_FLAG,
+    LAST_MSG_SEQ_NUM_PROCESSED,
     MSG_SEQ_NUM,
     MSG_TYPE,
     NEW_SEQ_NO,
@@ -26,7 +27,7 @@ from portcullis.dictionaries.fix_tags import (
     SENDING_TIME,
     TARGET_COMP_ID,
 )
-from portcullis.sessions.fix_admin import ADMIN_TYPES, SEQUENCE_RESET, field
+from portcullis.sessions.fix_admin import ADMIN_TYPES, REJECT, SEQUENCE_RESET, field
 from portcullis.sessions.fix_config import FixSessionConfig
 
 
@@ -62,6 +63,9 @@ class MemoryStore:
         self._attached = False
         self._last_sent_ns = 0
         self._output: list[bytes] = []
+        self._not_again = ADMIN_TYPES - {REJECT} if config.resend_rejects else ADMIN_TYPES
+        # Among the output there is some of a resend.
+        self.is_resending = False
 
     @property
     def next_in(self) -> int:
@@ -81,6 +85,7 @@ class MemoryStore:
     def take(self) -> bytes:
         """The bytes to write; they are the caller's from now on."""
         output, self._output = b"".join(self._output), []
+        self.is_resending = False
         return output
 
     def attach(self) -> None:
@@ -89,7 +94,7 @@ class MemoryStore:
 
     def detach(self) -> None:
         """The connection is gone; what was not taken is kept for a ResendRequest."""
-        self._attached = False
+        self._attached = self.is_resending = False
         self._last_sent_ns = 0
         self._output.clear()
 
@@ -125,12 +130,13 @@ class MemoryStore:
 
     def resend(self, begin: int, end: int) -> None:
         """Send numbers begin to end again; 0: to the last."""
+        self.is_resending = True
         last = self.next_out - 1
         end = last if end == 0 else min(end, last)
         fill_from = 0
         for number in range(begin, end + 1):
             sent = self._sent[number - self._first] if number >= self._first else None
-            if sent is None or sent.msg_type in ADMIN_TYPES:
+            if sent is None or sent.msg_type in self._not_again:
                 fill_from = fill_from or number
                 continue
             if fill_from:
@@ -149,17 +155,20 @@ class MemoryStore:
 
     def _put(self, number: int, sent: _Sent, *, resent: bool) -> None:
         self._last_sent_ns = self.time_ns
+        digits = self._config.timestamp_digits
         fields = field(MSG_TYPE, sent.msg_type) + field(MSG_SEQ_NUM, number)
         if resent:
             fields += field(POSS_DUP_FLAG, b"Y")
         fields += field(SENDER_COMP_ID, self._config.comp_id)
-        fields += field(SENDING_TIME, utc_timestamp(self.time_ns))
+        fields += field(SENDING_TIME, utc_timestamp(self.time_ns, digits))
         fields += field(TARGET_COMP_ID, self._config.client)
         if sent.poss_resend:
             fields += field(POSS_RESEND, b"Y")
         header = sent.header
         if resent:
-            header = _merged(header, field(ORIG_SENDING_TIME, utc_timestamp(sent.time_ns)))
+            header = _merged(header, field(ORIG_SENDING_TIME, utc_timestamp(sent.time_ns, digits)))
+        if self._config.last_processed:
+            header = _merged(header, field(LAST_MSG_SEQ_NUM_PROCESSED, self._next_in - 1))
         fields += header + sent.body
         start = field(BEGIN_STRING, self._config.begin_string) + field(BODY_LENGTH, len(fields))
         total = (sum(start) + sum(fields)) & 0xFF
@@ -173,8 +182,9 @@ def _merged(header: bytes, extra: bytes) -> bytes:
     return b"\x01".join(fields) + b"\x01"
 
 
-def utc_timestamp(time_ns: int) -> bytes:
-    """A UTCTimestamp with milliseconds."""
+def utc_timestamp(time_ns: int, digits: int = 3) -> bytes:
+    """A UTCTimestamp with so many digits of fraction, 0 to 9."""
     seconds, rest_ns = divmod(time_ns, 1_000_000_000)
     moment = datetime.fromtimestamp(seconds, UTC)
-    return moment.strftime("%Y%m%d-%H:%M:%S").encode() + b".%03d" % (rest_ns // 1_000_000)
+    whole = moment.strftime("%Y%m%d-%H:%M:%S").encode()
+    return whole + (b".%09d" % rest_ns)[: digits + 1] if digits else whole

@@ -36,6 +36,10 @@ class SequenceStore(Protocol):
     def last_sent_ns(self) -> int:
         """When bytes last went out to the peer of this connection; 0: none did."""
 
+    @property
+    def is_resending(self) -> bool:
+        """Whether messages asked for by `resend` have yet to go out."""
+
     def attach(self) -> None:
         """Messages sent from now on go to the connection: called just before the first of them.
 

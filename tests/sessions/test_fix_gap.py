@@ -91,3 +91,18 @@ def test_held_messages_come_back_as_they_were_and_within_the_bounds(
         assert len(held) <= messages_max and sum(map(len, held.values())) <= bytes_max
         assert {known for known in range(1, 31) if gap.holds(known)} == set(held)
         assert all(gap.peek(known) == octets for known, octets in held.items())
+
+
+def test_a_chunk_names_its_end_and_the_next_is_due_when_it_has_passed() -> None:
+    gap = Gap(10, 1000, 5, 3, 4)
+    gap.hold(12, b"x")
+    assert gap.end_to_ask(2) == 5
+    gap.requested(2, 0, 5)
+    gap.hold(13, b"y")
+    gap.moved(5, 1)
+    assert not gap.must_request(5)
+    gap.moved(6, 2)
+    assert gap.must_request(6) and gap.end_to_ask(6) == 9
+    # Of the last chunk what has been seen is not asked for again.
+    assert gap.end_to_ask(10) == 12
+    assert gap.end_to_ask(13) == 13

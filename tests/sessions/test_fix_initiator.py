@@ -41,7 +41,9 @@ class Side:
     """One end: its machine, what it was told, and the bytes on their way to the other."""
 
     def __init__(self, role: Role, comp_id: bytes, client: bytes, **settings: Any) -> None:
-        config = FixSessionConfig(comp_id=comp_id, client=client, role=role, **settings)
+        config = FixSessionConfig(
+            begin_string=b"FIX.4.4", comp_id=comp_id, client=client, role=role, **settings
+        )
         self.application = Collector()
         self.machine = FixInitiator(config, self.application, tables())
         self.application.side = self

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from portcullis.sessions.fix_config import FixSessionConfig
@@ -9,7 +11,7 @@ from portcullis.sessions.memory_store import MemoryStore, utc_timestamp
 from tests.support.clock import NOON_NS, SECOND_NS
 from tests.support.wire import readable, split, wire
 
-CONFIG = FixSessionConfig(comp_id=b"PORTCULLIS", client=b"CLIENT1")
+CONFIG = FixSessionConfig(begin_string=b"FIX.4.4", comp_id=b"PORTCULLIS", client=b"CLIENT1")
 
 
 def texts(store: MemoryStore) -> list[str]:
@@ -88,5 +90,36 @@ def test_a_lost_connection_takes_what_was_not_written(store: MemoryStore) -> Non
     assert store.take() == b""
 
 
-def test_a_timestamp_has_milliseconds() -> None:
-    assert utc_timestamp(NOON_NS + 1_999_999) == b"20260102-12:00:00.001"
+@pytest.mark.parametrize(
+    ("digits", "fraction"), [(0, b""), (3, b".001"), (6, b".001999"), (9, b".001999001")]
+)
+def test_a_timestamp_has_as_many_digits_as_asked(digits: int, fraction: bytes) -> None:
+    assert utc_timestamp(NOON_NS + 1_999_001, digits) == b"20260102-12:00:00" + fraction
+
+
+def test_how_far_we_are_stands_in_each_header_where_it_is_agreed_on() -> None:
+    store = MemoryStore(replace(CONFIG, last_processed=True), next_in=8)
+    store.time_ns = NOON_NS
+    store.attach()
+    store.send(b"8", b"37=1\x01", header=b"128=B\x01", in_seq=8)
+    store.advance(12)
+    store.resend(1, 1)
+    first, again = texts(store)
+    assert "|56=CLIENT1|128=B|369=8|37=1|" in first
+    assert "|128=B|369=11|37=1|" in again
+
+
+def test_rejects_are_sent_again_where_it_is_agreed_on() -> None:
+    store = MemoryStore(replace(CONFIG, resend_rejects=True))
+    store.attach()
+    store.send(b"3", b"45=2\x01")
+    store.send(b"0", b"")
+    assert not store.is_resending
+    store.take()
+    store.resend(1, 0)
+    assert store.is_resending
+    assert [text.split("|")[2:4] for text in texts(store)] == [
+        ["35=3", "34=1"],
+        ["35=4", "34=2"],
+    ]
+    assert not store.is_resending

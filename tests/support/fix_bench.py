@@ -20,10 +20,11 @@ from portcullis.sessions.fix_events import Authenticate, Disconnect, FixEvent
 from portcullis.sessions.fix_message import Scratch
 from portcullis.sessions.fix_session import FixSession
 from portcullis.sessions.memory_store import MemoryStore, utc_timestamp
-from tests.support.clock import VirtualClock
+from tests.support.clock import SECOND_NS, VirtualClock
 from tests.support.wire import readable, split, wire
 
 ORDER = "11=A1|21=1|38=5|40=2|44=10|54=1|55=BTC-USD|60=20260102-12:00:00"
+LOGON = "98=0|108=30"
 BUFFER_BYTES = 1 << 20
 
 
@@ -62,7 +63,8 @@ class Bench:
     """One session and what surrounds it."""
 
     def __init__(self, *, clock: VirtualClock | None = None, **settings: Any) -> None:
-        named = {"comp_id": b"PORTCULLIS", "client": b"CLIENT1", **settings}
+        named = {"begin_string": b"FIX.4.4", "comp_id": b"PORTCULLIS", "client": b"CLIENT1"}
+        named |= settings
         self.config = FixSessionConfig(**named)
         self.clock = clock or VirtualClock()
         self.store = MemoryStore(self.config)
@@ -72,6 +74,10 @@ class Bench:
         self.session = FixSession(self.config, self.store, self.application, Scratch(tables()))
         self.seen: list[FixEvent] = []
         self.authenticates = True
+
+    def at(self, seconds: float) -> str:
+        """A SendingTime so far from now."""
+        return utc_timestamp(self.clock.now_ns + round(seconds * SECOND_NS)).decode()
 
     # --- what the peer does ------------------------------------------------------------------
 
