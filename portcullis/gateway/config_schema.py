@@ -289,6 +289,50 @@ class FixClient(_Table, frozen=True, tag_field="protocol", tag="fix"):
     next_expected: Annotated[
         bool, Meta(description="NextExpectedMsgSeqNum(789) in our Logon, and theirs obeyed.")
     ] = False
+    last_processed: Annotated[
+        bool,
+        Meta(
+            description="LastMsgSeqNumProcessed(369) in all that we send: how far we are when it"
+            " goes out."
+        ),
+    ] = False
+    heart_bt_int_min: Annotated[
+        int,
+        Meta(ge=0, le=86_400, description="Least HeartBtInt(108), seconds; 0 admits none at all."),
+    ] = 0
+    heart_bt_int_max: Annotated[
+        int, Meta(ge=1, le=86_400, description="And the greatest: a day, more would mean none.")
+    ] = 86_400
+    logout_timeout: Annotated[
+        Duration,
+        Meta(
+            description="How long we wait for the answer to our Logout, and after"
+            " our answer to theirs for them to close: QuickFIX's default."
+        ),
+    ] = Duration(2_000_000_000)
+    resend_timeout: Annotated[
+        Duration,
+        Meta(
+            description="A ResendRequest of ours without progress for so long is sent again; after"
+            " three the session is logged out."
+        ),
+    ] = Duration(10_000_000_000)
+    resend_chunk: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1 << 31,
+            description="So many messages are asked for by one ResendRequest; 0: all that is"
+            " missing.",
+        ),
+    ] = 0
+    resend_rejects: Annotated[
+        bool,
+        Meta(
+            description="Our Rejects(3) are sent again when asked for, as the standard allows;"
+            " else they are gap-filled like all session messages, as other engines do."
+        ),
+    ] = False
     sending_time_window: Annotated[
         Duration,
         Meta(description="How far SendingTime(52) may be from our clock: QuickFIX's default."),
@@ -392,6 +436,20 @@ class Limits(_Table, frozen=True):
             " before its cursor stops; its reports wait in the journal."
         ),
     ] = Size(1 << 20)
+    resend_bytes: Annotated[
+        Size,
+        Meta(
+            description="Sent again per turn by all sessions together, a tenth of a millisecond's"
+            " work: a resend of a day's messages does not hold the others up."
+        ),
+    ] = Size(128 << 10)
+    max_lag: Annotated[
+        Count,
+        Meta(
+            description="A client that does not read is disconnected when more messages than this"
+            " wait for it: what it would read is long past. It gets them on return."
+        ),
+    ] = 100_000
     close_timeout: Annotated[
         Duration,
         Meta(

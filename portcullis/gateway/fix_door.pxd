@@ -7,6 +7,8 @@ cdef class FixDoor:
     cdef readonly long long stale_after_ns
     cdef readonly bint missing_by_reject
     cdef readonly bint manages_account
+    cdef public long long last_processed
+    cdef readonly bint resends_rejects
     cdef readonly bytes begin_string
     # The fields 49 and 56 as they go out.
     cdef unsigned char* octets

@@ -31,7 +31,9 @@ class FixDoor:
     PossDup order may be.
     missing_conditional: "8" refuses an incomplete order by ExecutionReport, "j" by
     BusinessMessageReject. manages_account: may cancel and replace by OrderID(37) what other
-    sessions of its accounts have ordered. ValueError names what is wrong.
+    sessions of its accounts have ordered. says_processed: each message has
+    LastMsgSeqNumProcessed(369), from `last_processed`. resends_rejects: our Rejects are sent again
+    when asked for. ValueError names what is wrong.
     """
 
     def __init__(
@@ -47,6 +49,8 @@ class FixDoor:
         stale_after_ns: int = STALE_AFTER_NS,
         missing_conditional: str = "8",
         manages_account: bool = False,
+        says_processed: bool = False,
+        resends_rejects: bool = False,
     ) -> None:
         if session < 1:
             raise ValueError(f"a session's number is from 1, not {session}")
@@ -66,6 +70,9 @@ class FixDoor:
         self.stale_after_ns = stale_after_ns
         self.missing_by_reject = missing_conditional == "j"
         self.manages_account = manages_account
+        # Whoever sends keeps it up to date; -1: it does not go out.
+        self.last_processed = 0 if says_processed else -1
+        self.resends_rejects = resends_rejects
         sender = b"49=" + comp_id + b"\x01"
         target = b"56=" + client + b"\x01"
         self.begin_string = begin_string

@@ -45,6 +45,8 @@ else:
 
 from portcullis.gateway.order_fields import SLOT_OF
 from portcullis.gateway.order_terms import TERMS, Use, refused_text
+from portcullis.sessions.fix_admin import turned_route
+from portcullis.sessions.fix_message import FixMessage
 
 # Of a value not honoured, what its refusal shows.
 VALUE_SHOWN_BYTES = 32
@@ -630,10 +632,14 @@ class FixOrders(OrderFields):
         )
         if self._slots[ID_SLOT] >= 0:
             body += b"379=%s\x01" % self._value(scanner, self._slots[ID_SLOT])[:ID_KEPT_MAX]
+        items = {ITEM_BODY: body + b"380=5\x01"}
+        route = turned_route(FixMessage(scanner, place // MSG_WORDS))
+        if route:
+            items[ITEM_HEADER] = route
         row = self._table.append_input(
             SEND,
             door.session,
             words={W_IN_SEQ: seq, W_MSG_TYPE: ord("j")},
-            items={ITEM_BODY: body + b"380=5\x01"},
+            items=items,
         )
         return DONE if row else FULL

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from portcullis.codecs.fix.scanner import FixScanner
@@ -46,6 +46,9 @@ class Link(Protocol):
     def finish(self, reason: str) -> None:
         """Close, once what this turn brought has been sent."""
 
+    def abort(self) -> None:
+        """Close without sending what waits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -55,6 +58,8 @@ class Surroundings:
     log: EventLog
     passwords: PasswordChecker
     deadlines: Deadlines
+    # Those whose socket is full.
+    slow: set[FixPeer] = field(default_factory=set)
 
 
 class FixPeer:
@@ -134,6 +139,7 @@ class FixPeer:
     def lost(self, now_ns: int) -> None:
         """The connection is gone."""
         self.link = None
+        self._shared.slow.discard(self)
         was_attached = self.store.attached
         self.session.disconnected(now_ns)
         if was_attached:
@@ -143,8 +149,17 @@ class FixPeer:
     def set_stopped(self, stopped: bool) -> None:
         """Whether the socket is full."""
         self.store.stopped = stopped
-        if not stopped:
+        if stopped:
+            self._shared.slow.add(self)
+        else:
+            self._shared.slow.discard(self)
             self._shared.turn.wake(self.store.session)
+
+    def cut(self) -> None:
+        """Close the connection of a client that does not read; it gets the rest on return."""
+        self._shared.log.emit("slow_consumer", session=self.key, unsent=self.store.lag)
+        if self.link is not None:
+            self.link.abort()
 
     # --- what the session says -----------------------------------------------------------------
 

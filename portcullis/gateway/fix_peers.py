@@ -114,6 +114,12 @@ class FixPeers:
             return peer
         return None
 
+    def cut_slow(self, max_lag: int) -> None:
+        """Close the connections whose clients do not read and are further behind than that."""
+        for peer in list(self._shared.slow):
+            if peer.store.lag > max_lag:
+                peer.cut()
+
     # --- from the configuration ------------------------------------------------------------------
 
     def _reading(self, name: str) -> _Reading:
@@ -147,6 +153,8 @@ class FixPeers:
             stale_after_ns=one.stale_after,
             missing_conditional="j" if one.missing_conditional == "j" else "8",
             manages_account=one.manages_account,
+            says_processed=one.last_processed,
+            resends_rejects=one.resend_rejects,
         )
         store = RowStore(
             self._shared.turn,
@@ -157,6 +165,11 @@ class FixPeers:
             unsent=recovered.unsent.left.get(door.session),
         )
         reading = self._reading(one.dictionary)
+        if reading.dictionary.version != one.version:
+            raise ValueError(
+                f"key dictionary: {one.dictionary} is of {reading.dictionary.version}, "
+                f"the session of {one.version}"
+            )
         settings = FixSessionConfig(
             comp_id=comp_id,
             client=client,
@@ -165,6 +178,12 @@ class FixPeers:
             accept_reset=one.accept_reset,
             logon_reject=one.logon_reject,
             next_expected=one.next_expected,
+            heart_bt_int_min=one.heart_bt_int_min,
+            heart_bt_int_max=one.heart_bt_int_max,
+            logout_timeout_ns=one.logout_timeout,
+            close_timeout_ns=one.logout_timeout,
+            resend_timeout_ns=one.resend_timeout,
+            resend_chunk=one.resend_chunk,
             sending_time_window_ns=one.sending_time_window,
             logon_timeout_ns=config.limits.logon_timeout,
             held_messages_max=one.held_messages_max,

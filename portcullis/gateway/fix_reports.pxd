@@ -30,7 +30,7 @@ cdef class FixReports:
     cdef long long _text_bytes(self, long long at) noexcept nogil
     cdef long long _text_rows(self, long long row) noexcept nogil
     cdef long long _content(self, long long at) noexcept nogil
-    cdef bint _is_admin(self, long long at) noexcept nogil
+    cdef bint _is_filled(self, FixDoor door, long long at) noexcept nogil
     cdef void _put_comp_ids_and_time(self, FixWriter writer, FixDoor door, long long time_ns) noexcept nogil
     cdef void _put_gap_fill(self, FixWriter writer, FixDoor door, long long seq, long long new_seq, long long now_ns, long long sent_ns) noexcept nogil
     cdef void _put_message(self, FixWriter writer, FixDoor door, long long at_row, long long seq, long long time_ns, long long now_ns) noexcept nogil

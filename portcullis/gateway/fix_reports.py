@@ -3,7 +3,8 @@ messages that a session sent itself (SENT).
 
 Owns the way from a row number to a message, header and order of sending; bodies of reports are
 `report_bodies`'. A message is written from rows alone, so a resend is the first sending over
-again, in every byte but 9, 10, 43, 52 and 122. The header goes out as 8, 9, 35, then ascending.
+again, in every byte but 9, 10, 43, 52 and 122, and 369 where it was agreed on, which says how far
+we are now. The header goes out as 8, 9, 35, then ascending.
 
 Must not know sockets, sequence numbers beyond those in the rows, or the book.
 Spec: FIX 4.4 volume 2 (resends); docs/rules-of-engagement.md, "Reports".
@@ -147,7 +148,7 @@ class FixReports:
         while index < end and (self._writer.length < stop or index == begin):
             at = self._find(self.rows[index])
             seq = self._words[at + W_OUT_SEQ]
-            if self._is_admin(at):
+            if self._is_filled(door, at):
                 if reached == expected:
                     filled_ns = self._words[at + W_TIME]
                 reached = seq + 1
@@ -244,8 +245,8 @@ class FixReports:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def _is_admin(self, at: cython.longlong) -> cython.bint:
-        """Whether the row's message is not sent again: 0 to 5 and A."""
+    def _is_filled(self, door: FixDoor, at: cython.longlong) -> cython.bint:
+        """Whether the row's message is not sent again: 0 to 5 and A; 3 may be, by agreement."""
         at = self._content(at)
         if self._words[at] & 0xFF != SENT:
             return False
@@ -253,6 +254,8 @@ class FixReports:
         if not self._has_row(cause):
             return True
         msg_type: cython.longlong = self._words[self._at(cause) + W_MSG_TYPE]
+        if msg_type == 0x33 and door.resends_rejects:
+            return False
         return 0x30 <= msg_type <= 0x35 or msg_type == 0x41
 
     # --- messages ------------------------------------------------------------------------------
@@ -298,6 +301,8 @@ class FixReports:
         writer.put_char(fix_tags.POSS_DUP_FLAG, 0x59)
         self._put_comp_ids_and_time(writer, door, now_ns)
         writer.put_timestamp(fix_tags.ORIG_SENDING_TIME, sent_ns, door.timestamp_digits)
+        if door.last_processed >= 0:
+            writer.put_int(fix_tags.LAST_MSG_SEQ_NUM_PROCESSED, door.last_processed)
         writer.put_int(fix_tags.NEW_SEQ_NO, new_seq)
         writer.put_char(fix_tags.GAP_FILL_FLAG, 0x59)
         writer.finish()
@@ -339,6 +344,8 @@ class FixReports:
             writer.put_char(fix_tags.POSS_RESEND, 0x59)
         if now_ns:
             writer.put_timestamp(fix_tags.ORIG_SENDING_TIME, time_ns, door.timestamp_digits)
+        if door.last_processed >= 0:
+            writer.put_int(fix_tags.LAST_MSG_SEQ_NUM_PROCESSED, door.last_processed)
         if kind == SENT:
             self._carried.merge(writer, start, cause_row, ITEM_HEADER)
             self._carried.put(writer, cause_row, ITEM_BODY)

@@ -85,6 +85,16 @@ class RowStore:
         return self._turn.engine.next_in(self.session)
 
     @property
+    def is_resending(self) -> bool:
+        return self.attached and self._again <= self._again_last
+
+    @property
+    def lag(self) -> int:
+        """Numbered messages that have not been sent for the first time."""
+        head: int = self._turn.index.head_seq(self.session)
+        return max(head + 1 - self.next_unsent, 0)
+
+    @property
     def next_out(self) -> int:
         self._turn.settle()
         return self._turn.engine.next_out(self.session)
@@ -165,14 +175,17 @@ class RowStore:
         if self.stopped or self.wire is None:
             return False
         sent = 0
-        while sent < self._budget_bytes and not self.stopped:
-            octets = self._next_bytes(self._budget_bytes - sent)
+        budget = self._turn.resend_bytes if self.is_resending else self._budget_bytes
+        if self._door.last_processed >= 0:
+            self._door.last_processed = self._turn.engine.next_in(self.session) - 1
+        while sent < budget and not self.stopped:
+            octets = self._next_bytes(budget - sent)
             if not octets:
                 break
             sent += len(octets)
             self.last_sent_ns = now_ns
             self.wire.write(octets)
-        return not self.stopped and (sent >= self._budget_bytes or self._reissue())
+        return not self.stopped and (sent >= budget or self._reissue())
 
     def _next_bytes(self, budget: int) -> bytes:
         """The next messages as bytes; none: the cursor is at the end."""

@@ -81,6 +81,7 @@ class Server:
             start_sync=self._sync.start,
             fatal=self._fatal,
             fault=self._output_failed,
+            resend_bytes=limits.resend_bytes,
         )
         self._passwords = PasswordChecker(pending_max=limits.credential_checks)
         self._deadlines = Deadlines()
@@ -187,6 +188,7 @@ class Server:
         if now_ns >= self._next_second_ns:
             self._next_second_ns = now_ns + _SECOND_NS
             self.turn.watch_clock()
+            self._peers.cut_slow(self.config.limits.max_lag)
             self.log.drain()
 
     # --- connections (see connection.Hub) --------------------------------------------------------

@@ -28,6 +28,7 @@ from portcullis.journal.index import SessionIndex
 from portcullis.journal.writer import Journal
 
 _ALL_ROWS = (1 << 63) - 1
+_RESEND_BYTES_MIN = 4096  # however many resends are under way, each goes on by some messages
 _STEP_NS = 1_000_000_000  # a clock that moved by more against the monotonic one was set
 
 
@@ -44,7 +45,8 @@ class Turn:
     call_soon: the event loop's. start_sync: begins a sync off the loop and calls back on the loop
     once it is done; never called while one is under way. fatal: ends the process, called with the
     exception while nothing of the open batch has left. fault: told of a session whose output
-    failed; what it is owed stands in the journal, so only its connection has to go.
+    failed; what it is owed stands in the journal, so only its connection has to go. resend_bytes:
+    what all sessions together send again in a turn.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Turn:
         start_sync: Callable[[Callable[[], None]], None],
         fatal: Callable[[BaseException], None],
         fault: Callable[[int, Exception], None],
+        resend_bytes: int,
     ) -> None:
         self.journal = journal
         self.table = journal.table
@@ -78,6 +81,9 @@ class Turn:
         self._fault = fault
         self._scheduled = False
         self._sliced = False
+        # What one session may send again in this turn: an equal share.
+        self.resend_bytes = resend_bytes
+        self._resend_bytes_max = resend_bytes
         # Sessions that have more to send than their budget of a turn.
         self._behind: set[int] = set()
         self._syncing = False
@@ -149,6 +155,8 @@ class Turn:
             self.sync()
         if self._behind:
             due.extend(self._behind.difference(due))
+            share = self._resend_bytes_max // len(self._behind)
+            self.resend_bytes = max(share, _RESEND_BYTES_MIN)
             self._behind.clear()
         outputs = self.outputs
         for session in due:

@@ -50,3 +50,14 @@ def test_no_deadline_is_no_look() -> None:
     deadlines.arm(peer, 0)
     deadlines.run(1 << 60)
     assert peer.looked_at == []
+
+
+def test_a_clock_that_is_set_back_puts_nobody_off() -> None:
+    deadlines, first, second = Deadlines(), Peer(6), Peer()
+    deadlines.arm(first, 110)
+    deadlines.arm(first, 105)
+    deadlines.arm(second, 120)
+    deadlines.run(100)
+    for now_ns in range(3, 8):
+        deadlines.run(now_ns)
+    assert (first.looked_at, second.looked_at) == ([3, 6], [3])

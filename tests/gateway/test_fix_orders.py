@@ -255,6 +255,17 @@ def test_missing_fields_are_a_business_reject_where_the_session_says_so(missing:
     assert dict(desk.send(ORDER)[0])[150] == "0"
 
 
+def test_a_business_reject_turns_the_route_round() -> None:
+    desk = FixDesk(missing_conditional="j")
+    text = ORDER.replace("|38=1.5", "")
+    assert text != ORDER
+    (report,) = desk.send(text, head="115=DESK|129=CB")
+    assert [field for field in report if field[0] in (115, 116, 128, 129)] == [
+        (116, "CB"),
+        (128, "DESK"),
+    ]
+
+
 def test_an_old_possible_duplicate_must_not_trade() -> None:
     for kind, extra in (("D", ""), ("G", "|41=a")):
         desk = FixDesk()

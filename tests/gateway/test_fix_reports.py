@@ -236,6 +236,35 @@ def test_a_budget_stops_the_cursor_and_it_goes_on_there() -> None:
     assert desk.reports.next_seq == position + 1
 
 
+def test_how_far_we_are_stands_in_each_header_where_it_is_agreed_on() -> None:
+    desk = FixDesk(says_processed=True)
+    desk.doors[1].last_processed = 41
+    desk.send(ORDER)
+    items = {r.ITEM_HEADER: b"128=DESK\x01", r.ITEM_BODY: b"58=no\x01"}
+    desk.table.append_input(r.SEND, 1, words={r.W_MSG_TYPE: ord("3")}, items=items)
+    desk.run()
+    first = parse(desk.encode(1, desk.sent[1]))
+    assert [[tag for tag, _ in message][7:10] for message in first] == [
+        [369, 1, 6],
+        [128, 369, 58],
+    ]
+    desk.doors[1].last_processed = 42
+    again = parse(desk.resend(1, desk.sent[1], 1, START_NS))
+    assert [dict(message)[369] for message in first + again] == ["41", "41", "42", "42"]
+    assert [tag for tag, _ in again[1]][3:11] == [34, 43, 49, 52, 56, 122, 369, 36]
+
+
+@pytest.mark.parametrize(("again", "types"), [(False, "4"), (True, "34")])
+def test_rejects_are_sent_again_where_it_is_agreed_on(again: bool, types: str) -> None:
+    desk = FixDesk(resends_rejects=again)
+    for msg_type in "30":
+        words = {r.W_MSG_TYPE: ord(msg_type)}
+        desk.table.append_input(r.SEND, 1, words=words, items={r.ITEM_BODY: b"58=x\x01"})
+    desk.run()
+    messages = parse(desk.resend(1, desk.sent[1], 1, START_NS))
+    assert "".join(dict(message)[35] for message in messages) == types
+
+
 @pytest.mark.parametrize("digits", [0, 3, 6, 9])
 def test_times_have_as_many_digits_as_the_session_asks(digits: int) -> None:
     desk = FixDesk(timestamp_digits=digits)

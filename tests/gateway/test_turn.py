@@ -64,6 +64,7 @@ class Desk:
             start_sync=self.syncs.append,
             fatal=self.faults.append,
             fault=lambda session, error: self.failed.append(session),
+            resend_bytes=65536,
         )
         self.output = Output(self.journal)
         self.turn.outputs[1] = self.output

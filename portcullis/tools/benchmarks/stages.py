@@ -65,6 +65,9 @@ class Link:
     def finish(self, reason: str) -> None:
         raise WrongAnswers(f"disconnected: {reason}")
 
+    def abort(self) -> None:
+        raise WrongAnswers("cut")
+
 
 class Timed:
     """Stands before an object; the time spent in one method of it goes to a stage."""
@@ -113,6 +116,7 @@ class Chain:
             start_sync=lambda done: None,
             fatal=_raise,
             fault=lambda session, error: _raise(error),
+            resend_bytes=loaded.config.limits.resend_bytes,
         )
         self._passwords = PasswordChecker(pending_max=1)
         self._null = os.open(os.devnull, os.O_WRONLY)
