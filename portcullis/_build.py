@@ -43,6 +43,7 @@ HOT_MODULES: tuple[str, ...] = (
     "portcullis.engine.orders",
     "portcullis.engine.amendments",
     "portcullis.engine.mass",
+    "portcullis.engine.day",
     "portcullis.engine.matcher",
     "portcullis.sessions.fix_lane",
 )

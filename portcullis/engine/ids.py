@@ -8,10 +8,13 @@ not kept. So two ids are taken for one with a chance of 2^-64 per entry looked a
 than two per order. An entry has 16 bytes, and four share a cache line: one line answers for
 nearly every id.
 
-Nothing is forgotten: when `used` reaches `capacity`, the caller refuses. Must not know what an
-order is; references are the caller's (`layout.REF_`), 0 means empty.
+Nothing is forgotten unless the caller removes it: when `used` reaches `capacity`, the caller
+refuses. Must not know what an order is; references are the caller's (`layout.REF_`), below 2^48, 0
+means empty. Beside it an entry keeps how far from its place it stands, so that an entry can move
+when others are removed though half of its hash is not kept.
 
-Invariant: at most half the entries are used, so every search ends at an empty one.
+Invariants: at most half the entries are used, so every search ends at an empty one; no entry
+between the place of an id and where it stands is empty.
 Specification: Aumasson and Bernstein, "SipHash: a fast short-input PRF" (SipHash-c-d), with the
 128-bit output of their reference implementation; docs/rules-of-engagement.md, "Ids and chains".
 """
@@ -27,9 +30,11 @@ except ModuleNotFoundError:
 from portcullis.engine.memory import zeroed
 
 if cython.compiled:
+    from cython.cimports.portcullis.engine.layout import *
     from cython.cimports.portcullis.engine.prefetch import prefetch
     from cython.cimports.portcullis.journal.table import RowTable
 else:
+    from portcullis.engine.layout import *
     from portcullis.journal.table import RowTable
 
 # Bytes of an id that stand in a row's own words.
@@ -208,13 +213,17 @@ class IdTable:
     @cython.nogil
     @cython.exceptval(check=False)
     def put(self, missing: cython.longlong, reference: cython.longlong) -> cython.longlong:
-        """Enter the id that `find` just missed; give its index, which stays for ever.
+        """Enter the id that `find` just missed; give its index, which stays until ids are removed.
 
         The caller has seen used < capacity; reference is above 0.
         """
         index: cython.longlong = -1 - missing
+        # Distances stay far below 2^16: half the entries are empty, and nobody can aim.
+        distance: cython.ulonglong = (index - (self.second & self._mask)) & self._mask
         self._entries[2 * index] = self.first
-        self._entries[2 * index + 1] = cython.cast(cython.ulonglong, reference)
+        self._entries[2 * index + 1] = cython.cast(cython.ulonglong, reference) | (
+            distance << REFERENCE_BITS
+        )
         self.used += 1
         return index
 
@@ -223,14 +232,60 @@ class IdTable:
     @cython.exceptval(check=False)
     def reference(self, index: cython.longlong) -> cython.longlong:
         """What stands for the id at an index that `find` or `put` gave."""
-        return cython.cast(cython.longlong, self._entries[2 * index + 1])
+        low_bits: cython.ulonglong = (cython.cast(cython.ulonglong, 1) << REFERENCE_BITS) - 1
+        return cython.cast(cython.longlong, self._entries[2 * index + 1] & low_bits)
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
     def refer(self, index: cython.longlong, reference: cython.longlong) -> cython.void:
         """Change what stands for the id at an index that `find` or `put` gave."""
-        self._entries[2 * index + 1] = cython.cast(cython.ulonglong, reference)
+        distance: cython.ulonglong = self._entries[2 * index + 1] >> REFERENCE_BITS
+        self._entries[2 * index + 1] = cython.cast(cython.ulonglong, reference) | (
+            distance << REFERENCE_BITS
+        )
+
+    # --- removing many -----------------------------------------------------------------------
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def empty_index(self) -> cython.longlong:
+        """An index that holds nothing: where a walk that removes and moves begins."""
+        index: cython.longlong = 0
+        while self._entries[2 * index + 1] != 0:
+            index += 1
+        return index
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def remove(self, index: cython.longlong) -> cython.void:
+        """Forget the id at an index. Only in a walk from `empty_index` once round the table, in
+        which each further id is removed or moved."""
+        self._entries[2 * index] = 0
+        self._entries[2 * index + 1] = 0
+        self.used -= 1
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def move(self, index: cython.longlong) -> cython.longlong:
+        """Let the id at an index close up to what was removed before it; give its new index."""
+        first: cython.ulonglong = self._entries[2 * index]
+        distance: cython.ulonglong = self._entries[2 * index + 1] >> REFERENCE_BITS
+        reference: cython.ulonglong = cython.cast(cython.ulonglong, self.reference(index))
+        place: cython.longlong = (index - distance) & self._mask
+        self._entries[2 * index + 1] = 0
+        target: cython.longlong = place
+        # Ends at `index` at the latest, which is empty now.
+        while self._entries[2 * target + 1] != 0:
+            target = (target + 1) & self._mask
+        distance = (target - place) & self._mask
+        self._entries[2 * index] = 0
+        self._entries[2 * target] = first
+        self._entries[2 * target + 1] = reference | (distance << REFERENCE_BITS)
+        return target
 
     # --- for the state hash, tests and tools -------------------------------------------------
 

@@ -79,6 +79,9 @@ REF_CLOSED = 1  # final report row << 2
 REF_SUPERSEDED = 2  # index of the newer id << 2
 REF_BURNT = 3  # report row of the refusal << 2
 
+# A reference has the low bits of its word in the id table; above it stands a distance.
+REFERENCE_BITS = 48
+
 # --- hashes made ahead of the commands ----------------------------------------------------------
 LOOK_AHEAD = 8  # commands whose ids are hashed together
 LOOK_AHEAD_PLACES = 16  # rows whose hashes are kept
@@ -86,12 +89,12 @@ LOOK_AHEAD_WORDS = 3
 
 # --- work in slices ----------------------------------------------------------------------------
 STEP_ROWS = 4  # output rows that one atomic step may take
-SLICE_ORDERS = 256  # orders that mass commands work on in one run
+SLICE_ORDERS = 256  # orders that mass commands, and a day's end, work on in one run
 MASS_QUEUE = 16  # mass commands that may wait; mass statuses only while half of it is free
 MASS_WAITING = 2  # of them those of one session
 RUN_DONE = 0  # all input is consumed
 RUN_MORE = 1  # the batch is full: seal, open the next, run again at once
-RUN_SLICE = 2  # a mass command goes on in the next run; others' commands may come first
+RUN_SLICE = 2  # a mass command or a day's end goes on in the next run, behind others' commands
 
 # --- characters of order terms and states, FIX's own codes by convention ----------------------
 SIDE_BUY = 0x31
@@ -108,6 +111,7 @@ EXEC_NEW = 0x30
 EXEC_CANCELED = 0x34
 EXEC_REPLACED = 0x35
 EXEC_REJECTED = 0x38
+EXEC_EXPIRED = 0x43
 EXEC_RESTATED = 0x44
 EXEC_TRADE = 0x46
 EXEC_CORRECT = 0x47
@@ -118,6 +122,7 @@ STATUS_PARTLY_FILLED = 0x31
 STATUS_FILLED = 0x32
 STATUS_CANCELED = 0x34
 STATUS_REJECTED = 0x38
+STATUS_EXPIRED = 0x43
 SCOPE_INSTRUMENT = 0x31
 SCOPE_ALL = 0x37
 SCOPE_REFUSED = 0x30

@@ -295,6 +295,8 @@ class MassCommands:
         slot: cython.longlong
         while self.row and self.slice_left:
             at = self._table.at(self.row)
+            # The order it stood at may have ended since: then this is another.
+            self._skip(at)
             slot = self._sweep.mass_slot
             if slot == 0:
                 if not self.settle():

@@ -1,5 +1,6 @@
 from portcullis.engine.amendments cimport Amendments
 from portcullis.engine.book cimport Book
+from portcullis.engine.day cimport DayRoll
 from portcullis.engine.ids cimport IdTable
 from portcullis.engine.keys cimport OrderKeys
 from portcullis.engine.mass cimport MassCommands
@@ -17,6 +18,7 @@ cdef class Engine:
     cdef readonly Orders orders
     cdef readonly Amendments amendments
     cdef readonly MassCommands mass
+    cdef readonly DayRoll day_roll
     cdef readonly long long[::1] instruments
     cdef readonly long long cursor
     cdef readonly long long rows_ignored

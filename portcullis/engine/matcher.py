@@ -1,14 +1,14 @@
 """The engine: takes input rows one by one, keeps all state of the venue, appends output rows.
 
 Owns the order in which things happen: an unfinished sweep, then input rows from `cursor` on, then
-a slice of an unfinished mass command;
-session numbers, configuration and commands over many orders are applied here, commands upon one
-order by `orders`. State is a function of the rows: no clock, no chance, no file, no socket. Must
-not know FIX.
+a slice of an unfinished day's end, then one of an unfinished mass command. Session numbers and
+configuration are applied here, commands upon one order by `orders`, those over many by `day` and
+`mass`. State is a function of the rows: no clock, no chance, no file, no socket. Must not know
+FIX.
 
 One `run` belongs to one batch. Input rows and output rows follow each other in a batch, so a run
 takes rows up to the tail it found and skips output rows of earlier batches. What it could not end
-goes on in the next run: a sweep before anything else, a mass command behind the rows of that run,
+goes on in the next run: a sweep before anything else, the others behind the rows of that run,
 by slices of SLICE_ORDERS reported orders. So the first row behind a `run` that ended in RUN_DONE
 or RUN_SLICE gets the number that its session has then. A run that has no new input and appends
 nothing changes nothing that the next run would not change first; so a replay that calls `run` once
@@ -31,6 +31,7 @@ except ModuleNotFoundError:
 if cython.compiled:
     from cython.cimports.portcullis.engine.amendments import Amendments
     from cython.cimports.portcullis.engine.book import Book
+    from cython.cimports.portcullis.engine.day import DayRoll
     from cython.cimports.portcullis.engine.ids import IdTable
     from cython.cimports.portcullis.engine.keys import OrderKeys
     from cython.cimports.portcullis.engine.layout import *
@@ -43,6 +44,7 @@ if cython.compiled:
 else:
     from portcullis.engine.amendments import Amendments
     from portcullis.engine.book import Book
+    from portcullis.engine.day import DayRoll
     from portcullis.engine.ids import IdTable
     from portcullis.engine.keys import OrderKeys
     from portcullis.engine.layout import *
@@ -109,6 +111,7 @@ class Engine:
         self.orders = Orders(*parts)
         self.amendments = Amendments(*parts)
         self.mass = MassCommands(table, self.book, self.sweep, self.reports)
+        self.day_roll = DayRoll(table, self.book, self.ids, self.sweep, self.reports)
         self._sessions = self.reports.sessions
         # Next input row to look at.
         self.cursor = table.tail
@@ -119,7 +122,8 @@ class Engine:
         """Apply input rows up to the tail; give RUN_DONE, RUN_MORE or RUN_SLICE.
 
         RUN_MORE: the batch is full; seal, open the next, run again at once. RUN_SLICE: a mass
-        command goes on; seal, open the next, and run again, with what has come in meanwhile.
+        command or a day's end goes on; seal, open the next, and run again, with what has come in
+        meanwhile.
         """
         return self._run()
 
@@ -136,6 +140,7 @@ class Engine:
         row: cython.longlong
         looked: cython.longlong = 0
         self.mass.slice_left = SLICE_ORDERS
+        self.day_roll.slice_left = SLICE_ORDERS
         while self.cursor < end:
             row = self.cursor
             if row >= looked:
@@ -150,9 +155,10 @@ class Engine:
             self._apply(row, head)
             if self.sweep.slot:
                 return RUN_MORE
-        if not self.mass.work() or not self.mass.settle():
+        if not self.day_roll.work() or not self.mass.work() or not self.mass.settle():
             return RUN_MORE
-        return RUN_SLICE if self.mass.row else RUN_DONE
+        self.day_roll.settle()
+        return RUN_SLICE if self.mass.row or self.day_roll.row else RUN_DONE
 
     @cython.cfunc
     @cython.nogil
@@ -188,6 +194,11 @@ class Engine:
         elif kind == BUST or kind == CORRECT:
             if session <= self.reports.session_capacity:
                 self.amendments.apply(row)
+            else:
+                self.rows_ignored += 1
+        elif kind == DAY:
+            if self.day_roll.take(row):
+                self.day_roll.work()
             else:
                 self.rows_ignored += 1
         elif not self._configure(at, kind):
@@ -307,6 +318,11 @@ class Engine:
 
     # --- for owners, tools and tests -----------------------------------------------------------
 
+    @property
+    def day(self) -> int:
+        """The trading day, YYYYMMDDNN; 0: none has begun."""
+        return self.day_roll.day
+
     def next_out(self, session: int) -> int:
         """The number of a session's next outbound message."""
         return self._session_word(session, S_NEXT_OUT)
@@ -384,6 +400,10 @@ class Engine:
             state = self._mix(state, self.instruments[index])
         for index in range((self.reports.session_capacity + 1) * SESSION_WORDS):
             state = self._mix(state, self._sessions[index])
+        state = self._mix(state, self.day_roll.day)
+        state = self._mix(state, self.day_roll.row)
+        state = self._mix(state, self.day_roll.account)
+        state = self._mix(state, self.book.orders[self.sweep.day_slot * ORDER_WORDS + O_ROW])
         state = self._mix(state, self.mass.row)
         state = self._mix(state, self.mass.sent)
         state = self._mix(state, self.mass.total)

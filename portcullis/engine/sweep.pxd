@@ -6,6 +6,7 @@ from portcullis.journal.table cimport RowTable
 
 cdef class Sweep:
     cdef public long long mass_slot
+    cdef public long long day_slot
     cdef readonly long long slot
     cdef readonly long long cause
     cdef readonly long long why

@@ -82,6 +82,8 @@ class Sweep:
         self.why = WHY_NONE
         # Next order a mass command will look at; moves on when that order ends.
         self.mass_slot = 0
+        # The same for the end of a day.
+        self.day_slot = 0
 
     @cython.cfunc
     @cython.nogil
@@ -159,6 +161,8 @@ class Sweep:
         )
         if slot == self.mass_slot:
             self.mass_slot = self._orders[order + O_ACCOUNT_NEXT]
+        if slot == self.day_slot:
+            self.day_slot = self._orders[order + O_ACCOUNT_NEXT]
         if slot == self.slot:
             self.slot = 0
         self._instruments[

@@ -99,7 +99,11 @@ class Journal(_Table, frozen=True):
 
 class Day(_Table, frozen=True):
     end: Annotated[
-        Clock, Meta(description="When the trading day ends. Not served by this version.")
+        Clock,
+        Meta(
+            description="When the trading day ends: Day orders expire, ids are free again, and the"
+            " next sessions of OUCH and of streams begin."
+        ),
     ] = Clock("00:00")
     timezone: Annotated[str, Meta(description="Zone of `end`, a name of the IANA database.")] = (
         "UTC"
@@ -534,6 +538,4 @@ class Config(_Table, frozen=True):
         found += [f"session {o.username}" for o in self.session if isinstance(o, OuchClient)]
         if self.journal.snapshot_every != Journal().snapshot_every:
             found.append("journal.snapshot_every")
-        if self.day != Day():
-            found.append("day")
         return found

@@ -21,6 +21,7 @@ from portcullis.journal import rows
 from portcullis.journal.table import RowTable
 
 _CONFIG_KINDS = frozenset((rows.INSTRUMENT, rows.ACCOUNT, rows.SESSION, rows.SETTING))
+_KINDS = _CONFIG_KINDS | {rows.DAY}
 
 # The words that each kind is described by, besides its id.
 _WORDS = {
@@ -79,11 +80,15 @@ class _Known:
 
 
 class Registry:
-    """What the journal's configuration rows say; fed row by row, in recovery and at start."""
+    """What the journal's rows say of configuration and day; fed row by row, in recovery and at
+    start."""
 
     def __init__(self) -> None:
         self.catalog = Catalog()
         self.settings: dict[bytes, bytes] = {}
+        # The trading day, YYYYMMDDNN, and the row time it began at; 0: none has.
+        self.day = 0
+        self.day_began_ns = 0
         # By LIMIT_ code: the largest ever in force.
         self.largest: dict[int, int] = {}
         self._known = {kind: _Known() for kind in _CONFIG_KINDS}
@@ -93,13 +98,16 @@ class Registry:
         start = (first_row - table.origin_row) * rows.ROW_BYTES
         kinds = bytes(table.octets[start : start + input_rows * rows.ROW_BYTES : rows.ROW_BYTES])
         for index, kind in enumerate(kinds):
-            if kind in _CONFIG_KINDS:
+            if kind in _KINDS:
                 self.apply(table, first_row + index)
 
     def apply(self, table: RowTable, row: int) -> None:
         """Take in one configuration row."""
         words = table.row_words(row)
         kind = words[rows.W_HEAD] & 0xFF
+        if kind == rows.DAY:
+            self.day, self.day_began_ns = words[rows.W_DAY], words[rows.W_TIME]
+            return
         name = table.item(row, rows.ITEM_NAME) or b""
         if kind == rows.SETTING:
             self.settings[name] = table.item(row, rows.ITEM_VALUE) or b""

@@ -31,6 +31,7 @@ from portcullis.gateway.fix_peers import FixPeers
 from portcullis.gateway.journal_sync import JournalSync
 from portcullis.gateway.quarantine import Quarantine
 from portcullis.gateway.startup import Recovered
+from portcullis.gateway.trading_day import Calendar, TradingDay
 from portcullis.gateway.turn import Turn
 from portcullis.journal import rows
 
@@ -83,6 +84,10 @@ class Server:
             fault=self._output_failed,
             resend_bytes=limits.resend_bytes,
         )
+        self.day = TradingDay(
+            Calendar(self.config.day), self.turn, recovered.registry.day_began_ns
+        )
+        self.day.on_roll.append(lambda day: log.emit("day", day=day))
         self._passwords = PasswordChecker(pending_max=limits.credential_checks)
         self._deadlines = Deadlines()
         shared = Surroundings(self.turn, log, self._passwords, self._deadlines)
@@ -175,6 +180,7 @@ class Server:
         self._loop.call_later(_TIMER_S, self._on_timer)
         now_ns = self.turn.begin()
         self._deadlines.run(now_ns)
+        self.day.tick(now_ns)
         for connection in list(self._strangers):
             if connection.deadline_ns > now_ns:
                 break  # oldest first

@@ -17,6 +17,7 @@ from portcullis.engine.layout import RUN_DONE, RUN_MORE
 from portcullis.engine.matcher import Engine
 from portcullis.gateway.config import Loaded
 from portcullis.gateway.registry import LIMITS, Registry
+from portcullis.gateway.trading_day import Calendar
 from portcullis.gateway.unsent import UnsentRows
 from portcullis.journal import rows
 from portcullis.journal.index import SessionIndex
@@ -123,6 +124,12 @@ def _begin(recovered: Recovered, loaded: Loaded) -> None:
             _settle(recovered)
         row = table.append_input(change.kind, words=change.words, items=change.items)
         recovered.registry.apply(table, row)
+    calendar, day = Calendar(loaded.config.day), recovered.registry.day
+    if not day or calendar.end_after(recovered.registry.day_began_ns) <= table.time_ns:
+        # The first of all, or one that ended while no gateway ran.
+        _settle(recovered)
+        words = {rows.W_DAY: calendar.day_after(day, table.time_ns)}
+        recovered.registry.apply(table, table.append_input(rows.DAY, words=words))
     _settle(recovered)
     recovered.index.take_touched()
 

@@ -137,6 +137,8 @@ KIND_FIELDS: dict[int, tuple[Field, ...]] = {
     r.SETTING: (Field("subject", r.W_SUBJECT), Field("limit", r.W_LIMIT)),
     r.TIME_STEP: (),
     r.ROLL: (Field("next_row", r.W_NEXT_ROW),),
+    r.DAY: (Field("day", r.W_DAY),),
+    r.OPERATOR: (),
     r.BUST: _COMMAND[:2] + _FILL,
     r.CORRECT: (
         *_COMMAND[:2],

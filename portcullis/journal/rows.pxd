@@ -35,6 +35,7 @@ cdef enum:
     W_STP = 4
     W_ACCOUNT = 4
     W_SESSION_FLAGS = 5
+    W_DAY = 3
     W_NEXT_ROW = 3
     W_KEY = 3
     W_FILL_ROW = 6
@@ -77,6 +78,8 @@ cdef enum:
     SETTING = 38
     TIME_STEP = 39
     ROLL = 40
+    DAY = 41
+    OPERATOR = 42
     BUST = 48
     CORRECT = 49
     FIRST_OUTPUT = 64
@@ -99,6 +102,7 @@ cdef enum:
     F_LONG_ORIG = 8
     F_ORDER_ID = 16
     F_FOR_SESSION = 32
+    F_SAME_DAY = 1
     F_UNSEQUENCED = 64
     F_AGGRESSOR = 1
     F_PASSIVE = 2
@@ -140,3 +144,5 @@ cdef enum:
     ITEM_FOR_SESSION = 11
     ITEM_ECHO = 12
     ITEM_KEPT = 13
+    ITEM_WHO = 14
+    ITEM_WHY = 15

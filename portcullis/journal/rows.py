@@ -67,6 +67,7 @@ W_QTY_MAX = 8  # INSTRUMENT: largest quantity accepted; price_max x qty_max stay
 W_STP = 4  # ACCOUNT: self-trade prevention, an STP_ code
 W_ACCOUNT = 4  # SESSION: its default account
 W_SESSION_FLAGS = 5  # SESSION: SESSION_ codes
+W_DAY = 3  # DAY: the trading day that begins, YYYYMMDDNN; the one before it ends
 W_NEXT_ROW = 3  # ROLL: first row of the next segment; what lies between stays empty
 W_KEY = 3  # GENESIS: 3, 4, secret key of the id table; 5: layout version
 
@@ -119,6 +120,8 @@ SESSION = 37
 SETTING = 38
 TIME_STEP = 39  # the wall clock moved by more than a second against row time
 ROLL = 40  # the rest of this segment stays empty
+DAY = 41  # a trading day begins: Day orders of the one before expire, its ids are free again
+OPERATOR = 42  # what an operator did (NAME, VALUE), who and why; the rows that do it follow
 BUST = 48
 CORRECT = 49
 FIRST_OUTPUT = 64
@@ -145,6 +148,7 @@ F_LONG_ID = 4  # the id is in item CL_ORD_ID
 F_LONG_ORIG = 8  # the original id is in item ORIG_CL_ORD_ID
 F_ORDER_ID = 16  # item ORDER_ID holds the OrderID(37) that the client named
 F_FOR_SESSION = 32  # item FOR_SESSION names the session whose order is meant
+F_SAME_DAY = 1  # DAY: the day goes on under a new id: nothing expires, no id is freed
 F_UNSEQUENCED = 64  # SEND: takes no number (SoupBinTCP control packets)
 
 # --- flags of output rows ----------------------------------------------------------------------
@@ -197,6 +201,8 @@ ITEM_VALUE = 10
 ITEM_FOR_SESSION = 11  # eight bytes, little-endian
 ITEM_ECHO = 12  # raw fields of a refused command that have no word: echoed as they came
 ITEM_KEPT = 13  # raw fields stored with the order that no report sends back
+ITEM_WHO = 14
+ITEM_WHY = 15
 
 
 def declarations() -> str:

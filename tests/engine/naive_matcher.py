@@ -180,10 +180,19 @@ class NaiveMatcher:
             r.BUST: self.amend,
             r.CORRECT: self.amend,
             r.SEND: self.send,
+            r.DAY: self.end_day,
         }[command.kind](row, command)
 
     def send(self, row: int, command: Command) -> None:
         self.report(r.SENT, row, None, "\0", session=command.session, reason=0, status="\0")
+
+    def end_day(self, row: int, _command: Command) -> None:
+        """Day orders end; ids stay taken where their order lives."""
+        for order in sorted(self.live.values(), key=lambda one: (one.account, one.row)):
+            if order.time_in_force == "0":
+                self.forget(order, "C")
+                self.report(r.REPORT, row, order, "C", why=w.WHY_DAY_END)
+        self.ids = {key: order for key, order in self.ids.items() if order.row in self.live}
 
     def terms_fault(self, command: Command, instrument_id: int) -> int:
         instrument = self.instruments.get(instrument_id)
@@ -474,8 +483,11 @@ class NaiveMatcher:
         else:
             own = r.F_OWN
             order = self.by_row.get(command.order_id)
-            if order is not None and order.session != owner:
-                order = None
+            if order is not None:
+                first = order.past_ids[0] if order.past_ids else order.cl_ord_id
+                # Looked up by the id that brought it: free once the day has ended.
+                if order.session != owner or self.ids.get((owner, first)) is not order:
+                    order = None
         if order is not None and command.order_id and order.row != command.order_id:
             order = None
         if order is None:

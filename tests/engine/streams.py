@@ -32,6 +32,8 @@ class Stream:
         self.venue = venue
         self.naive = NaiveMatcher()
         self.count = 0
+        self.day = 2026112101
+        venue.put(r.DAY, {r.W_DAY: self.day})
         self.recent: list[Order] = []
         for instrument in range(1, INSTRUMENTS + 1):
             decimals = 2 * instrument
@@ -99,14 +101,14 @@ class Stream:
         draw = self.draw
         kind = draw.choices(
             (r.NEW_ORDER, r.CANCEL, r.REPLACE, r.STATUS, r.MASS_CANCEL, r.MASS_STATUS,
-             r.BUST, r.CORRECT, r.SEND),
-            (60, 15, 15, 3, 0.15, 0.3, 1, 1, 2),
+             r.BUST, r.CORRECT, r.SEND, r.DAY),
+            (60, 15, 15, 3, 0.15, 0.3, 1, 1, 2, 0.1),
         )[0]  # fmt: skip
         session = draw.randint(1, SESSIONS)
         in_seq = draw.choice((0, self.count))
         if kind == r.NEW_ORDER:
             return self.draw_new(session, in_seq)
-        if kind == r.SEND:
+        if kind in (r.SEND, r.DAY):
             return Command(kind, session, in_seq=in_seq)
         if kind in (r.MASS_CANCEL, r.MASS_STATUS):
             refused = draw.choice((0,) * 8 + (w.WHY_UNKNOWN_SYMBOL,))
@@ -204,9 +206,13 @@ class Stream:
     def step(self) -> None:
         """One command to both."""
         command = self.draw_command()
-        row = self.venue.send(command)
+        if command.kind == r.DAY:
+            self.day += 1
+            row = self.venue.put(r.DAY, {r.W_DAY: self.day})
+        else:
+            row = self.venue.send(command)
         self.naive.apply(row, command)
-        if command.kind in (r.MASS_CANCEL, r.MASS_STATUS):
+        if command.kind in (r.MASS_CANCEL, r.MASS_STATUS, r.DAY):
             # The oracle knows no slices: nothing else comes between.
             self.venue.run()
         if command.kind == r.NEW_ORDER:

@@ -1,0 +1,27 @@
+from portcullis.engine.book cimport Book
+from portcullis.engine.ids cimport IdTable
+from portcullis.engine.reports cimport Reports
+from portcullis.engine.sweep cimport Sweep
+from portcullis.journal.table cimport RowTable
+
+
+cdef class DayRoll:
+    cdef readonly long long day
+    cdef readonly long long row
+    cdef readonly long long account
+    cdef public long long slice_left
+    cdef RowTable _table
+    cdef long long[::1] _words
+    cdef Book _book
+    cdef IdTable _ids
+    cdef Sweep _sweep
+    cdef Reports _reports
+    cdef long long[::1] _slots
+
+    cdef bint take(self, long long row) noexcept nogil
+    cdef void _skip(self) noexcept nogil
+    cdef bint work(self) noexcept nogil
+    cdef void settle(self) noexcept nogil
+    cdef void _free_ids(self) noexcept nogil
+    cdef void _resolve(self, long long index) noexcept nogil
+    cdef bint _stays(self, long long reference) noexcept nogil

@@ -1,0 +1,229 @@
+"""The trading day: a DAY row ends one and begins the next.
+
+Owns the day's id, the expiry of Day orders, and which ids stay taken. Must not know when a day
+ends by the clock (`gateway.trading_day`), nor what begins with it on the wire.
+
+Orders whose terms came before the DAY row and are good for the day expire, account by account,
+oldest first, SLICE_ORDERS in one run, so that other commands come between; until its turn comes,
+an order of the old day may still trade. Then, in the run that ended the last of them, the ids of
+the old day are free, but for those of live orders: all of an order's chain, since its first id is
+what an OrderID is looked up by. That is three walks through the id table, without a pause.
+
+A DAY row that comes while another is at work ends both days together. The first of all ends none,
+and one with F_SAME_DAY only gives the day a new id: after a loss, session ids must not come again.
+As for mass commands, an empty run does nothing that replay would miss: the next order is looked up
+in the run before.
+Why bounds checks are off below: accounts and slots come from the book's own lists, indexes from
+the id table's size, rows are asked for before they are read.
+Specification: docs/rules-of-engagement.md, "Reports", "Ids and chains".
+"""
+
+# mypy: disable-error-code="valid-type,no-any-return"
+from __future__ import annotations
+
+try:
+    import cython
+except ModuleNotFoundError:
+    from portcullis import _cython_shim as cython
+
+if cython.compiled:
+    from cython.cimports.portcullis.engine.book import Book
+    from cython.cimports.portcullis.engine.ids import IdTable
+    from cython.cimports.portcullis.engine.layout import *
+    from cython.cimports.portcullis.engine.reports import Reports
+    from cython.cimports.portcullis.engine.sweep import Sweep
+    from cython.cimports.portcullis.engine.why import *
+    from cython.cimports.portcullis.journal.rows import *
+    from cython.cimports.portcullis.journal.table import RowTable
+else:
+    from portcullis.engine.book import Book
+    from portcullis.engine.ids import IdTable
+    from portcullis.engine.layout import *
+    from portcullis.engine.reports import Reports
+    from portcullis.engine.sweep import Sweep
+    from portcullis.engine.why import *
+    from portcullis.journal.rows import *
+    from portcullis.journal.table import RowTable
+
+# While ids are freed: above the slot of an order that an earlier id of it names, below the bits
+# of references.
+if cython.compiled:
+    _SLOT_FORM = cython.declare(cython.longlong, 1 << 46)
+else:
+    _SLOT_FORM = 1 << 46
+
+
+@cython.boundscheck(False)
+@cython.initializedcheck(False)
+@cython.wraparound(False)
+@cython.final
+@cython.cclass
+class DayRoll:
+    """Applies DAY rows. day: YYYYMMDDNN, 0 before the first."""
+
+    def __init__(
+        self, table: RowTable, book: Book, ids: IdTable, sweep: Sweep, reports: Reports
+    ) -> None:
+        self._table = table
+        self._words = table.words
+        self._book = book
+        self._ids = ids
+        self._sweep = sweep
+        self._reports = reports
+        self._slots = book.orders
+        self.day = 0
+        # The DAY row at work, 0: none; the account whose orders are looked at.
+        self.row = 0
+        self.account = 0
+        # Orders that this run may still expire.
+        self.slice_left = 0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def take(self, row: cython.longlong) -> cython.bint:
+        """Begin the day of a DAY row; False where it is not after the one that is."""
+        day: cython.longlong = self._words[self._table.at(row) + W_DAY]
+        if day <= self.day:
+            return False
+        flags: cython.longlong = (self._words[self._table.at(row)] >> 8) & 0xFF
+        if self.day and not flags & F_SAME_DAY:
+            self.row = row
+            self.account = 0
+            self._sweep.day_slot = 0
+        self.day = day
+        return True
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _skip(self) -> cython.void:
+        """Move on to the next order that expires; 0 where there is none. O(orders passed)."""
+        slot: cython.longlong = self._sweep.day_slot
+        order: cython.longlong
+        while True:
+            while slot:
+                order = slot * ORDER_WORDS
+                if self._slots[order + O_ROW] > self.row:
+                    # Came in the new day, as all behind it did.
+                    slot = 0
+                    break
+                if (self._slots[order + O_META] >> 16) & 0xFF == TIF_DAY and (
+                    self._slots[order + O_TERMS] < self.row
+                ):
+                    break
+                slot = self._slots[order + O_ACCOUNT_NEXT]
+            if slot or self.account >= self._book.account_capacity:
+                break
+            self.account += 1
+            slot = self._book.accounts[self.account * ACCOUNT_WORDS + A_FIRST]
+        self._sweep.day_slot = slot
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def work(self) -> cython.bint:
+        """Expire orders for what is left of the slice; False: the batch is full."""
+        slot: cython.longlong
+        offset: cython.longlong
+        while self.row and self.slice_left:
+            self._skip()
+            slot = self._sweep.day_slot
+            if slot == 0:
+                break
+            if self._table.tail + STEP_ROWS > self._table.batch_limit:
+                return False
+            self.slice_left -= 1
+            self._sweep.withdraw(slot)
+            offset = self._reports.live(
+                REPORT,
+                0,
+                0,
+                self.row,
+                slot,
+                EXEC_EXPIRED,
+                STATUS_EXPIRED,
+                NO_REASON,
+                WHY_DAY_END,
+            )
+            # Moves day_slot on.
+            self._sweep.close(slot, offset)
+        return True
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def settle(self) -> cython.void:
+        """End the day once none of its orders is left. The last step of a run."""
+        if self.row == 0:
+            return
+        self._skip()
+        if self._sweep.day_slot == 0:
+            if self._ids.used:
+                self._free_ids()
+            self.row = 0
+            self.account = 0
+
+    # --- ids -----------------------------------------------------------------------------------
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _free_ids(self) -> cython.void:
+        """Forget the ids of the old day but for those of live orders. O(size of the table)."""
+        size: cython.longlong = self._ids.size()
+        start: cython.longlong
+        step: cython.longlong
+        index: cython.longlong
+        reference: cython.longlong
+        for index in range(size):
+            self._resolve(index)
+        start = self._ids.empty_index()
+        for step in range(1, size):
+            # The size is a power of two.
+            index = (start + step) & (size - 1)
+            reference = self._ids.reference(index)
+            if reference == 0:
+                continue
+            if not self._stays(reference):
+                self._ids.remove(index)
+                continue
+            index = self._ids.move(index)
+            if reference & 3 == REF_LIVE:
+                self._slots[(reference >> 2) * ORDER_WORDS + O_ID] = index
+        for index in range(size):
+            reference = self._ids.reference(index)
+            if reference & 3 == REF_SUPERSEDED:
+                reference = (reference & (_SLOT_FORM - 1)) >> 2
+                self._ids.refer(
+                    index, (self._slots[reference * ORDER_WORDS + O_ID] << 2) | REF_SUPERSEDED
+                )
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _resolve(self, index: cython.longlong) -> cython.void:
+        """Let an earlier id of an order name the order instead of a later id, which may move: a
+        live one by its slot, one that has ended by its last report."""
+        reference: cython.longlong = self._ids.reference(index)
+        if reference & 3 != REF_SUPERSEDED:
+            return
+        while reference & 3 == REF_SUPERSEDED and not reference & _SLOT_FORM:
+            reference = self._ids.reference(reference >> 2)
+        if reference & 3 == REF_LIVE:
+            reference |= REF_SUPERSEDED | _SLOT_FORM
+        self._ids.refer(index, reference)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _stays(self, reference: cython.longlong) -> cython.bint:
+        """Whether an id is a live order's, or one that has ended since the new day began."""
+        if reference & 3 == REF_LIVE or reference & 3 == REF_SUPERSEDED:
+            return True
+        report: cython.longlong = reference >> 2
+        return (
+            report > self.row
+            and self._table.has_row(report)
+            and self._words[self._table.at(report) + W_TERMS_ROW] > self.row
+        )
