@@ -7,7 +7,7 @@ Specification: NASDAQ OUCH 4.2, inbound messages; offsets come from `dictionarie
 """
 
 # mypy: disable-error-code="valid-type,no-any-return"
-
+# ruff: noqa: F403, F405  (the offsets are a list of constants)
 from __future__ import annotations
 
 try:
@@ -52,8 +52,8 @@ class OuchDecoder:
     def decode(self, start: cython.longlong, end: cython.longlong) -> cython.longlong:
         """Read the message octets[start:end], which the caller has found there; give its type.
 
-        0: there is no such type; -1: the length is not that of its type. No allocation. O(1).
-        No byte beyond `end` is looked at: the length is checked first.
+        0: there is no such type; -1: its type has another length. No byte beyond `end` is
+        looked at. No allocation. O(1).
         """
         if start >= end:
             return 0
