@@ -7,7 +7,7 @@ Specification: NASDAQ OUCH 4.2, inbound messages; offsets come from `dictionarie
 """
 
 # mypy: disable-error-code="valid-type,no-any-return"
-# ruff: noqa: F403, F405  (the offsets are a list of constants)
+
 from __future__ import annotations
 
 try:
@@ -121,8 +121,3 @@ class OuchDecoder:
             | (self._in[at + 2] << 8)
             | self._in[at + 3]
         )
-
-
-def is_compiled() -> bool:
-    """Whether this module runs as C."""
-    return bool(cython.compiled)

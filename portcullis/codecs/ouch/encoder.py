@@ -434,8 +434,3 @@ class OuchEncoder:
         self._token(at + ORDER_MODIFIED_ORDER_TOKEN, low, high, token_length)
         self._out[at + ORDER_MODIFIED_BUY_SELL] = side & 0xFF
         self._u4(at + ORDER_MODIFIED_SHARES, shares)
-
-
-def is_compiled() -> bool:
-    """Whether this module runs as C."""
-    return bool(cython.compiled)

@@ -90,8 +90,3 @@ class SoupScanner:
         """A copy of a packet's payload."""
         place: cython.longlong = index
         return bytes(self.octets[self.payload_start[place] : self.payload_end[place]])
-
-
-def is_compiled() -> bool:
-    """Whether this module runs as C."""
-    return bool(cython.compiled)
