@@ -534,7 +534,6 @@ class Config(_Table, frozen=True):
         """Keys that are accepted and do nothing in this version."""
         found = [f"listen.{key}" for key in ("ouch", "control") if getattr(self.listen, key)]
         found += [f"stream {one.name}" for one in self.stream]
-        found += [f"schedule {one.name}" for one in self.schedule]
         found += [f"session {o.username}" for o in self.session if isinstance(o, OuchClient)]
         if self.journal.snapshot_every != Journal().snapshot_every:
             found.append("journal.snapshot_every")

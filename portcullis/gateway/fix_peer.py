@@ -17,6 +17,7 @@ from portcullis.gateway.auth import PasswordChecker, PasswordHash
 from portcullis.gateway.deadlines import Deadlines
 from portcullis.gateway.event_log import EventLog
 from portcullis.gateway.row_store import RowStore
+from portcullis.gateway.timetables import Timetable
 from portcullis.gateway.turn import Turn
 from portcullis.journal import rows
 from portcullis.sessions.fix_config import FixSessionConfig
@@ -78,6 +79,8 @@ class FixPeer:
         password: PasswordHash | None,
         networks: list[str],
         enabled: bool,
+        timetable: Timetable | None = None,
+        resets_done_ns: int = 0,
         forget: Callable[[], None] | None = None,
     ) -> None:
         self.key = key
@@ -89,7 +92,13 @@ class FixPeer:
         self.enabled = enabled
         self.link: Link | None = None
         self.armed_ns = 0
+        self.resets_done_ns = resets_done_ns
         self._shared = shared
+        self._timetable = timetable
+        # Why both numbers begin at 1 once the connection has gone; "": they go on.
+        self._reset_text = ""
+        # Why a Logon is refused now: it came outside the schedule's windows.
+        self._closed_text = ""
         self._password = password
         # What the application does when the session has logged out.
         self._forget = forget
@@ -100,6 +109,9 @@ class FixPeer:
 
     def let_in(self, link: Link, wire: Any, now_ns: int) -> None:
         """A connection whose first message names this session. Offer it to `receive` next."""
+        self._closed_text = ""
+        if self._timetable is not None:
+            self._closed_text = self._timetable.before_logon(self, now_ns)
         self.link = link
         self.session.connected(now_ns)
         self.store.wire = wire
@@ -136,6 +148,20 @@ class FixPeer:
         self.session.logout(text, now_ns)
         self.carry_out(now_ns)
 
+    @property
+    def is_logged_on(self) -> bool:
+        """Whether somebody is there to be logged out."""
+        return self.session.is_logged_on
+
+    def reset(self, text: str, now_ns: int) -> None:
+        """Begin both numbers at 1: now, or as soon as who is connected has been logged out."""
+        if self.session.is_connected:
+            self._reset_text = text
+            self.logout(text, now_ns)
+        elif (self.store.next_in, self.store.next_out) != (1, 1):
+            self.session.reset()
+            self._shared.log.emit("numbers_reset", session=self.key, text=text)
+
     def lost(self, now_ns: int) -> None:
         """The connection is gone."""
         self.link = None
@@ -145,6 +171,9 @@ class FixPeer:
         if was_attached:
             self._event(rows.EVENT_DISCONNECTED, self.store.next_unsent)
         self.carry_out(now_ns)
+        text, self._reset_text = self._reset_text, ""
+        if text:
+            self.reset(text, now_ns)
 
     def set_stopped(self, stopped: bool) -> None:
         """Whether the socket is full."""
@@ -210,8 +239,7 @@ class FixPeer:
 
     def _authenticate(self, event: Authenticate, now_ns: int) -> None:
         if self._password is None:
-            self.session.authenticated(True, now_ns)
-            self.carry_out(now_ns)
+            self._answer(True, now_ns)
             return
         self._start(self._check(event, self._password))
 
@@ -219,9 +247,15 @@ class FixPeer:
         link = self.link
         fits = await self._shared.passwords.check(password, event.password)
         if self.link is link:  # else the connection went meanwhile
-            now_ns = self._shared.turn.begin()
+            self._answer(fits, self._shared.turn.begin())
+
+    def _answer(self, fits: bool, now_ns: int) -> None:
+        """Let in who is authentic, if the schedule does."""
+        if fits and self._closed_text:
+            self.session.refuse(self._closed_text, now_ns)
+        else:
             self.session.authenticated(fits, now_ns)
-            self.carry_out(now_ns)
+        self.carry_out(now_ns)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

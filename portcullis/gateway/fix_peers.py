@@ -27,6 +27,7 @@ from portcullis.gateway.fix_reports import FixReports
 from portcullis.gateway.registry import session_key
 from portcullis.gateway.row_store import RowStore
 from portcullis.gateway.startup import Recovered
+from portcullis.gateway.timetables import Timetable, schedules_of
 from portcullis.sessions.fix_config import FixSessionConfig
 from portcullis.sessions.fix_message import Scratch, identity_of
 
@@ -73,6 +74,10 @@ class FixPeers:
         table, catalog = recovered.journal.table, recovered.registry.catalog
         self._orders = FixOrders(table, catalog)
         self._reports = FixReports(table, catalog)
+        self._timetables = {
+            name: Timetable(schedule, shared.deadlines)
+            for name, schedule in schedules_of(loaded.config).items()
+        }
         self._by_identity: dict[Identity, FixPeer] = {}
         self._keys = {number: key.decode() for number, key in recovered.registry.sessions()}
         for number, one in enumerate(loaded.config.session, 1):
@@ -195,6 +200,7 @@ class FixPeers:
             settings = replace(settings, application_types=ECHO_TYPES)
             application = Echo(store, reading.dictionary, ids_max=config.limits.echo_ids)
             forget = application.forget
+        timetable = self._timetables.get(one.schedule)
         peer = FixPeer(
             self._shared,
             key,
@@ -206,8 +212,15 @@ class FixPeers:
             password=_password(self._loaded, one),
             networks=one.addresses,
             enabled=one.enabled and key not in self._quarantined,
+            timetable=timetable,
+            resets_done_ns=max(
+                recovered.unsent.reset_ns.get(door.session, 0),
+                registry.scheduled_ns[door.session],
+            ),
             forget=forget,
         )
+        if timetable is not None:
+            timetable.join(peer, self._shared.turn.now_ns)
         return (settings.begin_string, client, comp_id), peer
 
 

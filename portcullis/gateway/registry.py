@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from portcullis.gateway.catalog import Catalog
 from portcullis.gateway.config import PRODUCT_MAX, ConfigError, Loaded
 from portcullis.gateway.config_schema import Account, Config, FixClient, Instrument
+from portcullis.gateway.timetables import resets_mark
 from portcullis.journal import rows
 from portcullis.journal.table import RowTable
 
@@ -33,7 +34,7 @@ _WORDS = {
         rows.W_QTY_MAX,
     ),
     rows.ACCOUNT: (rows.W_STP,),
-    rows.SESSION: (rows.W_ACCOUNT, rows.W_SESSION_FLAGS),
+    rows.SESSION: (rows.W_ACCOUNT, rows.W_SESSION_FLAGS, rows.W_SCHEDULE),
     rows.SETTING: (),
 }
 # Keys of [limits] that decide what is refused, or how large tables are.
@@ -91,6 +92,8 @@ class Registry:
         self.day_began_ns = 0
         # By LIMIT_ code: the largest ever in force.
         self.largest: dict[int, int] = {}
+        # By session: since when it goes by its present reset times, nanoseconds since the epoch.
+        self.scheduled_ns: dict[int, int] = {}
         self._known = {kind: _Known() for kind in _CONFIG_KINDS}
 
     def apply_batch(self, table: RowTable, first_row: int, input_rows: int) -> None:
@@ -114,6 +117,10 @@ class Registry:
             code, limit = words[rows.W_SUBJECT], words[rows.W_LIMIT]
             self.largest[code] = max(limit, self.largest.get(code, 0))
             return
+        if kind == rows.SESSION:
+            before = self._known[kind].words.get(name)
+            if before is None or before[rows.W_SCHEDULE] != words[rows.W_SCHEDULE]:
+                self.scheduled_ns[words[rows.W_SUBJECT]] = words[rows.W_TIME]
         described = {index: words[index] for index in (rows.W_SUBJECT, *_WORDS[kind])}
         self._known[kind].put(name, described)
         if kind != rows.SESSION:
@@ -158,6 +165,7 @@ class Registry:
             words = {
                 rows.W_ACCOUNT: self._known[rows.ACCOUNT].ids[session.account.encode()],
                 rows.W_SESSION_FLAGS: _session_flags(session),
+                rows.W_SCHEDULE: resets_mark(config, session.schedule),
             }
             yield from self._change(rows.SESSION, session_key(config, session), words)
         for kind, limit in (

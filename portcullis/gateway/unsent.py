@@ -55,6 +55,8 @@ class UnsentRows:
         self.first_seq: dict[int, int] = {}
         # By session: rows of past epochs to be numbered anew.
         self.left: dict[int, array[int]] = {}
+        # By session: time of its last RESET row, nanoseconds since the epoch.
+        self.reset_ns: dict[int, int] = {}
         self._table = table
 
     def observe(self, first_row: int, input_rows: int) -> None:
@@ -82,6 +84,7 @@ class UnsentRows:
                     del self.left[session]
             return
         if kind == rows.RESET:
+            self.reset_ns[session] = words[rows.W_TIME]
             left = self.left.pop(session, array("q"))
             last, first = words[rows.W_UNSENT_ROW], words[rows.W_UNSENT]
             left = unsent_behind(self._table, last, first, left)

@@ -133,6 +133,7 @@ KIND_FIELDS: dict[int, tuple[Field, ...]] = {
         Field("subject", r.W_SUBJECT),
         Field("account", r.W_ACCOUNT),
         Field("session_flags", r.W_SESSION_FLAGS),
+        Field("schedule", r.W_SCHEDULE),
     ),
     r.SETTING: (Field("subject", r.W_SUBJECT), Field("limit", r.W_LIMIT)),
     r.TIME_STEP: (),

@@ -36,6 +36,7 @@ cdef enum:
     W_ACCOUNT = 4
     W_SESSION_FLAGS = 5
     W_DAY = 3
+    W_SCHEDULE = 6
     W_NEXT_ROW = 3
     W_KEY = 3
     W_FILL_ROW = 6

@@ -68,6 +68,7 @@ W_STP = 4  # ACCOUNT: self-trade prevention, an STP_ code
 W_ACCOUNT = 4  # SESSION: its default account
 W_SESSION_FLAGS = 5  # SESSION: SESSION_ codes
 W_DAY = 3  # DAY: the trading day that begins, YYYYMMDDNN; the one before it ends
+W_SCHEDULE = 6  # SESSION: checksum of the reset times it goes by; 0: none
 W_NEXT_ROW = 3  # ROLL: first row of the next segment; what lies between stays empty
 W_KEY = 3  # GENESIS: 3, 4, secret key of the id table; 5: layout version
 

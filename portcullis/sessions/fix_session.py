@@ -179,6 +179,12 @@ class FixSession:
         else:
             self._link.close("Logon was not authenticated")
 
+    def refuse(self, text: str, now_ns: int) -> None:
+        """The answer to an Authenticate event: authentic, but not now. A Logout with this text."""
+        self._logon = None
+        if self._link.state is State.AUTHENTICATING:
+            handshake.refuse_logon(self._link, text, now_ns)
+
     def logout(self, text: str, now_ns: int) -> None:
         """Begin to log out: Logout with text, wait for theirs within bounds, Disconnect."""
         link = self._link

@@ -129,6 +129,12 @@ class Schedule:
         passed = [m for m in self._resets_around(now_ns, -_WEEKS_MAX, 1) if m <= now_ns]
         return max(passed, default=0)
 
+    def show(self, time_ns: int) -> str:
+        """A moment as the zone's clock shows it, with its offset: "Mon 2026-03-09 08:00 -0400"."""
+        moment = (_EPOCH + dt.timedelta(seconds=time_ns // _SECOND_NS)).astimezone(self.zone)
+        seconds = ":%S" if moment.second else ""
+        return moment.strftime(f"%a %Y-%m-%d %H:%M{seconds} %z")
+
     def _resets_around(self, now_ns: int, first_week: int, weeks_end: int) -> Iterator[int]:
         mondays = self._mondays(now_ns, first_week)
         for _, monday in zip(range(first_week, weeks_end), mondays, strict=False):

@@ -70,7 +70,7 @@ def print_schedules(config: Config, now_ns: int, console: Console) -> None:
         else:
             console.print(_windows_table(schedule, now_ns))
         reset = schedule.next_reset(now_ns)
-        console.print(f"  next reset: {_shown(reset, schedule) if reset else 'none'}\n")
+        console.print(f"  next reset: {schedule.show(reset) if reset else 'none'}\n")
     for unbound in by_schedule.values():  # what is left has the schedule "none"
         text = f"[bold]none[/]: {', '.join(unbound)}\n  always open, numbers are never reset"
         console.print(text, soft_wrap=True)
@@ -80,15 +80,8 @@ def _windows_table(schedule: Schedule, now_ns: int) -> Table:
     table = Table("  opens", "closes", "for", box=None, padding=(0, 2, 0, 0))
     for span in islice(schedule.windows_from(now_ns), WINDOWS):
         length = dt.timedelta(seconds=(span.end_ns - span.start_ns) // _SECOND_NS)
-        opens, closes = (_shown(moment, schedule) for moment in span)
+        opens, closes = (schedule.show(moment) for moment in span)
         table.add_row(
             f"  {opens}", closes, str(length) + (", open" if span.start_ns <= now_ns else "")
         )
     return table
-
-
-def _shown(time_ns: int, schedule: Schedule) -> str:
-    """A moment in the schedule's zone, with its offset: what changes when clocks do."""
-    moment = dt.datetime.fromtimestamp(time_ns // _SECOND_NS, dt.UTC).astimezone(schedule.zone)
-    seconds = ":%S" if moment.second else ""
-    return moment.strftime(f"%a %Y-%m-%d %H:%M{seconds} %z")
