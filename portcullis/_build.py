@@ -33,6 +33,8 @@ HOT_MODULES: tuple[str, ...] = (
     "portcullis.gateway.fix_reports",
     "portcullis.gateway.order_fields",
     "portcullis.gateway.report_bodies",
+    "portcullis.gateway.row_store",
+    "portcullis.gateway.turn",
     "portcullis.journal.table",
     "portcullis.journal.index",
     "portcullis.engine.ids",

@@ -24,6 +24,10 @@ cdef class FixReports:
     cdef long long _tail_size
     cdef long long _tail_time_ns
 
+    cpdef bytes take(self)
+    cpdef long long encode(
+        self, FixDoor door, long long first, long long count, long long byte_budget
+    ) except? -1
     cdef long long _find(self, long long row) except? -1
     cdef long long _at(self, long long row) noexcept nogil
     cdef bint _has_row(self, long long row) noexcept nogil

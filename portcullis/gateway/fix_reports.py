@@ -89,6 +89,7 @@ class FixReports:
         self._tail_time_ns = -1
         self._tail_size = 0
 
+    @cython.ccall
     def take(self) -> bytes:
         """The bytes encoded since the last call, as an object of their own."""
         return self._writer.take()
@@ -100,21 +101,28 @@ class FixReports:
             self._writer.set_begin_string(door.begin_string)
         self._tail_time_ns = -1
 
-    def encode(self, door: FixDoor, first: int, count: int, byte_budget: int) -> int:
+    @cython.ccall
+    @cython.exceptval(-1)
+    def encode(
+        self,
+        door: FixDoor,
+        first: cython.longlong,
+        count: cython.longlong,
+        byte_budget: cython.longlong,
+    ) -> cython.longlong:
         """Encode rows[first : first + count] as first sendings; give the next position.
 
         Stops when the call has brought `byte_budget` bytes or more; at least one message is
         written, so a cursor always moves.
         """
         index: cython.longlong
-        begin: cython.longlong = first
-        end: cython.longlong = begin + count
+        end: cython.longlong = first + count
         stop: cython.longlong = self._writer.length + byte_budget
         at: cython.longlong
-        self._check_rows(begin, end)
+        self._check_rows(first, end)
         self._serve(door)
-        for index in range(begin, end):
-            if self._writer.length >= stop and index > begin:
+        for index in range(first, end):
+            if self._writer.length >= stop and index > first:
                 return index
             at = self._find(self.rows[index])
             self._put_message(

@@ -9,17 +9,28 @@ no other queue.
 Must not know the rules of a session. Implements `sessions.store.SequenceStore`.
 """
 
+# mypy: disable-error-code="valid-type,no-any-return"
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
 from typing import Protocol
 
-from portcullis.gateway.fix_door import FixDoor
-from portcullis.gateway.fix_reports import FixReports
-from portcullis.gateway.turn import Turn
+try:
+    import cython
+except ModuleNotFoundError:
+    from portcullis import _cython_shim as cython
+
 from portcullis.gateway.unsent import unsent_behind
 from portcullis.journal import rows
+
+if cython.compiled:
+    from cython.cimports.portcullis.gateway.fix_door import FixDoor
+    from cython.cimports.portcullis.gateway.fix_reports import FixReports
+    from cython.cimports.portcullis.gateway.turn import Turn
+else:
+    from portcullis.gateway.fix_door import FixDoor
+    from portcullis.gateway.fix_reports import FixReports
+    from portcullis.gateway.turn import Turn
 
 # Reports numbered anew after a reset are appended so many a turn: a millisecond's work.
 _REISSUE_ROWS = 512
@@ -32,6 +43,8 @@ class Wire(Protocol):
         """Take bytes that nobody changes any more."""
 
 
+@cython.final
+@cython.cclass
 class RowStore:
     """The sequence store of one session.
 
@@ -49,15 +62,16 @@ class RowStore:
         next_unsent: int = 0,
         unsent: array[int] | None = None,
     ) -> None:
-        self.session: int = door.session
+        self.session = door.session
         self.last_sent_ns = 0
         # The connection; messages go out from `attach` on. Set by the peer.
         self.wire: Wire | None = None
         # The socket is full. Set by the peer.
         self.stopped = False
         self._turn = turn
+        self._table = turn.table
+        self._index = turn.index
         self._reports = reports
-        # A view of a compiled object is made anew each time it is asked for: once is enough.
         self._rows = reports.rows
         self._door = door
         self._budget_bytes = budget_bytes
@@ -91,7 +105,7 @@ class RowStore:
     @property
     def lag(self) -> int:
         """Numbered messages that have not been sent for the first time."""
-        head: int = self._turn.index.head_seq(self.session)
+        head: int = self._index.head_seq(self.session)
         return max(head + 1 - self.next_unsent, 0)
 
     @property
@@ -106,8 +120,8 @@ class RowStore:
         # In an empty batch: no answer numbered in the old epoch comes behind it, and no report
         # comes between it and the Logon that follows.
         self._turn.settle()
-        last, first = self._turn.index.head_row(self.session), self.next_unsent
-        self._unsent = unsent_behind(self._turn.table, last, first, self._unsent)
+        last, first = self._index.head_row(self.session), self.next_unsent
+        self._unsent = unsent_behind(self._table, last, first, self._unsent)
         words = {
             rows.W_NEXT_OUT: next_out,
             rows.W_NEXT_IN: next_in,
@@ -170,12 +184,14 @@ class RowStore:
             self._again, self._again_last = min(begin, self._again), max(last, self._again_last)
         self._turn.wake(self.session)
 
-    def pump(self, now_ns: int) -> bool:
+    def pump(self, now_ns: cython.longlong) -> bool:
         """Send what is due, within the byte budget; whether more could go next turn."""
         if self.stopped or self.wire is None:
             return False
-        sent = 0
-        budget = self._turn.resend_bytes if self.is_resending else self._budget_bytes
+        sent: cython.longlong = 0
+        budget: cython.longlong = self._budget_bytes
+        if self.is_resending:
+            budget = self._turn.resend_bytes
         if self._door.last_processed >= 0:
             self._door.last_processed = self._turn.engine.next_in(self.session) - 1
         while sent < budget and not self.stopped:
@@ -187,31 +203,33 @@ class RowStore:
             self.wire.write(octets)
         return not self.stopped and (sent >= budget or self._reissue())
 
-    def _next_bytes(self, budget: int) -> bytes:
+    @cython.cfunc
+    def _next_bytes(self, budget: cython.longlong) -> bytes:
         """The next messages as bytes; none: the cursor is at the end."""
-        again = self._again <= self._again_last
+        again: cython.bint = self._again <= self._again_last
         if again and self.next_unsent != self._opening:
             return self._next_again(budget)
-        reports, index = self._reports, self._turn.index
-        if self.next_unsent > index.head_seq(self.session):
+        if self.next_unsent > self._index.head_seq(self.session):
             return b""
-        found = index.walk(self.session, self.next_unsent, self._rows)
-        count = self._sendable(found)
-        if again:
-            count = min(count, 1)
+        count: cython.longlong = self._sendable(
+            self._index.walk(self.session, self.next_unsent, self._rows)
+        )
+        if again and count > 1:
+            count = 1
         if not count:
             return b""
-        done = reports.encode(self._door, 0, count, budget)
+        done: cython.longlong = self._reports.encode(self._door, 0, count, budget)
         self.next_unsent = self._number(self._rows[done - 1]) + 1
-        return reports.take()
+        return self._reports.take()
 
-    def _next_again(self, budget: int) -> bytes:
+    @cython.cfunc
+    def _next_again(self, budget: cython.longlong) -> bytes:
         """The next messages of a resend: gap fills stand for what is not sent again."""
         reports, last, now_ns = self._reports, self._again_last, self._turn.now_ns
         room = self._rows[: last - self._again + 1]
-        found = self._turn.index.walk(self.session, self._again, room)
+        found: cython.longlong = self._index.walk(self.session, self._again, room)
         if found and self._number(room[0]) <= last:
-            count = self._sendable(found)
+            count: cython.longlong = self._sendable(found)
             if not count:
                 return b""
             reports.resend(self._door, 0, count, self._again, now_ns, budget)
@@ -221,16 +239,16 @@ class RowStore:
             self._again = last + 1
         return reports.take()
 
-    def _sendable(self, count: int) -> int:
-        """How many of the rows found, which ascend, may be sent now."""
-        found = self._rows
-        limit = self._turn.sendable_row
-        if count and found[count - 1] > limit:
-            return bisect_right(found, limit, 0, count)
+    @cython.cfunc
+    def _sendable(self, count: cython.longlong) -> cython.longlong:
+        """How many of the rows found, which ascend, may be sent now. O(rows that may not)."""
+        while count and self._rows[count - 1] > self._turn.sendable_row:
+            count -= 1
         return count
 
-    def _number(self, row: int) -> int:
-        return self._turn.table.word(row, rows.W_OUT_SEQ)
+    @cython.cfunc
+    def _number(self, row: cython.longlong) -> cython.longlong:
+        return self._table.word(row, rows.W_OUT_SEQ)
 
     # --- a new epoch ---------------------------------------------------------------------------
 

@@ -15,17 +15,24 @@ is not on disk; row time never runs back; from the first row of a batch to its s
 is fatal, since nobody knows what the engine's state then stands for.
 """
 
+# mypy: disable-error-code="valid-type"
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from typing import Protocol
 
+try:
+    import cython
+except ModuleNotFoundError:
+    from portcullis import _cython_shim as cython
+
 from portcullis.engine.layout import RUN_DONE, RUN_SLICE
 from portcullis.engine.matcher import Engine
 from portcullis.journal import rows
 from portcullis.journal.index import SessionIndex
 from portcullis.journal.writer import Journal
+
 
 _ALL_ROWS = (1 << 63) - 1
 _RESEND_BYTES_MIN = 4096  # however many resends are under way, each goes on by some messages
@@ -39,6 +46,8 @@ class Output(Protocol):
         """Send what is due, within the byte budget; whether more could go next turn."""
 
 
+@cython.final
+@cython.cclass
 class Turn:
     """The batch that is open, and the flush that ends it.
 
@@ -92,19 +101,21 @@ class Turn:
         self._parting: list[tuple[int, Callable[[], None]]] = []
         self._clock_offset_ns = self.now_ns - time.monotonic_ns()
 
-    def begin(self) -> int:
+    @cython.ccall
+    @cython.exceptval(-1)
+    def begin(self) -> cython.longlong:
         """Make sure that a flush comes and that row time is now; give the time.
 
         Nanoseconds since the epoch, by the wall clock.
         """
-        now = self.now_ns = time.time_ns()
+        self.now_ns = time.time_ns()
         table = self.table
-        if table.tail == table.batch_first and now > table.time_ns:
-            table.time_ns = now
+        if table.tail == table.batch_first and self.now_ns > table.time_ns:
+            table.time_ns = self.now_ns
         if not self._scheduled:
             self._scheduled = True
             self._call_soon(self.flush)
-        return now
+        return self.now_ns
 
     def append(
         self,
@@ -125,11 +136,16 @@ class Turn:
                 raise RuntimeError("an empty batch has no room for an input row")
         return row
 
-    def settle(self) -> None:
+    @cython.ccall
+    @cython.exceptval(-1)
+    def settle(self) -> cython.int:
         """Run the engine over what was appended, and seal: once, or until the sweep is done."""
         table = self.table
-        if not self.has_rows and not self._sliced:
-            return
+        if table.tail == table.batch_first and not self._sliced:
+            return 0
+        first: cython.longlong
+        last: cython.longlong
+        state: cython.longlong
         try:
             while True:
                 first = table.batch_first
@@ -143,15 +159,15 @@ class Turn:
         except BaseException as error:
             self._fatal(error)
             raise
+        return 0
 
     def flush(self) -> None:
         """End the turn: settle, then send what may be sent, then what waited for that."""
         self._scheduled = False
         self.settle()
-        sealed = self.journal.sealed_row
-        due = self.index.take_touched()
+        due: list[int] = self.index.take_touched()
         if self._syncs_batches:
-            due = self._held_back(due, sealed)
+            due = self._held_back(due, self.journal.sealed_row)
             self.sync()
         if self._behind:
             due.extend(self._behind.difference(due))
@@ -169,7 +185,7 @@ class Turn:
             except Exception as error:
                 self._fault(session, error)
         if self.after_sending or self._parting:
-            self._part(sealed)
+            self._part(self.journal.sealed_row)
         if self.after:
             after, self.after = self.after, []
             for call in after:
@@ -220,10 +236,13 @@ class Turn:
             return self.table.row_words(row)[rows.W_HEAD] >> 32
         return 0
 
-    def wake(self, session: int) -> None:
+    @cython.ccall
+    @cython.exceptval(-1)
+    def wake(self, session: cython.longlong) -> cython.int:
         """Have a session's output pumped at the end of this turn."""
         self._behind.add(session)
         self.begin()
+        return 0
 
     def watch_clock(self) -> None:
         """Note it in the journal where somebody has set the clock. Called once a second."""

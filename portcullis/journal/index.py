@@ -35,15 +35,6 @@ ANCHOR_STEP = 256
 class SessionIndex:
     """Index over the rows of one table, for sessions 1 to session_capacity - 1."""
 
-    _table: RowTable
-    _capacity: cython.longlong
-    _head_row: cython.longlong[::1]
-    _head_seq: cython.longlong[::1]
-    _anchor_seq: cython.longlong[::1]
-    _is_touched: cython.uchar[::1]
-    _touched: list[int]
-    _anchors: list[tuple[array[int], array[int]] | None]
-
     def __init__(self, table: RowTable, *, session_capacity: int = 16384) -> None:
         self._table = table
         self._capacity = session_capacity
@@ -51,9 +42,9 @@ class SessionIndex:
         self._head_seq = memoryview(array("q", bytes(8 * session_capacity)))
         self._anchor_seq = memoryview(array("q", bytes(8 * session_capacity)))
         self._is_touched = memoryview(bytearray(session_capacity))
-        self._touched = []
+        self._touched: list[int] = []
         # Per session the anchors' numbers and rows, both ascending; None until the first.
-        self._anchors = [None] * session_capacity
+        self._anchors: list[tuple[array[int], array[int]] | None] = [None] * session_capacity
 
     @cython.boundscheck(False)
     @cython.initializedcheck(False)
@@ -103,11 +94,15 @@ class SessionIndex:
                 self._head_row[session] = 0
                 self._head_seq[session] = number - 1
 
-    def head_row(self, session: cython.longlong) -> int:
+    @cython.ccall
+    @cython.exceptval(-1)
+    def head_row(self, session: cython.longlong) -> cython.longlong:
         """The session's last numbered output row of its epoch; 0: none."""
         return self._head_row[session]
 
-    def head_seq(self, session: cython.longlong) -> int:
+    @cython.ccall
+    @cython.exceptval(-1)
+    def head_seq(self, session: cython.longlong) -> cython.longlong:
         """The last number given out in the session's epoch; 0: none was, or one before a reset."""
         return self._head_seq[session]
 
@@ -120,12 +115,14 @@ class SessionIndex:
         self._touched = []
         return touched
 
+    @cython.ccall
+    @cython.exceptval(-1)
     @cython.boundscheck(False)
     @cython.initializedcheck(False)
     @cython.wraparound(False)
     def walk(
         self, session: cython.longlong, from_seq: cython.longlong, out: cython.longlong[::1]
-    ) -> int:
+    ) -> cython.longlong:
         """Fill `out` with the session's output rows, ascending, from number `from_seq` on.
 
         Gives how many; at least one where any number from `from_seq` on exists and is still in

@@ -15,6 +15,7 @@ cdef class RowTable:
 
     cdef long long at(self, long long row) noexcept nogil
     cdef bint has_row(self, long long row) noexcept nogil
+    cpdef long long word(self, long long row, long long index) except? -1
     cdef long long open_input(
         self, long long kind, long long flags, long long session, long long rows_needed
     ) noexcept nogil

@@ -89,7 +89,9 @@ class RowTable:
             )
         return self.at(row)
 
-    def word(self, row: cython.longlong, index: cython.longlong) -> int:
+    @cython.ccall
+    @cython.exceptval(-1)
+    def word(self, row: cython.longlong, index: cython.longlong) -> cython.longlong:
         """One word of a row; IndexError where the row or the word is not there."""
         if not self.has_row(row) or not 0 <= index < ROW_WORDS:
             raise IndexError(f"no word {index} of row {row} in the table")
