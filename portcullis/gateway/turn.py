@@ -33,7 +33,6 @@ from portcullis.journal import rows
 from portcullis.journal.index import SessionIndex
 from portcullis.journal.writer import Journal
 
-
 _ALL_ROWS = (1 << 63) - 1
 _RESEND_BYTES_MIN = 4096  # however many resends are under way, each goes on by some messages
 _STEP_NS = 1_000_000_000  # a clock that moved by more against the monotonic one was set

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from portcullis.gateway import server
 from portcullis.gateway.fix_applications import OrderEntry
 from portcullis.gateway.turn import Turn
 from portcullis.journal import rows
@@ -56,13 +57,13 @@ class FaultyEngine:
 
 def break_engine() -> None:
     """Raise while the engine is at the poisoned order."""
-    init = Turn.__init__
 
-    def make(self: Turn, *arguments: Any, **named: Any) -> None:
-        init(self, *arguments, **named)
-        self.engine = FaultyEngine(self)  # type: ignore[assignment]
+    def make(*arguments: Any, **named: Any) -> Turn:
+        turn = Turn(*arguments, **named)
+        turn.engine = FaultyEngine(turn)  # type: ignore[assignment]
+        return turn
 
-    Turn.__init__ = make  # type: ignore[method-assign]
+    server.Turn = make  # type: ignore[misc, assignment]
 
 
 if __name__ == "__main__":
