@@ -11,6 +11,7 @@ import ipaddress
 import re
 import tomllib
 import zoneinfo
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from types import UnionType
@@ -18,6 +19,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from portcullis.gateway.config_files import ConfigFiles
 from portcullis.gateway.config_schema import Config, FixClient, Instrument, OuchClient
 from portcullis.gateway.config_values import decode
 
@@ -37,12 +39,17 @@ class ConfigError(Exception):
     """The configuration cannot be used; the text is one line for the person who wrote it."""
 
 
-class Loaded(msgspec.Struct, frozen=True):
-    """A checked configuration and where its relative paths begin."""
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A checked configuration, where its relative paths begin, and the files it names."""
 
     config: Config
     source: str
     folder: Path
+    files: ConfigFiles = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "files", ConfigFiles(self.folder))
 
     def path(self, text: str) -> Path:
         """A path of the file: relative ones begin at its folder."""
@@ -53,14 +60,24 @@ def load(path: Path | None) -> Loaded:
     """Load a file, or the embedded default. ConfigError says what is wrong in one line."""
     if path is None:
         text = resources.files("portcullis.gateway").joinpath("default.toml").read_text()
-        return Loaded(parse(text, EMBEDDED), EMBEDDED, Path())
+        return _with_files(Loaded(parse(text, EMBEDDED), EMBEDDED, Path()))
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: expected UTF-8 text") from None
-    return Loaded(parse(text, str(path)), str(path), path.parent)
+    return _with_files(Loaded(parse(text, str(path)), str(path), path.parent))
+
+
+def _with_files(loaded: Loaded) -> Loaded:
+    """The same, once every file that it names has been read."""
+    for number, session in enumerate(loaded.config.session, 1):
+        try:
+            loaded.files.check(session)
+        except ValueError as error:
+            raise ConfigError(f"{loaded.source}: [[session]] {number} {error}") from None
+    return loaded
 
 
 def parse(text: str, source: str) -> Config:
@@ -193,6 +210,7 @@ def _inconsistency(config: Config) -> str | None:
         else:
             identity, key = (config.comp_id_of(session), session.client), "client"
             problem = _session_problem(session, schedules)
+        problem = problem or _account_problem(session, accounts)
         if identity in identities:
             problem = f"key {key}: this pair of CompIDs stands twice"
         if problem:
@@ -240,6 +258,15 @@ def _is_zone(name: str) -> bool:
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         return False
     return True
+
+
+def _account_problem(session: FixClient | OuchClient, described: list[str]) -> str | None:
+    """A name that is none of the accounts described, where any is: a slip of the pen."""
+    further = session.accounts if isinstance(session, FixClient) else []
+    for key, name in (("account", session.account), *(("accounts", name) for name in further)):
+        if described and name not in described:
+            return f"key {key}: expected the name of an [[account]] of this file, got {name!r}"
+    return None
 
 
 def _session_problem(session: FixClient, schedules: set[str]) -> str | None:

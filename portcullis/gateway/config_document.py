@@ -21,6 +21,11 @@ not edited by hand.
 at the end of this page. Whatever is wrong is said in one line that names file, key and what was
 expected, and the exit code is 2, before anything listens.
 
+Files that it names (dictionaries, password hashes) are read then, too, before a row is written.
+
+An account exists by being named in a session, and a start logs each new one (`accounts_new`).
+Where any `[[account]]` stands, all have to: then a misspelt name is an error.
+
 A restart takes a changed file up: what differs is written to the journal. Instruments, accounts
 and sessions keep their place in it for ever. An instrument that is no longer named is halted, a
 session that is no longer named cannot log on; their orders stay.

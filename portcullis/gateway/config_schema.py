@@ -199,7 +199,7 @@ class Instrument(_Table, frozen=True):
 
 
 class Account(_Table, frozen=True):
-    """What holds for an account; one that needs nothing said exists by being named."""
+    """What holds for an account. Where none is described, an account exists by being named."""
 
     name: Annotated[Name, Meta(description="Its name, as sessions and orders write it.")]
     self_trade: Annotated[

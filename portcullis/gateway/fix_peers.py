@@ -14,10 +14,8 @@ from typing import Protocol
 from portcullis.codecs.fix.layout import M_MSG_TYPE, M_STATUS, MSG_OK
 from portcullis.codecs.fix.scanner import FixScanner
 from portcullis.dictionaries.fix_dictionary import FixDictionary
-from portcullis.dictionaries.fix_tables import compile_tables
-from portcullis.dictionaries.fix_xml import DictionaryError, load_dictionary
-from portcullis.gateway.auth import PasswordHash, address_allowed
-from portcullis.gateway.config import ConfigError, Loaded
+from portcullis.gateway.auth import address_allowed
+from portcullis.gateway.config import Loaded
 from portcullis.gateway.config_schema import FixClient
 from portcullis.gateway.fix_applications import ECHO_TYPES, Echo, OrderEntry
 from portcullis.gateway.fix_door import FixDoor
@@ -33,6 +31,7 @@ from portcullis.sessions.fix_message import Scratch, identity_of
 
 _LOGON = int.from_bytes(b"A", "little")
 _FIRST_DICTIONARY = "FIX44.xml"  # its Logon is the one by which sessions are found
+_NAME_SHOWN = 64  # as long as a CompID may be here
 _TIMESTAMP_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 
 Identity = tuple[bytes, bytes, bytes]
@@ -80,13 +79,9 @@ class FixPeers:
         }
         self._by_identity: dict[Identity, FixPeer] = {}
         self._keys = {number: key.decode() for number, key in recovered.registry.sessions()}
-        for number, one in enumerate(loaded.config.session, 1):
-            if isinstance(one, FixClient):
-                try:
-                    identity, peer = self._make(one)
-                except (DictionaryError, OSError, ValueError) as error:
-                    raise ConfigError(f"{loaded.source}: [[session]] {number} {error}") from None
-                self._by_identity[identity] = peer
+        for one in loaded.config.fix_sessions():
+            identity, peer = self._make(one)
+            self._by_identity[identity] = peer
 
     def __iter__(self) -> Iterator[FixPeer]:
         return iter(self._by_identity.values())
@@ -107,7 +102,10 @@ class FixPeers:
             identity = identity_of(scanner, 0)
         peer = self._by_identity.get(identity) if identity else None
         if peer is None:
-            log.emit("stranger", host=host, reason="no session has these CompIDs, or no Logon")
+            names = {"client": identity[1], "comp_id": identity[2]} if identity else {}
+            shown = {key: _shown(value) for key, value in names.items()}
+            reason = "no session has these CompIDs" if identity else "no Logon"
+            log.emit("stranger", host=host, **shown, reason=reason)
         elif not peer.enabled:
             log.emit("refused", session=peer.key, host=host, reason="disabled")
         elif not address_allowed(peer.networks, host):
@@ -130,10 +128,7 @@ class FixPeers:
     def _reading(self, name: str) -> _Reading:
         reading = self._readings.get(name)
         if reading is None:
-            # A bare name is looked for among those that come with the package, then as a file.
-            local = self._loaded.path(name)
-            dictionary = load_dictionary(local if "/" in name or local.is_file() else name)
-            tables = compile_tables(dictionary)
+            dictionary, tables = self._loaded.files.reading(name)
             most = self._loaded.config.limits.message_bytes
             scanner = FixScanner(tables, self._buffer, max_message_bytes=most)
             reading = _Reading(dictionary, scanner, Scratch(tables, most))
@@ -170,11 +165,6 @@ class FixPeers:
             unsent=recovered.unsent.left.get(door.session),
         )
         reading = self._reading(one.dictionary)
-        if reading.dictionary.version != one.version:
-            raise ValueError(
-                f"key dictionary: {one.dictionary} is of {reading.dictionary.version}, "
-                f"the session of {one.version}"
-            )
         settings = FixSessionConfig(
             comp_id=comp_id,
             client=client,
@@ -209,7 +199,7 @@ class FixPeers:
             application,
             reading.scanner,
             reading.scratch,
-            password=_password(self._loaded, one),
+            password=self._loaded.files.password(one),
             networks=one.addresses,
             enabled=one.enabled and key not in self._quarantined,
             timetable=timetable,
@@ -224,19 +214,6 @@ class FixPeers:
         return (settings.begin_string, client, comp_id), peer
 
 
-def _password(loaded: Loaded, one: FixClient) -> PasswordHash | None:
-    """The hash that guards a session; ValueError and OSError say why there is none to be had."""
-    text = one.password_hash
-    if one.password_file is not None:
-        path = loaded.path(one.password_file)
-        try:
-            text = path.read_text()
-        except OSError as error:
-            raise ValueError(f"key password_file: {path}: {error.strerror}") from None
-    if text is None:
-        return None
-    try:
-        return PasswordHash.parse(text)
-    except ValueError as error:
-        key = "password_file" if one.password_file else "password_hash"
-        raise ValueError(f"key {key}: {error}") from None
+def _shown(comp_id: bytes) -> str:
+    """What a stranger calls itself, for the log: bounded, and nothing but printable ASCII."""
+    return "".join(chr(octet) if 32 <= octet < 127 else "?" for octet in comp_id[:_NAME_SHOWN])

@@ -136,11 +136,32 @@ class Registry:
 
     # --- from a configuration to rows -----------------------------------------------------------
 
+    def check(self, loaded: Loaded) -> None:
+        """ConfigError where a configuration contradicts what the journal says for ever."""
+        config = loaded.config
+        for number, instrument in enumerate(config.instrument, 1):
+            try:
+                self._instrument_words(instrument)
+            except ValueError as error:
+                raise ConfigError(f"{loaded.source}: [[instrument]] {number} {error}") from None
+        for kind, key, names in (
+            (rows.INSTRUMENT, "instruments", [one.symbol for one in config.instrument]),
+            (rows.ACCOUNT, "accounts", [one.name for one in _accounts(config)]),
+            (rows.SESSION, "sessions", [session_key(config, s) for s in config.fix_sessions()]),
+        ):
+            # Ids are from 1, so a table of n places holds n - 1 of them.
+            known = len(self._known[kind].ids.keys() | {name.encode() for name in names})
+            if known >= getattr(config.limits, key):
+                raise ConfigError(
+                    f"{loaded.source}: [limits] key {key}: expected more than {known}, for so "
+                    "many are named here or known to the journal"
+                )
+
     def changes(self, loaded: Loaded) -> Iterator[ConfigRow]:
         """What to append so that the journal says what the configuration says.
 
-        Append and `apply` each before taking the next: later ones need the ids of earlier ones.
-        ConfigError where the configuration contradicts what cannot change.
+        `check` first. Append and `apply` each before taking the next: later ones need the ids of
+        earlier ones.
         """
         config = loaded.config
         for key, code in LIMITS.items():
@@ -151,11 +172,8 @@ class Registry:
                 yield ConfigRow(
                     rows.SETTING, words, {rows.ITEM_NAME: name, rows.ITEM_VALUE: value}
                 )
-        for number, instrument in enumerate(config.instrument, 1):
-            try:
-                words = self._instrument_words(instrument)
-            except ValueError as error:
-                raise ConfigError(f"{loaded.source}: [[instrument]] {number} {error}") from None
+        for instrument in config.instrument:
+            words = self._instrument_words(instrument)
             yield from self._change(rows.INSTRUMENT, instrument.symbol, words)
         yield from self._halts(config)
         for account in _accounts(config):
@@ -168,18 +186,6 @@ class Registry:
                 rows.W_SCHEDULE: resets_mark(config, session.schedule),
             }
             yield from self._change(rows.SESSION, session_key(config, session), words)
-        for kind, limit in (
-            (rows.INSTRUMENT, config.limits.instruments),
-            (rows.ACCOUNT, config.limits.accounts),
-            (rows.SESSION, config.limits.sessions),
-        ):
-            # Ids are from 1, so a table of n places holds n - 1 of them.
-            if len(self._known[kind].ids) >= limit:
-                what = {rows.INSTRUMENT: "instruments", rows.ACCOUNT: "accounts"}
-                raise ConfigError(
-                    f"{loaded.source}: [limits] key {what.get(kind, 'sessions')}: expected more "
-                    f"than {len(self._known[kind].ids)}, for the journal knows so many"
-                )
 
     def _change(self, kind: int, name: str, words: dict[int, int]) -> Iterator[ConfigRow]:
         key = name.encode()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from portcullis import __version__, _build
@@ -40,6 +40,8 @@ class Recovered:
     index: SessionIndex
     registry: Registry
     unsent: UnsentRows
+    # Names of accounts that this start has made.
+    new_accounts: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -111,7 +113,9 @@ def _grow(tables: dict[str, int], registry: Registry) -> bool:
 
 def _begin(recovered: Recovered, loaded: Loaded) -> None:
     """Append what this start has to say, run the engine over it, seal."""
+    recovered.registry.check(loaded)
     table = recovered.journal.table
+    accounts = recovered.registry.catalog.accounts
     table.time_ns = max(table.time_ns, time.time_ns())
     if table.tail == 1:
         first, second = (int.from_bytes(os.urandom(8), "little", signed=True) for _ in range(2))
@@ -122,6 +126,9 @@ def _begin(recovered: Recovered, loaded: Loaded) -> None:
     for change in recovered.registry.changes(loaded):
         if table.input_limit - table.tail < _CONFIG_ROWS_MAX:
             _settle(recovered)
+        name = change.items[rows.ITEM_NAME]
+        if change.kind == rows.ACCOUNT and not accounts.number(name):
+            recovered.new_accounts.append(name.decode())
         row = table.append_input(change.kind, words=change.words, items=change.items)
         recovered.registry.apply(table, row)
     calendar, day = Calendar(loaded.config.day), recovered.registry.day

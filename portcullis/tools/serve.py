@@ -62,11 +62,7 @@ def command(config_file: Path | None, data: Path | None, accept_loss: bool) -> N
     quarantine = Quarantine(directory)
 
     async def serve() -> int:
-        try:
-            server = Server(loaded, recovered, log, quarantine)
-        except ConfigError as error:
-            recovered.journal.abandon()
-            _fail(EXIT_CONFIG, error)
+        server = Server(loaded, recovered, log, quarantine)
         _greet(loaded, recovered, directory, listener.getsockname(), log, quarantine)
         return await server.run(listener)
 
@@ -131,6 +127,8 @@ def _greet(
         log.emit(
             "machine_stopped", note="rows not yet on disk may be lost; see docs/configuration.md"
         )
+    if recovered.new_accounts:
+        log.emit("accounts_new", accounts=recovered.new_accounts)
     if not_served := loaded.config.not_served():
         log.emit("not_served", keys=not_served)
     for key in sorted(quarantine.keys()):

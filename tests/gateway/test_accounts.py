@@ -38,6 +38,8 @@ timestamp = "s"
         text += "short_marking = false\n"
         if mode != "default":
             text += f'[[account]]\nname = "{mode}"\nself_trade = "{mode}"\n'
+    for name in ("default", "CLIENT1"):
+        text += f'[[account]]\nname = "{name}"\n'
     return text + '[[instrument]]\nsymbol = "SHORT"\ntick = "1"\nlot = "1"\n'
 
 

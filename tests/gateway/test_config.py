@@ -124,6 +124,23 @@ WRONG = [
     ('[[schedule]]\nname = "d"\nresets = ["8:00"]', "[[schedule]] 1 key resets: expected a time"),
     (SESSION + 'addresses = ["10.0.0.1/8"]', "[[session]] 1 key addresses: expected a network"),
     (SESSION + 'password_hash = "a"\npassword_file = "b"', "key password_file: expected either"),
+    (
+        SESSION + '[[account]]\nname = "AMCE"',
+        "[[session]] 1 key account: expected the name of an [[account]] of this file, got 'ACME'",
+    ),
+    (
+        SESSION + 'accounts = ["DESC"]\n[[account]]\nname = "ACME"\n[[account]]\nname = "DESK"',
+        "[[session]] 1 key accounts: expected the name of an [[account]] of this file, got 'DESC'",
+    ),
+]
+WRONG_FILES = [
+    # what the session names, what the line must say
+    ('password_hash = "secret"', "key password_hash: expected a hash as `portcullis password`"),
+    ('password_hash = "scrypt:3:8:1:00:00"', "key password_hash: expected scrypt parameters"),
+    ('password_file = "none"', "key password_file: "),
+    ('password_file = "empty"', "key password_file: expected a hash"),
+    ('dictionary = "FIX45.xml"', "key dictionary: "),
+    ('dictionary = "./empty"', "key dictionary: "),
 ]
 
 
@@ -149,6 +166,20 @@ def test_a_file_that_is_not_text_is_said_in_one_line(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="expected UTF-8"):
         load(path)
+
+
+@pytest.mark.parametrize(("key", "said"), WRONG_FILES)
+def test_what_is_wrong_with_a_file_is_known_when_the_configuration_is_loaded(
+    tmp_path: Path, key: str, said: str
+) -> None:
+    (tmp_path / "empty").write_text("")
+    path = tmp_path / "gateway.toml"
+    path.write_text(SESSION + key)
+    with pytest.raises(ConfigError) as raised:
+        load(path)
+    assert f"{path}: [[session]] 1 {said}" in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert "secret" not in str(raised.value)
 
 
 def test_the_embedded_default_is_what_the_documents_promise() -> None:

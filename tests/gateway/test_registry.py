@@ -30,6 +30,7 @@ protocol = "fix"
 client = "CLIENT2"
 account = "OTHER"
 """
+ACME = '[[account]]\nname = "ACME"\n'
 
 
 class Books:
@@ -42,7 +43,9 @@ class Books:
     def configure(self, text: str) -> list[int]:
         """Append what changes; give the kinds of the rows."""
         kinds = []
-        for change in self.registry.changes(Loaded(parse(text, "g.toml"), "g.toml", Path())):
+        loaded = Loaded(parse(text, "g.toml"), "g.toml", Path())
+        self.registry.check(loaded)
+        for change in self.registry.changes(loaded):
             row = self.table.append_input(change.kind, words=change.words, items=change.items)
             self.registry.apply(self.table, row)
             kinds.append(change.kind)
@@ -119,7 +122,7 @@ def test_more_than_the_tables_hold_is_refused() -> None:
 def test_how_an_account_trades_with_itself_is_a_row_when_it_changes() -> None:
     books = Books()
     books.configure(TWO)
-    described = TWO + '[[account]]\nname = "OTHER"\nself_trade = "decrement"\n'
+    described = TWO + ACME + '[[account]]\nname = "OTHER"\nself_trade = "decrement"\n'
     assert books.configure(described) == [rows.ACCOUNT]
     changed = books.table.row_words(books.table.tail - 2)
     assert (changed[rows.W_SUBJECT], changed[rows.W_STP]) == (2, rows.STP_DECREMENT)
@@ -130,8 +133,15 @@ def test_how_an_account_trades_with_itself_is_a_row_when_it_changes() -> None:
 
 def test_an_account_needs_no_session() -> None:
     books = Books()
-    books.configure(TWO + '[[account]]\nname = "DESK"\n')
+    books.configure('[[account]]\nname = "DESK"\n')
     assert books.registry.catalog.accounts.number(b"DESK") == 1
+
+
+def test_a_refused_configuration_has_written_nothing() -> None:
+    books = Books()
+    with pytest.raises(ConfigError):
+        books.configure("[limits]\nsessions = 2\n" + TWO)
+    assert books.table.tail == 1
 
 
 def test_bounds_are_held_in_the_decimals_a_symbol_was_first_used_with() -> None:

@@ -40,6 +40,22 @@ def clients(gateway: GatewayProcess) -> Iterator[tuple[FixClient, FixClient]]:
 Two = tuple[FixClient, FixClient]
 
 
+def test_the_log_names_strangers_within_bounds_and_new_accounts_once(
+    gateway: GatewayProcess,
+) -> None:
+    stranger = FixClient("X\x7f" + "y" * 500, gateway.port).connect()
+    stranger.send("A", "98=0", "108=30")
+    assert stranger.is_closed_by_peer()
+    stranger.close()
+    assert [(one["client"], one["comp_id"]) for one in events(gateway, "stranger")] == [
+        ("X?" + "y" * 62, "PORTCULLIS")
+    ]
+    gateway.stop()
+    gateway.start()
+    new = [one["accounts"] for one in events(gateway, "accounts_new")]
+    assert new == [["CLIENT1", "CLIENT2"]]
+
+
 def test_a_trade_is_seen_from_both_sides(clients: Two) -> None:
     seller, buyer = clients
     seller.link.sendall(seller.order("s1", "2", "2", "100.5"))

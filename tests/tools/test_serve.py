@@ -46,6 +46,7 @@ def test_what_a_session_names_has_to_be_there(tmp_path: Path, line: str, said: s
     assert ended.stderr.startswith(f"portcullis: {path}: [[session]] 1 ")
     assert said in ended.stderr
     assert ended.stderr.count("\n") == 1
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_damaged_journal_ends_the_start_with_its_row_and_code_3(tmp_path: Path) -> None:
