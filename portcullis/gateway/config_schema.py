@@ -443,10 +443,10 @@ class Limits(_Table, frozen=True):
     resend_bytes: Annotated[
         Size,
         Meta(
-            description="Sent again per turn by all sessions together, a tenth of a millisecond's"
-            " work: a resend of a day's messages does not hold the others up."
+            description="Sent again per turn by all sessions together, 0.2 ms of work:"
+            " a resend of a day's messages does not hold the others up."
         ),
-    ] = Size(128 << 10)
+    ] = Size(64 << 10)
     max_lag: Annotated[
         Count,
         Meta(

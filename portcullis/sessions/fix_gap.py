@@ -126,6 +126,11 @@ class Gap:
         self._answered = False
         self._deadline_ns = now_ns + self._request_timeout_ns
 
+    def put_off(self, now_ns: int) -> None:
+        """The peer may not have seen the request yet: its time begins now."""
+        if self._request_begin:
+            self._deadline_ns = now_ns + self._request_timeout_ns
+
     def expire(self, next_in: int, now_ns: int) -> bool:
         """Give up a request that was not answered in time; False: it was the last of its kind.
 

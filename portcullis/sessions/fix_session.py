@@ -223,6 +223,8 @@ class FixSession:
         now_ns = link.observe(now_ns)
         link.end_overdue(now_ns)
         if link.state is State.ACTIVE:
+            if link.recovery is Recovery.CROSSED:
+                link.gap.put_off(now_ns)  # our request goes out behind what they asked for
             if link.gap.expire(link.lane.next_in, now_ns):
                 recovery.request_missing(link, now_ns)
                 link.keep_alive(now_ns)

@@ -51,7 +51,7 @@ class Recovery(IntEnum):
     IN_STEP = 0
     ASKING = 1  # they have our ResendRequest; what is ahead of the gap is held
     SERVING = 2  # we have theirs; what is new waits until all they asked for has gone out
-    CROSSED = 3  # both: theirs is served at once, ours stands and is not sent a second time
+    CROSSED = 3  # both: theirs is served first, and no time-out of ours runs meanwhile
 
 
 # The states in which messages are taken in sequence.

@@ -182,6 +182,38 @@ def test_who_does_not_read_stops_its_own_cursor_only(
     slow.close()
 
 
+def test_who_falls_too_far_behind_is_cut_and_gets_the_rest_on_return(tmp_path: Path) -> None:
+    fills = 1600  # whose reports are more than the kernel and the gateway hold for a socket
+    with GatewayProcess(tmp_path, CONFIG + LIMITS + "max_lag = 100\n") as gateway:
+        slow, other = FixClient("CLIENT1", gateway.port), FixClient("CLIENT2", gateway.port)
+        slow.log_on()
+        other.log_on()
+        slow.link.sendall(slow.order("s", "2", str(fills), "100", "58=" + "x" * 3500))
+        slow.expect("8", t150="0")
+        for number in range(fills):
+            other.link.sendall(other.order(f"b{number}", "1", "1", "100"))
+        for _ in range(fills):
+            other.expect("8", t150="0")
+            other.expect("8", t150="F")
+        waited_until = time.monotonic() + TIMEOUT_S
+        while '"slow_consumer"' not in gateway.log.read_text():
+            assert time.monotonic() < waited_until, "it was not cut"
+            other.barrier()
+        came = []
+        with contextlib.suppress(EOFError, ConnectionError):
+            while True:
+                came.append(slow.receive())
+        assert 0 < len(came) < fills
+        missed_from, slow.next_in = slow.next_in, fills + 3
+        slow.log_on()
+        slow.send("2", f"7={missed_from}", f"16={fills + 2}")
+        came += [slow.receive() for _ in range(fills - len(came))]
+        assert [int(fill[151]) for fill in came] == list(range(fills - 1, -1, -1))
+        assert slow.barrier() == []
+        slow.close()
+        other.close()
+
+
 def test_a_wrong_password_is_closed_without_a_word(tmp_path: Path) -> None:
     digest = hashlib.scrypt(b"sesame", salt=b"salt", n=1024, r=8, p=1, dklen=32)
     secret = f"scrypt:1024:8:1:{b'salt'.hex()}:{digest.hex()}"

@@ -8,6 +8,7 @@ import pytest
 
 from portcullis.sessions.fix_events import Noted
 from portcullis.sessions.fix_states import Recovery
+from tests.support.clock import SECOND_NS
 from tests.support.fix_bench import LOGON, ORDER, Bench
 
 
@@ -195,6 +196,20 @@ def test_20_both_sides_ask_at_once_and_neither_asks_twice(bench: Bench) -> None:
     assert bench.gives(f"35=D|34=2|{old}|{ORDER}", f"35=4|34=3|{old}|36=4|123=Y") == []
     assert bench.session.recovery is Recovery.IN_STEP
     assert bench.application.numbers == [2, 4] and bench.next_in == 6
+
+
+def test_20_our_request_does_not_time_out_behind_what_they_asked_for() -> None:
+    bench = Bench(resend_timeout_ns=2 * SECOND_NS)
+    bench.logs_on()
+    bench.gives(f"35=D|34=4|{ORDER}")
+    bench.feed(bench.message("35=2|34=5|7=1|16=0"))
+    for _ in range(7):
+        bench.store.time_ns = bench.clock.advance(1)
+        bench.session.tick(bench.clock.now_ns)
+    assert bench.session.recovery is Recovery.CROSSED
+    assert b"\x0135=2\x01" not in bench.store.take()
+    assert bench.wait(1.9) == []
+    assert bench.wait(0.1) == ["35=2|34=3|7=2|16=0"]
 
 
 def test_a_connection_lost_in_a_resend_leaves_nothing_but_numbers(bench: Bench) -> None:

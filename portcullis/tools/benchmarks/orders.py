@@ -50,8 +50,8 @@ def message(msg_type: str, seq: int, sender: str, when: str, *fields: str) -> by
     return frame("\x01".join((*header, *fields, "")))
 
 
-def logon(sender: str) -> bytes:
-    return message("A", 1, sender, utc_now(), "98=0", "108=60")
+def logon(sender: str, seq: int = 1) -> bytes:
+    return message("A", seq, sender, utc_now(), "98=0", "108=60")
 
 
 def end_request(sender: str, seq: int) -> bytes:

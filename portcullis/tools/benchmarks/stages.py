@@ -97,18 +97,18 @@ def _raise(error: BaseException) -> None:
 
 
 class Chain:
-    """A gateway without a loop: `feed` bytes of a client, a read at a time."""
+    """A gateway without a loop: `feed` bytes of a client, a read at a time. For tests, too."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, config: str = CONFIG) -> None:
         path = directory / "gateway.toml"
-        path.write_text(CONFIG.format(port=0))
+        path.write_text(config.format(port=0))
         loaded = load(path)
         self._recovered = recover(loaded, directory / "data")
         self.spent: Counter[str] = Counter()
         self._buffer = memoryview(bytearray(READ_BYTES + loaded.config.limits.message_bytes))
         engine = Timed(self._recovered.engine, "run", self.spent, "ids and book")
         journal = Timed(self._recovered.journal, "seal", self.spent, "seal")
-        self._turn = Turn(
+        self.turn = Turn(
             journal,  # type: ignore[arg-type]
             engine,  # type: ignore[arg-type]
             self._recovered.index,
@@ -120,23 +120,23 @@ class Chain:
         )
         self._passwords = PasswordChecker(pending_max=1)
         self._null = os.open(os.devnull, os.O_WRONLY)
-        shared = Surroundings(self._turn, EventLog(self._null), self._passwords, Deadlines())
+        shared = Surroundings(self.turn, EventLog(self._null), self._passwords, Deadlines())
         self._peers = FixPeers(shared, loaded, self._recovered, set(), self._buffer)
 
-    def log_on(self, sender: str) -> tuple[FixPeer, Wire]:
+    def log_on(self, sender: str, seq: int = 1) -> tuple[FixPeer, Wire]:
         """Let a client in and take its Logon."""
-        octets = orders.logon(sender)
+        octets = orders.logon(sender, seq)
         self._buffer[: len(octets)] = octets
         scanner = self._peers.first_scanner
         count = scanner.scan(0, len(octets))
-        now_ns = self._turn.begin()
+        now_ns = self.turn.begin()
         link, wire = Link(), Wire()
         peer = self._peers.find(link, scanner, now_ns)
         if peer is None:
             raise WrongAnswers(f"{sender} was not let in")
         peer.let_in(link, wire, now_ns)
         peer.receive(scanner, count, now_ns)
-        self._turn.flush()
+        self.turn.flush()
         return peer, wire
 
     def feed(self, peer: FixPeer, octets: bytes) -> None:
@@ -150,7 +150,7 @@ class Chain:
             self._buffer[carried:end] = piece
             start = 0
             begin = clock()
-            now_ns = self._turn.begin()
+            now_ns = self.turn.begin()
             while True:
                 scanner = peer.scanner
                 count = scanner.scan(start, end)
@@ -165,7 +165,7 @@ class Chain:
                 if not scanner.full:
                     break
             inner = spent["ids and book"] + spent["seal"]
-            self._turn.flush()
+            self.turn.flush()
             inner = spent["ids and book"] + spent["seal"] - inner
             spent["index and reports"] += clock() - begin - inner
             carried = end - start
