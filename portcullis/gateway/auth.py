@@ -1,18 +1,20 @@
-"""Who may log on: CompIDs name the session, then address and password must fit.
+"""Passwords: how they are kept, and how they are checked without holding anybody up.
 
-Owns credentials and their checking. A password is kept as an scrypt hash, and one check takes
-40 ms of a processor, so checks run in one thread that does nothing else (hashlib releases the
-GIL), and only so many wait for it: a flood of Logons cannot queue up work. Must not know a
-session's state; nothing of a session moves before the answer here is yes.
+A password is kept as an scrypt hash, and one check takes 40 ms of a processor. So checks run in
+one thread that does nothing else (hashlib releases the GIL), only so many wait for it, and they
+wait by turns of their addresses: a flood of Logons from one of them neither queues up work nor
+keeps others out. Knows no protocol; nothing of a session moves before the answer here is yes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
-import ipaddress
 import os
+from collections import deque
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -71,34 +73,80 @@ class PasswordHash:
         )
 
 
-def address_allowed(networks: list[str], host: str) -> bool:
-    """Whether a peer's address lies in one of the networks; none given: any does."""
-    if not networks:
-        return True
-    address = ipaddress.ip_address(host)
-    return any(address in ipaddress.ip_network(network) for network in networks)
+class Crowded(Exception):
+    """Too many wait already."""
+
+
+class FairQueue:
+    """One at a time, and those that wait come by turns of their addresses.
+
+    So an address that brings many holds the others up by one each time. waiting_max: of all,
+    waiting_per_address_max: of one address.
+    """
+
+    def __init__(self, *, waiting_max: int, waiting_per_address_max: int) -> None:
+        self._waiting_max = waiting_max
+        self._waiting_per_address_max = waiting_per_address_max
+        # By address, whose turn comes next first.
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._count = 0
+        self._is_busy = False
+
+    @contextlib.asynccontextmanager
+    async def turn(self, address: str) -> AsyncIterator[None]:
+        """Wait for the address's turn, and have it as long as the context lasts; or Crowded."""
+        if self._is_busy:
+            await self._wait(address)
+        self._is_busy = True
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    async def _wait(self, address: str) -> None:
+        queue = self._waiting.get(address, deque())
+        if self._count >= self._waiting_max or len(queue) >= self._waiting_per_address_max:
+            raise Crowded
+        mine = asyncio.get_running_loop().create_future()
+        queue.append(mine)
+        self._waiting[address] = queue
+        self._count += 1
+        try:
+            await mine
+        except asyncio.CancelledError:
+            if not mine.cancelled():  # it was our turn just then
+                self._pass_on()
+            raise
+
+    def _pass_on(self) -> None:
+        """The next one's turn."""
+        while self._waiting:
+            address, queue = next(iter(self._waiting.items()))
+            del self._waiting[address]
+            following = queue.popleft()
+            self._count -= 1
+            if queue:
+                self._waiting[address] = queue  # behind the others
+            if not following.done():  # else it was cancelled
+                following.set_result(None)
+                return
+        self._is_busy = False
 
 
 class PasswordChecker:
-    """Checks passwords off the event loop, at most `pending_max` at once."""
+    """Checks passwords off the event loop, one at a time."""
 
-    def __init__(self, *, pending_max: int) -> None:
+    def __init__(self, *, waiting_max: int, waiting_per_address_max: int) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
-        self._pending = 0
-        self._pending_max = pending_max
+        self._queue = FairQueue(
+            waiting_max=waiting_max, waiting_per_address_max=waiting_per_address_max
+        )
 
-    async def check(self, known: PasswordHash | None, password: bytes) -> bool:
-        """Whether the password fits; None known: any does. Too many waiting: it does not."""
-        if known is None:
-            return True
-        if self._pending >= self._pending_max:
-            return False
-        self._pending += 1
-        try:
+    async def check(self, known: PasswordHash, password: bytes, address: str) -> bool:
+        """Whether the password fits; Crowded where too many wait."""
+        async with self._queue.turn(address):
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._executor, known.accepts, password)
-        finally:
-            self._pending -= 1
 
     def close(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)

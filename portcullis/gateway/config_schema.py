@@ -402,13 +402,27 @@ class Limits(_Table, frozen=True):
             " once. The goal of 10,000 sessions and some room."
         ),
     ] = 11_000
+    connections_per_address: Annotated[
+        Count,
+        Meta(
+            description="Of them from one address (of IPv6: one /64 network): a thousand sessions"
+            " behind one firewall and room, and not all places for whoever is there first."
+        ),
+    ] = 2_000
     unauthenticated: Annotated[
         Count,
         Meta(
-            description="Of them those that have not logged on:"
-            " each costs a socket and at most one message of memory."
+            description="Connections that have not logged on, TLS handshakes among them:"
+            " each costs a socket and at most two messages of memory."
         ),
-    ] = 512
+    ] = 4_096
+    unauthenticated_per_address: Annotated[
+        Count,
+        Meta(
+            description="Of them from one address: a thousand clients that come back at once,"
+            " and one host that holds sockets open does not keep the others out."
+        ),
+    ] = 1_024
     logon_timeout: Annotated[
         Duration,
         Meta(
@@ -464,10 +478,26 @@ class Limits(_Table, frozen=True):
     credential_checks: Annotated[
         Count,
         Meta(
-            description="Passwords being checked at once;"
-            " further Logons are refused. One check takes 40 ms of a processor."
+            description="Logons whose password waits to be checked; further ones are closed. One"
+            " check takes 40 ms of a processor, so these are the 10 s of `logon_timeout`."
         ),
-    ] = 64
+    ] = 256
+    credential_checks_per_address: Annotated[
+        Count,
+        Meta(
+            description="Of them from one address. Addresses come by turns: one that brings many"
+            " holds the others up by one check each."
+        ),
+    ] = 128
+    failed_logons_per_minute: Annotated[
+        Count,
+        Meta(
+            description="Wrong passwords that one address may send; beyond it, its Logons with"
+            " passwords are closed unchecked. So many guesses cost 2% of a processor, and fifteen"
+            " clients that retry a wrong password every 30 s do not keep others of their address"
+            " out."
+        ),
+    ] = 30
     stop_timeout: Annotated[
         Duration, Meta(description="At a stop: time for clients to answer our Logout.")
     ] = Duration(2_000_000_000)

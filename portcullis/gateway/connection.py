@@ -2,34 +2,50 @@
 
 Owns what a connection may cost: one receive buffer serves all of them, and each keeps only the
 incomplete message at the end of what it sent; a read fills the buffer once a turn; who hasn't
-logged on in time is closed. The first message names the session (`Hub.find`); until that session
-has authenticated it, everything wrong is answered by closing. Must not know FIX beyond that.
+logged on in time is closed. The first message names the session (`Gate.find`); while credentials
+are checked nothing more is read, and the session knows nothing of it. Must not know FIX beyond
+that.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol, cast
+from collections.abc import Coroutine
+from typing import Any, Protocol, cast
 
 from portcullis.codecs.fix.scanner import FixScanner
+from portcullis.gateway.admission import Place
 from portcullis.gateway.fix_peer import FixPeer
 from portcullis.gateway.turn import Turn
 
 
+class Gate(Protocol):
+    """Where connections of one protocol are let in."""
+
+    # Reads the first message of a connection from the shared receive buffer.
+    first_scanner: FixScanner
+
+    def find(
+        self, caller: Connection, scanner: FixScanner, now_ns: int
+    ) -> FixPeer | Coroutine[Any, Any, FixPeer | None] | None:
+        """The peer that message 0 of the scanner names and lets in; None: close.
+
+        Where that takes a while, what to await for the answer.
+        """
+
+
 class Hub(Protocol):
-    """What connections share, and where they are let in. The server."""
+    """What connections share. The server."""
 
     turn: Turn
-    # The receive buffer, and the scanner that reads the first message of a connection from it.
+    # The receive buffer.
     buffer: memoryview
-    first_scanner: FixScanner
     write_high_water: int
+    # Bytes kept of a connection whose credentials are being checked.
+    opening_bytes_max: int
 
     def opened(self, connection: Connection) -> bool:
-        """Count a new connection; False: there are too many, it has to go."""
-
-    def find(self, connection: Connection, scanner: FixScanner) -> FixPeer | None:
-        """The peer that message 0 of the scanner names and lets in; None: close."""
+        """Note a new connection; False: it has to go."""
 
     def authenticated(self, connection: Connection) -> None:
         """It has logged on, and is no longer bound by the logon time-out."""
@@ -45,13 +61,16 @@ class Hub(Protocol):
 
 
 class Connection(asyncio.BufferedProtocol):
-    """A connection. peer_host: where it comes from. deadline_ns: of its Logon, then of its end."""
+    """A connection. place: where it comes from. deadline_ns: of its Logon, then of its end."""
 
-    def __init__(self, hub: Hub) -> None:
-        self.peer_host = ""
+    def __init__(self, hub: Hub, gate: Gate, place: Place) -> None:
+        self.place = place
         self.deadline_ns = 0
         self.peer: FixPeer | None = None
         self._hub = hub
+        self._gate = gate
+        # While its credentials are checked.
+        self._check: asyncio.Task[None] | None = None
         self._transport: asyncio.Transport | None = None
         self._carried = b""
         self._ended = False
@@ -60,7 +79,6 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self.peer_host = (transport.get_extra_info("peername") or ("",))[0]
         self._transport.set_write_buffer_limits(high=self._hub.write_high_water)
         if not self._hub.opened(self):
             self.abort()
@@ -100,6 +118,8 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended = True
         self._hub.closed(self)
+        if self._check is not None:
+            self._check.cancel()
         peer, self.peer = self.peer, None
         if peer is not None:
             now_ns = self._hub.turn.begin()
@@ -113,14 +133,17 @@ class Connection(asyncio.BufferedProtocol):
         start = 0
         while True:
             peer = self.peer
-            scanner = self._hub.first_scanner if peer is None else peer.scanner
+            scanner = self._gate.first_scanner if peer is None else peer.scanner
             count = scanner.scan(start, end)
             if count and peer is None:
-                peer = self.peer = self._hub.find(self, scanner)
-                if peer is None:
+                found = self._gate.find(self, scanner, now_ns)
+                if isinstance(found, Coroutine):
+                    self._hold(found, bytes(self._hub.buffer[start:end]))
+                    return
+                if found is None:
                     self.abort()
                     return
-                peer.let_in(self, self._transport_now(), now_ns)
+                self._let_in(found, now_ns)
                 continue  # with the scanner of that peer's dictionary
             if count and peer is not None:
                 peer.receive(scanner, count, now_ns)
@@ -131,6 +154,38 @@ class Connection(asyncio.BufferedProtocol):
                 break
         if start < end:
             self._carried = bytes(self._hub.buffer[start:end])
+
+    def _let_in(self, peer: FixPeer, now_ns: int) -> None:
+        self.peer = peer
+        peer.let_in(self, self._transport_now(), now_ns)
+
+    def _hold(self, found: Coroutine[Any, Any, FixPeer | None], opening: bytes) -> None:
+        """Read nothing more until it is known whether there is somebody to read it."""
+        if len(opening) > self._hub.opening_bytes_max:
+            found.close()
+            self.abort()
+            return
+        self._carried = opening
+        self._transport_now().pause_reading()
+        self._check = asyncio.get_running_loop().create_task(self._await_answer(found))
+
+    async def _await_answer(self, found: Coroutine[Any, Any, FixPeer | None]) -> None:
+        try:
+            peer = await found
+            self._check = None
+            if self._ended:
+                return
+            if peer is None:
+                self.abort()
+                return
+            now_ns = self._hub.turn.begin()
+            self._let_in(peer, now_ns)
+            self._hub.buffer[: len(self._carried)] = self._carried
+            self._receive(len(self._carried), now_ns)
+        except Exception as error:
+            self._hub.failed(self, error)
+            return
+        self._read_on()
 
     def _read_on(self) -> None:
         if self._transport is not None and not self._ended:

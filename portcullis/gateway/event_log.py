@@ -22,6 +22,8 @@ import msgspec
 SECRET = "***"
 # A pipe or terminal that polls writable takes this much without blocking (POSIX: PIPE_BUF).
 _WRITE_MAX = 4096
+# Of one source, such as a session; what a hostile one causes beyond is counted.
+LINES_PER_SECOND = 20
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
@@ -88,6 +90,34 @@ class EventLog:
     @staticmethod
     def _writable(poll: select.poll) -> bool:
         return any(events & select.POLLOUT for _, events in poll.poll(0))
+
+
+class Throttled:
+    """An event log for what peers can cause as often as they like.
+
+    So many lines a second are written, the rest are counted. fields: stand on each line.
+    """
+
+    def __init__(
+        self, log: EventLog, *, per_second: int = LINES_PER_SECOND, **fields: object
+    ) -> None:
+        self._log = log
+        self._per_second = per_second
+        self._fields = fields
+        self._second = 0
+        self._count = 0
+
+    def emit(self, event: str, **fields: object) -> None:
+        """Log one event, or count it."""
+        second = int(time.monotonic())
+        if second != self._second:
+            if self._count > self._per_second:
+                held_back = self._count - self._per_second
+                self._log.emit("lines_held_back", **self._fields, count=held_back)
+            self._second, self._count = second, 0
+        self._count += 1
+        if self._count <= self._per_second:
+            self._log.emit(event, **self._fields, **fields)
 
 
 def _line(event: str, fields: dict[str, object]) -> bytes:

@@ -7,15 +7,13 @@ an order means.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from portcullis.codecs.fix.scanner import FixScanner
-from portcullis.gateway.auth import PasswordChecker, PasswordHash
 from portcullis.gateway.deadlines import Deadlines
-from portcullis.gateway.event_log import EventLog
+from portcullis.gateway.event_log import EventLog, Throttled
 from portcullis.gateway.row_store import RowStore
 from portcullis.gateway.timetables import Timetable
 from portcullis.gateway.turn import Turn
@@ -32,10 +30,6 @@ from portcullis.sessions.fix_events import (
 )
 from portcullis.sessions.fix_message import Scratch
 from portcullis.sessions.fix_session import FixSession
-
-# Notes of one peer that reach the log per second; what a hostile one causes beyond is counted.
-NOTES_PER_SECOND = 20
-_SECOND_NS = 1_000_000_000
 
 
 class Link(Protocol):
@@ -57,7 +51,6 @@ class Surroundings:
 
     turn: Turn
     log: EventLog
-    passwords: PasswordChecker
     deadlines: Deadlines
     # Those whose socket is full.
     slow: set[FixPeer] = field(default_factory=set)
@@ -76,9 +69,6 @@ class FixPeer:
         scanner: FixScanner,
         scratch: Scratch,
         *,
-        password: PasswordHash | None,
-        networks: list[str],
-        enabled: bool,
         timetable: Timetable | None = None,
         resets_done_ns: int = 0,
         forget: Callable[[], None] | None = None,
@@ -88,8 +78,8 @@ class FixPeer:
         self.session = FixSession(config, store, application, scratch)
         # Scans the shared receive buffer with this session's dictionary.
         self.scanner = scanner
-        self.networks = networks
-        self.enabled = enabled
+        # Whether the next Logon that is offered showed the right credentials. Set by the gate.
+        self.is_authentic = True
         self.link: Link | None = None
         self.armed_ns = 0
         self.resets_done_ns = resets_done_ns
@@ -99,13 +89,10 @@ class FixPeer:
         self._reset_text = ""
         # Why a Logon is refused now: it came outside the schedule's windows.
         self._closed_text = ""
-        self._password = password
         # What the application does when the session has logged out.
         self._forget = forget
         self._sends_seen = 0
-        self._note_second = 0
-        self._notes = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._notes = Throttled(shared.log, session=key)
 
     def let_in(self, link: Link, wire: Any, now_ns: int) -> None:
         """A connection whose first message names this session. Offer it to `receive` next."""
@@ -197,9 +184,9 @@ class FixPeer:
         log = self._shared.log
         for event in self.session.events():
             if isinstance(event, Noted):
-                self._note(event.text, now_ns)
+                self._notes.emit("noted", text=event.text)
             elif isinstance(event, Authenticate):
-                self._authenticate(event, now_ns)
+                self._authenticate(now_ns)
             elif isinstance(event, LoggedOn):
                 self._event(rows.EVENT_LOGGED_ON, self.store.next_unsent)
                 self.store.reissue()
@@ -215,7 +202,7 @@ class FixPeer:
                 self.store.reissue()
                 log.emit("numbers_reset", session=self.key)
             elif isinstance(event, Disconnect):
-                self._note(f"disconnecting: {event.reason}", now_ns)
+                self._notes.emit("noted", text=f"disconnecting: {event.reason}")
                 if self.link is not None:
                     self.link.finish(event.reason)
         if self._sends_seen != self.store.sends:
@@ -226,38 +213,11 @@ class FixPeer:
         words = {rows.W_EVENT: code, rows.W_NEXT_OUT: next_unsent}
         self._shared.turn.append(rows.SESSION_EVENT, self.store.session, words=words)
 
-    def _note(self, text: str, now_ns: int) -> None:
-        second = now_ns // _SECOND_NS
-        if second != self._note_second:
-            if self._notes > NOTES_PER_SECOND:
-                held_back = self._notes - NOTES_PER_SECOND
-                self._shared.log.emit("notes_held_back", session=self.key, count=held_back)
-            self._note_second, self._notes = second, 0
-        self._notes += 1
-        if self._notes <= NOTES_PER_SECOND:
-            self._shared.log.emit("noted", session=self.key, text=text)
-
-    def _authenticate(self, event: Authenticate, now_ns: int) -> None:
-        if self._password is None:
-            self._answer(True, now_ns)
-            return
-        self._start(self._check(event, self._password))
-
-    async def _check(self, event: Authenticate, password: PasswordHash) -> None:
-        link = self.link
-        fits = await self._shared.passwords.check(password, event.password)
-        if self.link is link:  # else the connection went meanwhile
-            self._answer(fits, self._shared.turn.begin())
-
-    def _answer(self, fits: bool, now_ns: int) -> None:
-        """Let in who is authentic, if the schedule does."""
-        if fits and self._closed_text:
+    def _authenticate(self, now_ns: int) -> None:
+        """The gate has looked at the credentials; let in who is authentic, in session hours."""
+        authentic, self.is_authentic = self.is_authentic, True
+        if authentic and self._closed_text:
             self.session.refuse(self._closed_text, now_ns)
         else:
-            self.session.authenticated(fits, now_ns)
+            self.session.authenticated(authentic, now_ns)
         self.carry_out(now_ns)
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

@@ -1,24 +1,22 @@
-"""All FIX sessions of a gateway: made from the configuration, found by the first message.
+"""All FIX sessions of a gateway, made from the configuration.
 
-Owns who may log on where: CompIDs name the peer, its networks and the quarantine decide whether a
-connection is let in, and a live session keeps its connection (the newcomer's Logon makes the old
-one show life). Must not know bytes or sockets.
+Owns how a session's settings become its parts: numbers, machine, application, schedule, guard. Who
+is let in is for `fix_gate`. Must not know bytes or sockets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
 
-from portcullis.codecs.fix.layout import M_MSG_TYPE, M_STATUS, MSG_OK
 from portcullis.codecs.fix.scanner import FixScanner
 from portcullis.dictionaries.fix_dictionary import FixDictionary
-from portcullis.gateway.auth import address_allowed
+from portcullis.gateway.admission import parse_networks
 from portcullis.gateway.config import Loaded
 from portcullis.gateway.config_schema import FixClient
 from portcullis.gateway.fix_applications import ECHO_TYPES, Echo, OrderEntry
 from portcullis.gateway.fix_door import FixDoor
+from portcullis.gateway.fix_gate import Entry, Guard, Identity
 from portcullis.gateway.fix_orders import FixOrders
 from portcullis.gateway.fix_peer import FixPeer, Surroundings
 from portcullis.gateway.fix_reports import FixReports
@@ -27,20 +25,10 @@ from portcullis.gateway.row_store import RowStore
 from portcullis.gateway.startup import Recovered
 from portcullis.gateway.timetables import Timetable, schedules_of
 from portcullis.sessions.fix_config import FixSessionConfig
-from portcullis.sessions.fix_message import Scratch, identity_of
+from portcullis.sessions.fix_message import Scratch
 
-_LOGON = int.from_bytes(b"A", "little")
 _FIRST_DICTIONARY = "FIX44.xml"  # its Logon is the one by which sessions are found
-_NAME_SHOWN = 64  # as long as a CompID may be here
 _TIMESTAMP_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
-
-Identity = tuple[bytes, bytes, bytes]
-
-
-class Caller(Protocol):
-    """The connection that asks."""
-
-    peer_host: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +57,7 @@ class FixPeers:
         self._quarantined = quarantined
         self._buffer = buffer
         self._readings: dict[str, _Reading] = {}
+        # Its dictionary's Logon is the one by which sessions are found.
         self.first_scanner = self._reading(_FIRST_DICTIONARY).scanner
         table, catalog = recovered.journal.table, recovered.registry.catalog
         self._orders = FixOrders(table, catalog)
@@ -77,45 +66,18 @@ class FixPeers:
             name: Timetable(schedule, shared.deadlines)
             for name, schedule in schedules_of(loaded.config).items()
         }
-        self._by_identity: dict[Identity, FixPeer] = {}
+        self.entries: dict[Identity, Entry] = {}
         self._keys = {number: key.decode() for number, key in recovered.registry.sessions()}
         for one in loaded.config.fix_sessions():
-            identity, peer = self._make(one)
-            self._by_identity[identity] = peer
+            identity, entry = self._make(one)
+            self.entries[identity] = entry
 
     def __iter__(self) -> Iterator[FixPeer]:
-        return iter(self._by_identity.values())
+        return (entry.peer for entry in self.entries.values())
 
     def key_of(self, session: int) -> str:
         """The key of a session by its id; empty where it has none."""
         return self._keys.get(session, "")
-
-    def find(self, caller: Caller, scanner: FixScanner, now_ns: int) -> FixPeer | None:
-        """The peer that message 0 of the scanner names, if it is to be let in now.
-
-        None says that the connection has to be closed without a word.
-        """
-        log = self._shared.log
-        host = caller.peer_host
-        identity = None
-        if scanner.message[M_STATUS] == MSG_OK and scanner.message[M_MSG_TYPE] == _LOGON:
-            identity = identity_of(scanner, 0)
-        peer = self._by_identity.get(identity) if identity else None
-        if peer is None:
-            names = {"client": identity[1], "comp_id": identity[2]} if identity else {}
-            shown = {key: _shown(value) for key, value in names.items()}
-            reason = "no session has these CompIDs" if identity else "no Logon"
-            log.emit("stranger", host=host, **shown, reason=reason)
-        elif not peer.enabled:
-            log.emit("refused", session=peer.key, host=host, reason="disabled")
-        elif not address_allowed(peer.networks, host):
-            log.emit("refused", session=peer.key, host=host, reason="address")
-        elif peer.session.is_connected:
-            log.emit("refused", session=peer.key, host=host, reason="connected already")
-            peer.challenge(now_ns)
-        else:
-            return peer
-        return None
 
     def cut_slow(self, max_lag: int) -> None:
         """Close the connections whose clients do not read and are further behind than that."""
@@ -135,7 +97,7 @@ class FixPeers:
             self._readings[name] = reading
         return reading
 
-    def _make(self, one: FixClient) -> tuple[Identity, FixPeer]:
+    def _make(self, one: FixClient) -> tuple[Identity, Entry]:
         config, recovered = self._loaded.config, self._recovered
         key = session_key(config, one)
         comp_id = config.comp_id_of(one).encode()
@@ -199,9 +161,6 @@ class FixPeers:
             application,
             reading.scanner,
             reading.scratch,
-            password=self._loaded.files.password(one),
-            networks=one.addresses,
-            enabled=one.enabled and key not in self._quarantined,
             timetable=timetable,
             resets_done_ns=max(
                 recovered.unsent.reset_ns.get(door.session, 0),
@@ -211,9 +170,9 @@ class FixPeers:
         )
         if timetable is not None:
             timetable.join(peer, self._shared.turn.now_ns)
-        return (settings.begin_string, client, comp_id), peer
-
-
-def _shown(comp_id: bytes) -> str:
-    """What a stranger calls itself, for the log: bounded, and nothing but printable ASCII."""
-    return "".join(chr(octet) if 32 <= octet < 127 else "?" for octet in comp_id[:_NAME_SHOWN])
+        guard = Guard(
+            is_enabled=one.enabled and key not in self._quarantined,
+            networks=tuple(parse_networks(one.addresses)),
+            password=self._loaded.files.password(one),
+        )
+        return (settings.begin_string, client, comp_id), Entry(peer, guard)

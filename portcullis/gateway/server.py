@@ -19,16 +19,17 @@ import signal
 import socket
 from collections import deque
 
-from portcullis.codecs.fix.scanner import FixScanner
+from portcullis.gateway.admission import Admission
 from portcullis.gateway.auth import PasswordChecker
-from portcullis.gateway.config import ConfigError, Loaded
-from portcullis.gateway.config_values import Address
+from portcullis.gateway.config import Loaded
 from portcullis.gateway.connection import Connection
 from portcullis.gateway.deadlines import Deadlines
-from portcullis.gateway.event_log import EventLog
+from portcullis.gateway.event_log import EventLog, Throttled
+from portcullis.gateway.fix_gate import FixGate
 from portcullis.gateway.fix_peer import FixPeer, Surroundings
 from portcullis.gateway.fix_peers import FixPeers
 from portcullis.gateway.journal_sync import JournalSync
+from portcullis.gateway.listener import Listener
 from portcullis.gateway.quarantine import Quarantine
 from portcullis.gateway.startup import Recovered
 from portcullis.gateway.trading_day import Calendar, TradingDay
@@ -39,21 +40,7 @@ EXIT_STOPPED = 0
 EXIT_FATAL = 70
 _TIMER_S = 0.05  # heartbeats are seconds apart, and the journal is synced at most so often
 _SECOND_NS = 1_000_000_000
-_BACKLOG = 1024
 _SPARE_DESCRIPTORS = 256  # for the journal, the log, pipes and what Python opens
-
-
-def listen(address: Address) -> socket.socket:
-    """Take an address, without listening yet; ConfigError where it can't be had."""
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    taken = socket.socket(family, socket.SOCK_STREAM)
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        taken.bind((address.host, address.port))
-    except OSError as error:
-        taken.close()
-        raise ConfigError(f"cannot listen on {address}: {error.strerror}") from None
-    return taken
 
 
 class Server:
@@ -70,6 +57,7 @@ class Server:
         self.log = log
         self.buffer = memoryview(bytearray(limits.read_bytes))
         self.write_high_water: int = limits.write_high_water
+        self.opening_bytes_max: int = 2 * limits.message_bytes
         self.exit_code = EXIT_STOPPED
         self._loop = asyncio.get_running_loop()
         self._quarantine = quarantine
@@ -88,11 +76,24 @@ class Server:
             Calendar(self.config.day), self.turn, recovered.registry.day_began_ns
         )
         self.day.on_roll.append(lambda day: log.emit("day", day=day))
-        self._passwords = PasswordChecker(pending_max=limits.credential_checks)
+        self._admission = Admission(limits)
+        self._passwords = PasswordChecker(
+            waiting_max=limits.credential_checks,
+            waiting_per_address_max=limits.credential_checks_per_address,
+        )
+        # What strangers do reaches the log now and then.
+        self._door_log = Throttled(log)
         self._deadlines = Deadlines()
-        shared = Surroundings(self.turn, log, self._passwords, self._deadlines)
+        shared = Surroundings(self.turn, log, self._deadlines)
         self._peers = FixPeers(shared, loaded, recovered, quarantine.keys(), self.buffer)
-        self.first_scanner = self._peers.first_scanner
+        self._gate = FixGate(
+            self._peers.first_scanner,
+            self._peers.entries,
+            self._admission,
+            self._passwords,
+            self.turn,
+            self._door_log,
+        )
         self._connections: set[Connection] = set()
         # Those that have not logged on, oldest first, and those that are to go.
         self._strangers: dict[Connection, None] = {}
@@ -112,19 +113,25 @@ class Server:
             self._loop.add_signal_handler(number, self.stop)
         self._loop.add_signal_handler(signal.SIGUSR1, self._tell_state)
         self._loop.set_exception_handler(self._on_stray_error)
-        server = await self._loop.create_server(
-            lambda: Connection(self), sock=listener, backlog=_BACKLOG
+        listening = Listener(
+            listener,
+            lambda place: Connection(self, self._gate, place),
+            self._admission,
+            self._door_log,
+            tls=None,
+            timeout_s=self.config.limits.logon_timeout / _SECOND_NS,
         )
+        listening.start()
         self._loop.call_later(_TIMER_S, self._on_timer)
         # What stands now stands until the end: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         try:
             await self._stopping.wait()
-            server.close()
+            listening.close()
             await self._say_goodbye()
         finally:
-            server.close()
+            listening.close()
             self._passwords.close()
         self._close_journal()
         return self.exit_code
@@ -184,7 +191,7 @@ class Server:
         for connection in list(self._strangers):
             if connection.deadline_ns > now_ns:
                 break  # oldest first
-            self.log.emit("logon_timeout", host=connection.peer_host)
+            self._door_log.emit("logon_timeout", host=connection.place.host)
             connection.abort()
         while self._leaving and self._leaving[0].deadline_ns <= now_ns:
             connection = self._leaving.popleft()
@@ -200,23 +207,14 @@ class Server:
     # --- connections (see connection.Hub) --------------------------------------------------------
 
     def opened(self, connection: Connection) -> bool:
-        limits = self.config.limits
-        full = (
-            len(self._connections) >= limits.connections
-            or len(self._strangers) >= limits.unauthenticated
-        )
         self._connections.add(connection)
         self._strangers[connection] = None
-        connection.deadline_ns = self.turn.now_ns + limits.logon_timeout
-        if full:
-            self.log.emit("connection_refused", host=connection.peer_host)
-        return not full and not self._stopping.is_set()
-
-    def find(self, connection: Connection, scanner: FixScanner) -> FixPeer | None:
-        return self._peers.find(connection, scanner, self.turn.now_ns)
+        connection.deadline_ns = self.turn.now_ns + self.config.limits.logon_timeout
+        return not self._stopping.is_set()
 
     def authenticated(self, connection: Connection) -> None:
         self._strangers.pop(connection, None)
+        self._admission.authenticated(connection.place)
 
     def closing(self, connection: Connection) -> None:
         connection.deadline_ns = self.turn.now_ns + self.config.limits.close_timeout
@@ -225,6 +223,7 @@ class Server:
     def closed(self, connection: Connection) -> None:
         self._connections.discard(connection)
         self._strangers.pop(connection, None)
+        self._admission.release(connection.place)
         if not self._connections and self._stopping.is_set():
             self._gone.set()
 
@@ -235,7 +234,10 @@ class Server:
             self._fatal(error)
             return
         self.log.emit(
-            "fault", session=peer.key if peer else "", error=repr(error), host=connection.peer_host
+            "fault",
+            session=peer.key if peer else "",
+            error=repr(error),
+            host=connection.place.host,
         )
         connection.abort()
 

@@ -19,8 +19,9 @@ import uvloop
 from portcullis import __version__, _build
 from portcullis.gateway.config import ConfigError, Loaded, load
 from portcullis.gateway.event_log import EventLog
+from portcullis.gateway.listener import listen
 from portcullis.gateway.quarantine import Quarantine
-from portcullis.gateway.server import Server, listen
+from portcullis.gateway.server import Server
 from portcullis.gateway.startup import Recovered, recover
 from portcullis.journal.errors import JournalError
 

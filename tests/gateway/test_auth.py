@@ -7,7 +7,7 @@ import hashlib
 
 import pytest
 
-from portcullis.gateway.auth import PasswordChecker, PasswordHash, address_allowed
+from portcullis.gateway.auth import Crowded, FairQueue, PasswordChecker, PasswordHash
 
 
 def test_a_hash_accepts_its_password_and_no_other() -> None:
@@ -45,33 +45,73 @@ def test_what_is_no_hash_is_refused(text: str) -> None:
         PasswordHash.parse(text)
 
 
-def test_networks_bound_where_a_peer_may_come_from() -> None:
-    assert address_allowed([], "203.0.113.9")
-    assert address_allowed(["10.0.0.0/8", "192.0.2.1"], "192.0.2.1")
-    assert not address_allowed(["10.0.0.0/8", "192.0.2.1"], "192.0.2.2")
+KNOWN = PasswordHash(2, 1, 1, b"salt", hashlib.scrypt(b"right", salt=b"salt", n=2, r=1, p=1))
 
 
 def test_no_more_checks_wait_than_allowed() -> None:
-    salt = b"salt"
-    digest = hashlib.scrypt(b"right", salt=salt, n=2, r=1, p=1, dklen=16)
-    known = PasswordHash(2, 1, 1, salt, digest)
-
-    async def check() -> list[bool]:
-        checker = PasswordChecker(pending_max=2)
+    async def check() -> list[bool | BaseException]:
+        checker = PasswordChecker(waiting_max=2, waiting_per_address_max=2)
         try:
-            return list(await asyncio.gather(*(checker.check(known, b"right") for _ in range(5))))
+            checks = [checker.check(KNOWN, b"right", str(address)) for address in range(5)]
+            return await asyncio.gather(*checks, return_exceptions=True)
         finally:
             checker.close()
 
-    assert asyncio.run(check()) == [True, True, False, False, False]
+    answers = asyncio.run(check())
+    assert answers[:3] == [True, True, True]  # one at work, two that wait
+    assert [type(answer) for answer in answers[3:]] == [Crowded, Crowded]
 
 
-def test_where_no_password_is_set_none_is_asked() -> None:
-    async def check() -> bool:
-        checker = PasswordChecker(pending_max=1)
-        try:
-            return await checker.check(None, b"")
-        finally:
-            checker.close()
+def test_an_address_that_brings_many_holds_the_others_up_by_one_each() -> None:
+    async def order() -> list[str]:
+        queue = FairQueue(waiting_max=100, waiting_per_address_max=100)
+        served: list[str] = []
 
-    assert asyncio.run(check())
+        async def one(address: str) -> None:
+            async with queue.turn(address):
+                await asyncio.sleep(0)
+                served.append(address)
+
+        flood = [one("flood") for _ in range(20)]
+        await asyncio.gather(*flood, one("a"), one("b"))
+        return served
+
+    served = asyncio.run(order())
+    assert len(served) == 22
+    assert served.index("a") <= 3 and served.index("b") <= 4
+
+
+def test_one_address_cannot_fill_the_queue() -> None:
+    async def run() -> str:
+        queue = FairQueue(waiting_max=10, waiting_per_address_max=2)
+        async with queue.turn("flood"):
+            waiting = [asyncio.create_task(_pass(queue, "flood")) for _ in range(3)]
+            await asyncio.sleep(0)
+            other = asyncio.create_task(_pass(queue, "other"))
+            with pytest.raises(Crowded):
+                await waiting[-1]
+        await asyncio.gather(*waiting[:2])
+        return await other
+
+    assert asyncio.run(run()) == "other"
+
+
+def test_who_goes_while_waiting_leaves_the_turn_to_the_next() -> None:
+    async def run() -> str:
+        queue = FairQueue(waiting_max=10, waiting_per_address_max=10)
+        async with queue.turn("a"):
+            gone, granted, last = (
+                asyncio.create_task(_pass(queue, name)) for name in ("b", "c", "d")
+            )
+            await asyncio.sleep(0)
+            gone.cancel()
+            await asyncio.sleep(0)
+        granted.cancel()  # in the moment when its turn has come
+        return await last
+
+    assert asyncio.run(run()) == "d"
+
+
+async def _pass(queue: FairQueue, address: str) -> str:
+    async with queue.turn(address):
+        return address

@@ -242,3 +242,91 @@ def test_a_client_may_not_come_from_elsewhere(tmp_path: Path) -> None:
         client.send("A", "98=0", "108=30", f"52={utc_now()}")
         assert client.is_closed_by_peer()
         client.close()
+
+
+# --- who guesses passwords, and who only knows the CompIDs ---------------------------------------
+
+
+def guarded(password: str, more: str = "", n: int = 1 << 10) -> str:
+    """CLIENT1 has that password."""
+    digest = hashlib.scrypt(
+        password.encode(), salt=b"salt", n=n, r=8, p=1, maxmem=1 << 28, dklen=32
+    )
+    secret = f"scrypt:{n}:8:1:{b'salt'.hex()}:{digest.hex()}"
+    named = 'client = "CLIENT1"'
+    return CONFIG.replace(named, f'{named}\npassword_hash = "{secret}"\n{more}')
+
+
+def test_a_stranger_who_knows_the_comp_ids_holds_no_place(tmp_path: Path) -> None:
+    # A hash that takes long, so that guesses are being checked when the client comes.
+    config = guarded("sesame", n=1 << 16) + LIMITS.replace("1s", "10s")
+    with GatewayProcess(tmp_path, config) as gateway:
+        client = FixClient("CLIENT1", gateway.port)
+        with contextlib.ExitStack() as links:
+            guess = FixClient("CLIENT1", 0).frame("A", "98=0", "108=30", "554=guess", seq=1)
+            guessers = [links.enter_context(connect(gateway)) for _ in range(5)]
+            for link in guessers:
+                link.sendall(guess)
+            client.log_on("554=sesame")  # waits for its turn, behind one address's guesses
+            for link in guessers:
+                assert wait_for_end(link) == b""
+            # Nor does a guess make the one that is connected show life.
+            with connect(gateway) as link:
+                link.sendall(guess)
+                assert wait_for_end(link) == b""
+        assert client.barrier() == []
+        client.close()
+
+
+def test_a_flood_of_guesses_is_closed_unchecked_and_the_other_trades(tmp_path: Path) -> None:
+    config = guarded("sesame") + LIMITS
+    with GatewayProcess(tmp_path, config) as gateway:
+        victim = FixClient("CLIENT2", gateway.port)
+        victim.log_on()
+        for number in range(60):
+            guesser = FixClient("CLIENT1", gateway.port).connect()
+            guesser.send("A", "98=0", "108=30", f"554=hunter{number}", seq=1)
+            assert guesser.is_closed_by_peer()
+            guesser.close()
+        assert_trades(victim)
+        reasons = [line for line in gateway.log.read_text().splitlines() if "refused" in line]
+        assert any("wrong password" in line for line in reasons)
+        # The right one, too, until the failures of this address have worn off.
+        guesser = FixClient("CLIENT1", gateway.port).connect()
+        guesser.send("A", "98=0", "108=30", "554=sesame", seq=1)
+        assert guesser.is_closed_by_peer()
+        guesser.close()
+        victim.close()
+        assert "hunter" not in gateway.log.read_text()
+
+
+def test_one_address_gets_its_share_of_connections_only(tmp_path: Path) -> None:
+    limits = LIMITS.replace("logon_timeout", "unauthenticated_per_address = 3\nlogon_timeout")
+    with GatewayProcess(tmp_path, CONFIG + limits) as gateway, contextlib.ExitStack() as links:
+        held = [links.enter_context(connect(gateway)) for _ in range(3)]
+        with connect(gateway) as link:
+            assert wait_for_end(link) == b""
+        # Another address still gets in: the whole of 127.0.0.0/8 is this machine.
+        other = links.enter_context(socket.socket())
+        other.settimeout(TIMEOUT_S)
+        other.bind(("127.0.0.2", 0))
+        other.connect(("127.0.0.1", gateway.port))
+        other.sendall(FixClient("CLIENT1", 0).frame("A", "98=0", "108=30", seq=1))
+        assert b"35=A" in other.recv(4096)
+        for link in held:
+            assert wait_for_end(link) == b""  # out of time
+        assert "of this address that have not logged on" in gateway.log.read_text()
+
+
+def test_what_comes_behind_a_logon_that_is_checked_is_bounded(tmp_path: Path) -> None:
+    with GatewayProcess(tmp_path, guarded("sesame") + LIMITS) as gateway:
+        client = FixClient("CLIENT1", gateway.port).connect()
+        logon = client.frame("A", "98=0", "108=30", "554=sesame")
+        client.link.sendall(logon + client.order("o1", "1", "1", "10"))
+        client.expect("A")
+        client.expect("8", t150="0", t11="o1")
+        client.close()
+        hasty = FixClient("CLIENT1", gateway.port).connect()
+        hasty.link.sendall(hasty.frame("A", "98=0", "108=30", "554=x", seq=1) + bytes(60 << 10))
+        assert hasty.is_closed_by_peer()
+        hasty.close()

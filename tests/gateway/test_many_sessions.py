@@ -20,7 +20,6 @@ fix = "127.0.0.1:{port}"
 [journal]
 segment_rows = 131072
 [limits]
-unauthenticated = 1000
 orders = 10000
 ids = 20000
 [[instrument]]

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from portcullis.gateway.auth import PasswordChecker
 from portcullis.gateway.config import load
 from portcullis.gateway.deadlines import Deadlines
 from portcullis.gateway.event_log import EventLog
@@ -24,6 +23,7 @@ from portcullis.gateway.fix_peer import FixPeer, Surroundings
 from portcullis.gateway.fix_peers import FixPeers
 from portcullis.gateway.startup import recover
 from portcullis.gateway.turn import Turn
+from portcullis.sessions.fix_message import identity_of
 from portcullis.tools.benchmarks import orders
 from portcullis.tools.benchmarks.figures import Figure
 from portcullis.tools.benchmarks.load import WrongAnswers, quiet
@@ -56,8 +56,6 @@ class Wire:
 
 class Link:
     """The connection, as a peer sees it."""
-
-    peer_host = "127.0.0.1"
 
     def logged_on(self) -> None:
         """Nothing waits for it here."""
@@ -118,9 +116,8 @@ class Chain:
             fault=lambda session, error: _raise(error),
             resend_bytes=loaded.config.limits.resend_bytes,
         )
-        self._passwords = PasswordChecker(pending_max=1)
         self._null = os.open(os.devnull, os.O_WRONLY)
-        shared = Surroundings(self.turn, EventLog(self._null), self._passwords, Deadlines())
+        shared = Surroundings(self.turn, EventLog(self._null), Deadlines())
         self._peers = FixPeers(shared, loaded, self._recovered, set(), self._buffer)
 
     def log_on(self, sender: str, seq: int = 1) -> tuple[FixPeer, Wire]:
@@ -131,9 +128,10 @@ class Chain:
         count = scanner.scan(0, len(octets))
         now_ns = self.turn.begin()
         link, wire = Link(), Wire()
-        peer = self._peers.find(link, scanner, now_ns)
-        if peer is None:
+        identity = identity_of(scanner, 0)
+        if identity not in self._peers.entries:
             raise WrongAnswers(f"{sender} was not let in")
+        peer = self._peers.entries[identity].peer
         peer.let_in(link, wire, now_ns)
         peer.receive(scanner, count, now_ns)
         self.turn.flush()
@@ -173,7 +171,6 @@ class Chain:
 
     def close(self) -> None:
         self._recovered.journal.close()
-        self._passwords.close()
         os.close(self._null)
 
 
