@@ -308,7 +308,9 @@ class FixReports:
         writer.put_int(fix_tags.MSG_SEQ_NUM, seq)
         writer.put_char(fix_tags.POSS_DUP_FLAG, 0x59)
         self._put_comp_ids_and_time(writer, door, now_ns)
-        writer.put_timestamp(fix_tags.ORIG_SENDING_TIME, sent_ns, door.timestamp_digits)
+        writer.put_timestamp(
+            fix_tags.ORIG_SENDING_TIME, min(sent_ns, now_ns), door.timestamp_digits
+        )
         if door.last_processed >= 0:
             writer.put_int(fix_tags.LAST_MSG_SEQ_NUM_PROCESSED, door.last_processed)
         writer.put_int(fix_tags.NEW_SEQ_NO, new_seq)
@@ -351,7 +353,10 @@ class FixReports:
         if poss_resend:
             writer.put_char(fix_tags.POSS_RESEND, 0x59)
         if now_ns:
-            writer.put_timestamp(fix_tags.ORIG_SENDING_TIME, time_ns, door.timestamp_digits)
+            # A clock set back since must not make it later than this sending.
+            writer.put_timestamp(
+                fix_tags.ORIG_SENDING_TIME, min(time_ns, now_ns), door.timestamp_digits
+            )
         if door.last_processed >= 0:
             writer.put_int(fix_tags.LAST_MSG_SEQ_NUM_PROCESSED, door.last_processed)
         if kind == SENT:

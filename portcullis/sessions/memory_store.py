@@ -166,7 +166,9 @@ class MemoryStore:
             fields += field(POSS_RESEND, b"Y")
         header = sent.header
         if resent:
-            header = _merged(header, field(ORIG_SENDING_TIME, utc_timestamp(sent.time_ns, digits)))
+            # A clock set back since must not make it later than this sending.
+            first_ns = min(sent.time_ns, self.time_ns)
+            header = _merged(header, field(ORIG_SENDING_TIME, utc_timestamp(first_ns, digits)))
         if self._config.last_processed:
             header = _merged(header, field(LAST_MSG_SEQ_NUM_PROCESSED, self._next_in - 1))
         fields += header + sent.body

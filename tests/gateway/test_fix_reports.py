@@ -254,6 +254,12 @@ def test_how_far_we_are_stands_in_each_header_where_it_is_agreed_on() -> None:
     assert [tag for tag, _ in again[1]][3:11] == [34, 43, 49, 52, 56, 122, 369, 36]
 
 
+def test_a_resend_after_the_clock_was_set_back_was_not_first_sent_later() -> None:
+    desk = every_kind()
+    for message in parse(desk.resend(1, desk.sent[1], 1, START_NS - 60_000_000_000)):
+        assert dict(message)[52] == dict(message)[122] == "20261120-23:59:00.000000"
+
+
 @pytest.mark.parametrize(("again", "types"), [(False, "4"), (True, "34")])
 def test_rejects_are_sent_again_where_it_is_agreed_on(again: bool, types: str) -> None:
     desk = FixDesk(resends_rejects=again)

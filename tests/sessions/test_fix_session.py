@@ -5,10 +5,14 @@ Those about gaps and resends are in test_fix_recovery.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import portcullis.sessions
+from portcullis.dictionaries.fix_tables import compile_tables
+from portcullis.dictionaries.fix_xml import load_dictionary
 from portcullis.sessions.fix_events import (
     Authenticate,
     Disconnect,
@@ -19,8 +23,8 @@ from portcullis.sessions.fix_events import (
 )
 from portcullis.sessions.fix_states import TRANSITIONS, State
 from tests.support.clock import SECOND_NS
-from tests.support.fix_bench import LOGON, ORDER, Bench
-from tests.support.wire import readable
+from tests.support.fix_bench import FIX44, LOGON, ORDER, Bench
+from tests.support.wire import readable, wire
 
 
 @pytest.fixture
@@ -694,6 +698,37 @@ def test_a_business_reject_is_counted_and_never_answered(bench: Bench) -> None:
     assert bench.gives("35=j|34=2|45=1|58=no|372=8|380=3") == []
     assert bench.next_in == 3
     assert bench.seen == [Noted("they rejected a message: no")]
+
+
+# --- the version is data -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("root", "begin_string"),
+    [
+        ('type="FIX" major="4" minor="2"', "FIX.4.2"),
+        ('type="FIXT" major="1" minor="1"', "FIXT.1.1"),
+    ],
+)
+def test_another_version_is_spoken_when_its_dictionary_is_given(
+    tmp_path: Path, root: str, begin_string: str
+) -> None:
+    path = tmp_path / "other.xml"
+    text = FIX44.read_text()
+    assert text.count('type="FIX" major="4" minor="4"') == 1
+    path.write_text(text.replace('type="FIX" major="4" minor="4"', root))
+    other = compile_tables(load_dictionary(path))
+    bench = Bench(dictionary=other, begin_string=begin_string.encode())
+    bench.logs_on()
+    assert bench.gives(f"35=D|34=2|{ORDER}", "35=1|34=3|112=X") == ["35=0|34=2|112=X"]
+    assert bench.application.numbers == [2]
+    bench.feed(wire("35=0|34=4|49=CLIENT1|52=20260102-12:00:00|56=PORTCULLIS"))
+    assert bench.sent() == ["35=5|34=3|58=Incorrect BeginString"]
+
+
+def test_no_version_is_written_in_the_session_machine() -> None:
+    for path in Path(portcullis.sessions.__file__).parent.glob("*.py"):
+        assert '"FIX' not in path.read_text(), path
 
 
 # --- the clock is set ----------------------------------------------------------------------------

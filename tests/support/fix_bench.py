@@ -25,14 +25,14 @@ from tests.support.wire import readable, split, wire
 
 ORDER = "11=A1|21=1|38=5|40=2|44=10|54=1|55=BTC-USD|60=20260102-12:00:00"
 LOGON = "98=0|108=30"
+FIX44 = Path(portcullis.dictionaries.__file__).with_name("FIX44.xml")
 BUFFER_BYTES = 1 << 20
 
 
 @cache
 def tables() -> FixTables:
     """The FIX 4.4 dictionary, compiled once."""
-    path = Path(portcullis.dictionaries.__file__).with_name("FIX44.xml")
-    return compile_tables(load_dictionary(path))
+    return compile_tables(load_dictionary(FIX44))
 
 
 class Recorder:
@@ -62,7 +62,13 @@ class Recorder:
 class Bench:
     """One session and what surrounds it."""
 
-    def __init__(self, *, clock: VirtualClock | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        clock: VirtualClock | None = None,
+        dictionary: FixTables | None = None,
+        **settings: Any,
+    ) -> None:
         named = {"begin_string": b"FIX.4.4", "comp_id": b"PORTCULLIS", "client": b"CLIENT1"}
         named |= settings
         self.config = FixSessionConfig(**named)
@@ -70,8 +76,9 @@ class Bench:
         self.store = MemoryStore(self.config)
         self.application = Recorder(self.store)
         self.buffer = bytearray(BUFFER_BYTES)
-        self.scanner = FixScanner(tables(), self.buffer)
-        self.session = FixSession(self.config, self.store, self.application, Scratch(tables()))
+        known = dictionary or tables()
+        self.scanner = FixScanner(known, self.buffer)
+        self.session = FixSession(self.config, self.store, self.application, Scratch(known))
         self.seen: list[FixEvent] = []
         self.authenticates = True
 
@@ -92,7 +99,8 @@ class Bench:
         msg_type, _, rest = text.partition("|")
         number, _, body = rest.partition("|")
         missing = [f"{tag}={value}" for tag, value in header.items() if tag not in given]
-        return wire("|".join(part for part in (msg_type, number, *missing, body) if part))
+        whole = "|".join(part for part in (msg_type, number, *missing, body) if part)
+        return wire(whole, self.config.begin_string.decode())
 
     def connect(self) -> None:
         self.store.time_ns = self.clock.now_ns
@@ -143,7 +151,7 @@ class Bench:
     def short(self, octets: bytes) -> str:
         text = readable(octets)
         start, _, rest = text.partition("|35=")
-        assert start.startswith("8=FIX.4.4|9=")
+        assert start.startswith(f"8={self.config.begin_string.decode()}|9=")
         sender, target = self.config.comp_id.decode(), self.config.client.decode()
         now = utc_timestamp(self.clock.now_ns).decode()
         header = f"49={sender}|52={now}|56={target}|"
