@@ -15,6 +15,7 @@ from portcullis import __version__, _build
 
 COMMANDS: dict[str, str] = {
     "bench": "portcullis.tools.bench",
+    "conform": "portcullis.tools.conform.command",
     "demo": "portcullis.tools.demo",
     "dictionary": "portcullis.tools.dictionary",
     "journal": "portcullis.tools.journal",

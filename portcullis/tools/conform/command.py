@@ -1,0 +1,192 @@
+"""`portcullis conform`: scenarios against a gateway, a client walked through, sessions recorded.
+
+Owns the command line and what it prints. Exit codes: 0 all hold, 1 some fall, 2 could not run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from portcullis.tools.conform import corpus as corpora
+from portcullis.tools.conform import reports
+from portcullis.tools.conform.link import TargetError
+from portcullis.tools.conform.matching import Grade
+from portcullis.tools.conform.report_page import page
+from portcullis.tools.conform.reports import by_area, failure_text
+from portcullis.tools.conform.results import Outcome, Result, Run
+from portcullis.tools.conform.scenario import Scenario, ScenarioError
+from portcullis.tools.conform.schedule import run_all
+from portcullis.tools.conform.target import (
+    Target,
+    TargetConfigError,
+    make_target,
+    read_profile,
+)
+
+EXIT_CANNOT_RUN = 2
+_FAULTS = (ScenarioError, corpora.CorpusError, TargetConfigError, TargetError, OSError)
+
+
+@click.group(name="conform")
+def command() -> None:
+    """Test how a gateway or a client keeps to the protocol."""
+
+
+def _fail(error: Exception) -> NoReturn:
+    click.echo(f"portcullis: {error}", err=True)
+    sys.exit(EXIT_CANNOT_RUN)
+
+
+# --- run -----------------------------------------------------------------------------------------
+
+
+@command.command()
+@click.option("--target", "address", required=True, metavar="HOST:PORT", help="What is tested.")
+@click.option(
+    "--corpus", "names", multiple=True, metavar="NAME|DIR", default=("fix44-session",),
+    show_default=True, help="A shipped corpus (see `list`), a folder or a file; repeatable.",
+)  # fmt: skip
+@click.option(
+    "--only", "patterns", multiple=True, metavar="PATTERN",
+    help="Only scenarios whose name, title, area or case number fits; repeatable.",
+)  # fmt: skip
+@click.option(
+    "--grade", type=click.Choice([grade.value for grade in Grade]), default=Grade.STRICT.value,
+    show_default=True, help="tolerant: texts, order of fields and forms of numbers may differ.",
+)  # fmt: skip
+@click.option("--profile", type=click.Path(path_type=Path), help="What the target is, TOML.")
+@click.option("--comp-id", metavar="NAME", help="CompID of the target.  [default: PORTCULLIS]")
+@click.option(
+    "--client", "clients", multiple=True, metavar="NAME[:PASSWORD]",
+    help="Who logs on; repeatable. More clients, more at once.  [default: CLIENT1, CLIENT2]",
+)  # fmt: skip
+@click.option("--symbol", "symbols", multiple=True, metavar="NAME", help="[default: BTC-USD]")
+@click.option(
+    "--application", type=click.Choice(["orders", "echo"]),
+    help="What answers an order: reports, or the same order.  [default: orders]",
+)  # fmt: skip
+@click.option(
+    "--reset", type=click.Choice(["flag", "logon"]),
+    help="Numbers begin anew by 141=Y, or at each Logon.  [default: flag]",
+)  # fmt: skip
+@click.option("--patience", type=click.FloatRange(0.1, 600), metavar="SECONDS",
+              help="How long an answer may take.  [default: 5]")  # fmt: skip
+@click.option("--junit", type=click.Path(path_type=Path), help="Write a JUnit report.")
+@click.option("--html", type=click.Path(path_type=Path), help="Write a report for people.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write JSON.")
+@click.option("--verbose", "-v", is_flag=True, help="Show what held, too.")
+def run(
+    address: str,
+    names: tuple[str, ...],
+    patterns: tuple[str, ...],
+    grade: str,
+    profile: Path | None,
+    comp_id: str | None,
+    clients: tuple[str, ...],
+    symbols: tuple[str, ...],
+    application: str | None,
+    reset: str | None,
+    patience: float | None,
+    junit: Path | None,
+    html: Path | None,
+    json_file: Path | None,
+    verbose: bool,
+) -> None:
+    """Run scenarios against a gateway and say which hold.
+
+    Exit codes: 0 all hold, 1 some fall, 2 could not run.
+    """
+    try:
+        values = read_profile(profile) if profile else {}
+        if clients:
+            values["clients"] = [_client(text) for text in clients]
+        for key, value in (
+            ("comp_id", comp_id),
+            ("symbols", list(symbols)),
+            ("application", application),
+            ("reset", reset),
+            ("patience_s", patience),
+        ):
+            if value:
+                values[key] = value
+        target = make_target(address, values)
+        scenarios = corpora.chosen(_load(names), patterns)
+        if not scenarios:
+            raise corpora.CorpusError(f"no scenario fits {', '.join(patterns)}")
+        outcome = asyncio.run(_run(target, scenarios, Grade(grade), verbose))
+        for file, text in ((junit, reports.junit), (html, page), (json_file, reports.as_json)):
+            if file is not None:
+                file.write_text(text(outcome), "utf-8")
+    except _FAULTS as error:
+        _fail(error)
+    _summary(outcome)
+    sys.exit(outcome.exit_code)
+
+
+def _client(text: str) -> dict[str, str]:
+    name, _, password = text.partition(":")
+    return {"name": name, "password": password}
+
+
+def _load(names: tuple[str, ...]) -> list[Scenario]:
+    return [scenario for name in names for scenario in corpora.load(name)]
+
+
+async def _run(target: Target, scenarios: list[Scenario], grade: Grade, verbose: bool) -> Run:
+    def told(result: Result) -> None:
+        if verbose or result.outcome is Outcome.FAILED:
+            click.echo(_line(result))
+
+    return await run_all(target, scenarios, grade, told)
+
+
+def _line(result: Result) -> str:
+    scenario = result.scenario
+    text = f"{result.outcome:8} {scenario.name}  {scenario.title}"
+    more = failure_text(result, result.failure) if result.failure else result.reason
+    return "\n         ".join([text, *more.splitlines()])
+
+
+def _summary(run: Run) -> None:
+    for area, results in by_area(run).items():
+        passed = sum(result.outcome is Outcome.PASSED for result in results)
+        skipped = sum(result.outcome is Outcome.SKIPPED for result in results)
+        more = f", {skipped} skipped" if skipped else ""
+        click.echo(f"{passed:4} of {len(results):3} hold{more}  {area}")
+    failed = run.count(Outcome.FAILED)
+    click.echo(
+        f"{run.count(Outcome.PASSED)} hold, {failed} fall, {run.count(Outcome.SKIPPED)} skipped,"
+        f" {run.seconds:.1f} s, {run.grade}, {run.target}"
+    )
+
+
+# --- list ----------------------------------------------------------------------------------------
+
+
+@command.command(name="list")
+@click.option(
+    "--corpus", "names", multiple=True, metavar="NAME|DIR",
+    help="Only this one; repeatable.  [default: all that are shipped]",
+)  # fmt: skip
+def list_scenarios(names: tuple[str, ...]) -> None:
+    """List corpora and their scenarios, with the case numbers they stand for.
+
+    The numbers are those of the FIX Trading Community's session test cases (or of the order state
+    tables), and the names of QuickFIX's acceptance tests.
+    """
+    try:
+        for name in names or tuple(corpora.SHIPPED):
+            scenarios = corpora.load(name)
+            click.echo(f"{name}: {corpora.SHIPPED.get(name, scenarios[0].path.parent)}")
+            for scenario in scenarios:
+                cases = [f"FIX {case}" for case in scenario.fix_cases]
+                cases += [f"QuickFIX {case}" for case in scenario.quickfix_cases]
+                click.echo(f"  {scenario.name:34} {', '.join(cases)}".rstrip())
+                click.echo(f"      {scenario.title}")
+    except _FAULTS as error:
+        _fail(error)

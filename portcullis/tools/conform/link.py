@@ -1,0 +1,132 @@
+"""One TCP connection of a scenario: bytes out, messages in with the time each came.
+
+Owns the socket and its bounds: connecting, what may wait unread, and every wait has an end. A task
+reads as bytes come, so that times are those of arrival. Must not know scenarios.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections import deque
+from dataclasses import dataclass
+
+from portcullis.tools.conform.wire import Message, Wire, WireError
+
+READ_BYTES = 1 << 16
+HANG_UP_S = 0.5
+# The end of a connection as it should be; any other text says what was wrong with the bytes.
+CLOSED = "closed"
+# Bytes of messages that wait to be looked at; more, and reading stops until some are taken.
+WAITING_BYTES_MAX = 4 << 20
+
+
+class TargetError(Exception):
+    """The target cannot be talked to at all; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What came, and when (of the loop's clock): a message, or the end: None and why."""
+
+    at_s: float
+    message: Message | None
+    end: str = ""
+
+
+class Link:
+    """An open connection. `last_sent_s`, `last_received_s`: times of the loop's clock."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wire: Wire
+    ) -> None:
+        self.wire = wire
+        self._reader = reader
+        self._writer = writer
+        self._loop = asyncio.get_running_loop()
+        self.last_sent_s = self.last_received_s = self._loop.time()
+        self._arrivals: deque[Arrival] = deque()
+        self._waiting_bytes = 0
+        self._changed = asyncio.Condition()
+        self._task = self._loop.create_task(self._read())
+
+    @classmethod
+    async def connect(cls, host: str, port: int, wire: Wire, timeout_s: float) -> Link:
+        """Connect; TargetError where that fails or takes longer than timeout_s."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                reader, writer = await asyncio.open_connection(host, port)
+        except TimeoutError:
+            raise TargetError(f"{host}:{port} does not answer within {timeout_s:g} s") from None
+        except OSError as error:
+            number = error.errno or 0
+            reason = os.strerror(number) if number > 0 else str(error)
+            raise TargetError(f"cannot connect to {host}:{port}: {reason}") from None
+        return cls(reader, writer, wire)
+
+    async def send(self, octets: bytes, timeout_s: float) -> None:
+        """Write; a target that has closed is no error here, what it said is read later."""
+        self._writer.write(octets)
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._writer.drain()
+        self.last_sent_s = self._loop.time()
+
+    async def receive(self, timeout_s: float) -> Arrival | None:
+        """The next message or the end, None where nothing comes in time.
+
+        The end comes again each time it is asked for.
+        """
+        try:
+            async with asyncio.timeout(timeout_s), self._changed:
+                await self._changed.wait_for(lambda: len(self._arrivals) > 0)
+                arrival = self._arrivals[0]
+                if arrival.message is not None:
+                    self._arrivals.popleft()
+                    self._waiting_bytes -= len(arrival.message.octets)
+                    self.last_received_s = arrival.at_s
+                    self._changed.notify_all()
+                return arrival
+        except TimeoutError:
+            return None
+
+    def put_back(self, arrival: Arrival) -> None:
+        """A message that was looked at and is not the one meant."""
+        if arrival.message is not None:
+            self._arrivals.appendleft(arrival)
+            self._waiting_bytes += len(arrival.message.octets)
+
+    async def close(self) -> None:
+        """Hang up, and give the target a moment to notice, so that it finds the session free."""
+        with contextlib.suppress(OSError, RuntimeError):
+            self._writer.write_eof()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HANG_UP_S):
+                await asyncio.shield(self._task)
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        self._writer.transport.abort()
+
+    async def _read(self) -> None:
+        end = CLOSED
+        try:
+            while octets := await self._reader.read(READ_BYTES):
+                now_s = self._loop.time()
+                self.wire.feed(octets)
+                while (message := self.wire.next()) is not None:
+                    await self._put(Arrival(now_s, message))
+        except WireError as error:
+            end = str(error)
+        except OSError:
+            end = CLOSED
+        await self._put(Arrival(self._loop.time(), None, end))
+
+    async def _put(self, arrival: Arrival) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._waiting_bytes < WAITING_BYTES_MAX)
+            self._arrivals.append(arrival)
+            if arrival.message is not None:
+                self._waiting_bytes += len(arrival.message.octets)
+            self._changed.notify_all()

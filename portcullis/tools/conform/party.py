@@ -1,0 +1,104 @@
+"""One client of a scenario, whatever its protocol: its connection and what it counts.
+
+Owns what the runner asks of FIX and SoupBinTCP alike. Must not know steps' order nor results.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+
+from portcullis.tools.conform.link import Link, TargetError
+from portcullis.tools.conform.matching import FieldCheck
+from portcullis.tools.conform.scenario import Step
+from portcullis.tools.conform.target import Client, Target
+from portcullis.tools.conform.wire import Fields, Message, Wire
+
+
+class Party(ABC):
+    """A client. letter: as scenarios call it. is_known: whether its numbers are."""
+
+    wire: Wire
+
+    def __init__(
+        self, letter: str, client: Client, target: Target, now_ns: Callable[[], int]
+    ) -> None:
+        self.letter = letter
+        self.client = client
+        self.target = target
+        self.now_ns = now_ns
+        self.link: Link | None = None
+        # Whether orders of this scenario may rest with the target when it ends.
+        self.leaves_orders = False
+        self.is_known = False
+        # Whether each Logon begins the numbers anew without being asked.
+        self.resets_by_itself = target.reset == "logon"
+        self.wire = self.new_wire()
+
+    def open_link(self) -> Link:
+        """The connection; TargetError where the scenario has none now."""
+        if self.link is None:
+            raise TargetError(f"client {self.letter} is not connected here")
+        return self.link
+
+    async def drop(self) -> None:
+        """Close the connection, if there is one."""
+        if self.link is not None:
+            await self.link.close()
+            self.link = None
+
+    def forget(self) -> None:
+        """Nothing is known of the numbers any more."""
+        self.is_known = False
+
+    @abstractmethod
+    def new_wire(self) -> Wire:
+        """A wire for a new connection, which also becomes `wire`."""
+
+    @abstractmethod
+    def on_connect(self) -> None:
+        """A connection was made."""
+
+    @abstractmethod
+    def logon(self, step: Step) -> tuple[Step, Step]:
+        """What to send and to expect in order to log on; the step's fields are added."""
+
+    @abstractmethod
+    def logout(self, step: Step) -> tuple[Step, Step | None]:
+        """What to send and to expect in order to log out; None: no answer comes."""
+
+    @abstractmethod
+    def encode(self, msg_type: str, fields: Fields, counts: bool) -> bytes:
+        """The bytes of a message with what it does not say filled in; counts: it has a number."""
+
+    @abstractmethod
+    def sent(self, octets: bytes) -> None:
+        """These bytes go out."""
+
+    @abstractmethod
+    def header_checks(self, step: Step, message: Message) -> list[FieldCheck]:
+        """What every received message must have, but for what the step says itself."""
+
+    @abstractmethod
+    def took(self, message: Message) -> None:
+        """A received message is dealt with: count it."""
+
+    @abstractmethod
+    def is_unasked(self, message: Message) -> bool:
+        """Whether it is a Heartbeat that nobody asked for."""
+
+    @abstractmethod
+    def is_noise(self, step: Step) -> bool:
+        """Whether the step waits for what would else be passed over as unasked."""
+
+    @abstractmethod
+    def local(self) -> Mapping[str, str]:
+        """Names of templates that depend on the client."""
+
+    @abstractmethod
+    def goodbye(self) -> list[bytes]:
+        """What to send at a scenario's end so that the target has it behind itself."""
+
+    @abstractmethod
+    def is_goodbye(self, message: Message) -> bool:
+        """Whether this answers it."""

@@ -1,0 +1,394 @@
+"""Runs one scenario against a target: step by step, every wait bounded.
+
+Owns what each step does and when a scenario has fallen. Must not know files, corpora or reports.
+Numbers of FIX sessions are counted here, for each client: what goes out gets the next one, what
+comes in must have the next one, unless the scenario says otherwise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from portcullis.tools.conform.fix_party import FixParty
+from portcullis.tools.conform.link import CLOSED, Arrival, Link, TargetError
+from portcullis.tools.conform.matching import FieldCheck, Grade, Verdict, compare
+from portcullis.tools.conform.party import Party
+from portcullis.tools.conform.results import Failure, Line, Outcome, Result
+from portcullis.tools.conform.scenario import Scenario, Step, Timing, Verb, duration
+from portcullis.tools.conform.soup_party import SoupParty
+from portcullis.tools.conform.target import Client, Target
+from portcullis.tools.conform.values import SOH, TemplateError, Values
+from portcullis.tools.conform.wire import Message, WireError, fix_length_and_sum
+
+RETRIES = 20
+RETRY_S = 0.1
+GOODBYE_S = 0.5
+TRANSCRIPT_MAX = 2_000
+
+
+class StepFailed(Exception):
+    """A step does not hold."""
+
+    def __init__(self, what: str, checks: list[FieldCheck] | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.checks = tuple(checks or ())
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What one scenario at a time may use: as many clients as it needs, and a symbol."""
+
+    clients: tuple[Client, ...]
+    symbol: str
+
+
+class ScenarioRun:
+    """One run of one scenario.
+
+    fresh: makes ids never used before. now_ns: wall clock. said: told each line as it happens.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        target: Target,
+        lane: Lane,
+        grade: Grade,
+        fresh: Callable[[], str],
+        now_ns: Callable[[], int],
+        said: Callable[[Line], None] | None = None,
+    ) -> None:
+        self._scenario = scenario
+        self._target = target
+        self._grade = grade
+        self._said = said
+        self._loop = asyncio.get_running_loop()
+        self._start_s = self._loop.time()
+        self._transcript: list[Line] = []
+        given = {
+            "symbol": lane.symbol,
+            "price": target.price,
+            "qty": target.qty,
+            "answer": "D" if target.application == "echo" else "8",
+        }
+        self._values = Values(given, fresh, now_ns)
+        kind = FixParty if scenario.protocol == "fix" else SoupParty
+        self._clients: dict[str, Party] = {
+            letter: kind(letter, client, target, now_ns)
+            for letter, client in zip(scenario.clients, lane.clients, strict=False)
+        }
+
+    async def run(self) -> Result:
+        """Carry out the steps; a scenario that lasts too long has fallen."""
+        step = self._scenario.steps[0]
+        failure = None
+        try:
+            async with asyncio.timeout(self._target.scenario_s):
+                steps = self._scenario.steps
+                place = 0
+                while place < len(steps):
+                    step = steps[place]
+                    place += await self._do(step, steps, place)
+        except StepFailed as error:
+            failure = Failure(step.line, step.text, error.what, error.checks)
+        except (TargetError, TemplateError, WireError) as error:
+            failure = Failure(step.line, step.text, str(error))
+        except TimeoutError:
+            limit = self._target.scenario_s
+            failure = Failure(step.line, step.text, f"the scenario took longer than {limit:g} s")
+        await self._leave()
+        return Result(
+            self._scenario,
+            Outcome.FAILED if failure else Outcome.PASSED,
+            self._loop.time() - self._start_s,
+            failure,
+            transcript=self._transcript,
+        )
+
+    # --- steps -----------------------------------------------------------------------------------
+
+    async def _do(self, step: Step, steps: tuple[Step, ...], place: int) -> int:
+        """Carry out the step; give how many steps that were."""
+        client = self._clients[step.client]
+        match step.verb:
+            case Verb.CONNECT:
+                await self._connect(client)
+            case Verb.DISCONNECT:
+                await client.drop()
+                self._note(client, "-", "disconnected")
+            case Verb.LOGON:
+                await self._log_on(client, step)
+            case Verb.RESET:
+                await self._reset(client, step)
+            case Verb.LOGOUT:
+                await self._log_out(client, step)
+            case Verb.SEND | Verb.GARBLE:
+                await self._send(client, step.message, step.fields, step.verb is Verb.SEND)
+            case Verb.RAW | Verb.DRIP:
+                await self._send_raw(client, step)
+            case Verb.EXPECT:
+                group = [step]
+                for following in steps[place + 1 :]:
+                    if following.verb not in (Verb.AND, Verb.OR):
+                        break
+                    group.append(following)
+                await self._expect(client, group, one_of=group[-1].verb is Verb.OR)
+                return len(group)
+            case Verb.MAYBE:
+                await self._maybe(client, step)
+            case Verb.SILENT:
+                await self._silent(client, step)
+            case Verb.CLOSED:
+                await self._closed(client, step.timing)
+            case Verb.WAIT:
+                await asyncio.sleep(duration(step.argument))
+            case Verb.LET:
+                name, _, template = step.argument.partition("=")
+                self._values.known[name.strip()] = self._render(client, template.strip())
+            case Verb.SAY:
+                self._note(client, "-", self._render(client, step.argument))
+            case Verb.ACCEPT | Verb.AND | Verb.OR:
+                raise StepFailed(f"`{step.verb}` is only for those who play the venue")
+        return 1
+
+    async def _connect(self, client: Party) -> None:
+        await client.drop()
+        target = self._target
+        client.link = await Link.connect(
+            target.host, target.port, client.new_wire(), target.connect_s
+        )
+        client.on_connect()
+        self._note(client, "-", "connected")
+
+    async def _log_on(self, client: Party, step: Step) -> None:
+        """Connect and log on. Where numbers are not known they begin anew, with some patience:
+        the target may not have noticed yet that the scenario before has gone."""
+        for attempt in range(RETRIES):
+            unknown = not client.is_known
+            await self._connect(client)
+            request, answer = client.logon(step)
+            await self._send(client, request.message, request.fields, True)
+            if unknown and attempt + 1 < RETRIES:
+                arrival = await client.open_link().receive(self._target.patience_s)
+                if arrival is not None and arrival.end == CLOSED:
+                    client.forget()
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                if arrival is not None:
+                    client.open_link().put_back(arrival)
+            await self._expect(client, [answer])
+            client.is_known = True
+            return
+
+    async def _reset(self, client: Party, step: Step) -> None:
+        if client.resets_by_itself:
+            client.forget()
+            return
+        await self._log_on(client, step)
+        await self._log_out(client, step)
+
+    async def _log_out(self, client: Party, step: Step) -> None:
+        request, answer = client.logout(step)
+        await self._send(client, request.message, request.fields, True)
+        if answer is not None:
+            await self._expect(client, [answer])
+        await client.drop()
+
+    async def _send(
+        self, client: Party, msg_type: str, templates: tuple[tuple[str, str], ...], counts: bool
+    ) -> None:
+        msg_type = self._render(client, msg_type)
+        fields = [(name, self._render(client, template)) for name, template in templates]
+        octets = client.encode(msg_type, fields, counts)
+        client.sent(octets)
+        self._note(client, ">", client.wire.shown(octets))
+        await client.open_link().send(octets, self._target.patience_s)
+
+    async def _send_raw(self, client: Party, step: Step) -> None:
+        if step.in_order:
+            octets = self._values.render_quickfix(step.argument).encode("latin-1")
+            octets = fix_length_and_sum(octets)
+        else:
+            text = self._render(client, step.argument)
+            if self._scenario.protocol == "fix":
+                text = text.replace("|", SOH)
+            octets = fix_length_and_sum(text.encode("latin-1"))
+        client.sent(octets)
+        self._note(client, ">", client.wire.shown(octets))
+        link = client.open_link()
+        if step.verb is Verb.RAW:
+            await link.send(octets, self._target.patience_s)
+            return
+        for place in range(len(octets)):
+            await link.send(octets[place : place + 1], self._target.patience_s)
+            await asyncio.sleep(0.005)
+
+    # --- what is to come -------------------------------------------------------------------------
+
+    async def _expect(self, client: Party, group: list[Step], one_of: bool = False) -> None:
+        """All messages of the group in any order, or one of them."""
+        left = [replace(step, message=self._render(client, step.message)) for step in group]
+        while left:
+            timing = left[0].timing
+            arrival = await self._next(client, timing, any(client.is_noise(s) for s in left))
+            if arrival is None:
+                limit = timing.latest_s if timing else self._target.patience_s
+                raise StepFailed(
+                    f"nothing came within {limit:g} s; expected {self._names(client, left)}"
+                )
+            if arrival.message is None:
+                raise StepFailed(f"{_ended(arrival)}; expected {self._names(client, left)}")
+            found = [(step, *self._checks(client, step, arrival.message)) for step in left]
+            found.sort(key=lambda one: sum(not check.holds for check in one[1]))
+            step, checks, caught = found[0]
+            self._note(client, "<", client.wire.shown(arrival.message.octets))
+            if any(not check.holds for check in checks):
+                raise StepFailed(self._difference(client, step, arrival.message), checks)
+            client.took(arrival.message)
+            self._values.known.update(caught)
+            if one_of:
+                return
+            left.remove(step)
+
+    def _checks(
+        self, client: Party, step: Step, message: Message
+    ) -> tuple[list[FieldCheck], dict[str, str]]:
+        """Each field compared, and the values caught."""
+        caught: dict[str, str] = {}
+        checks = compare(
+            step,
+            message,
+            self._grade,
+            lambda template: (
+                self._render(client, template)
+                if not step.in_order
+                else self._values.render_quickfix(template)
+            ),
+            caught,
+        )
+        if not step.in_order and step.message == message.type:
+            checks += client.header_checks(step, message)
+        return checks, caught
+
+    def _difference(self, client: Party, step: Step, message: Message) -> str:
+        wanted, got = client.wire.name(step.message), client.wire.name(message.type)
+        if step.message != message.type:
+            text = message.get("58")
+            why = f' that says "{text}"' if text else ""
+            return f"expected {wanted}, received {got}{why}"
+        return f"the {got} differs"
+
+    def _names(self, client: Party, steps: list[Step]) -> str:
+        return ", ".join(client.wire.name(step.message) for step in steps)
+
+    async def _next(
+        self, client: Party, timing: Timing | None, wants_noise: bool
+    ) -> Arrival | None:
+        """The next message that is no unasked Heartbeat, or the end; None: nothing in time."""
+        link = client.open_link()
+        begin_s = self._loop.time()
+        if timing is None:
+            earliest_s, latest_s = 0.0, begin_s + self._target.patience_s
+        else:
+            since_s = {
+                "ours": link.last_sent_s, "theirs": link.last_received_s
+            }.get(timing.since, begin_s)  # fmt: skip
+            earliest_s, latest_s = since_s + timing.earliest_s, since_s + timing.latest_s
+        while True:
+            arrival = await link.receive(max(0.001, latest_s - self._loop.time()))
+            if arrival is None or arrival.message is None:
+                return arrival
+            if not wants_noise and client.is_unasked(arrival.message):
+                client.took(arrival.message)
+                self._note(client, "<", client.wire.shown(arrival.message.octets))
+                continue
+            if timing is not None and timing.since and arrival.at_s < earliest_s:
+                early_s = earliest_s - arrival.at_s
+                name = client.wire.name(arrival.message.type)
+                raise StepFailed(f"{name} came {early_s:.2f} s too early")
+            return arrival
+
+    async def _maybe(self, client: Party, step: Step) -> None:
+        arrival = await self._next(client, step.timing, client.is_noise(step))
+        if arrival is None or arrival.message is None:
+            return
+        checks, caught = self._checks(client, step, arrival.message)
+        if all(check.holds for check in checks):
+            self._note(client, "<", client.wire.shown(arrival.message.octets))
+            client.took(arrival.message)
+            self._values.known.update(caught)
+        else:
+            client.open_link().put_back(arrival)
+
+    async def _silent(self, client: Party, step: Step) -> None:
+        quiet_s = duration(step.argument)
+        arrival = await self._next(client, Timing(0.0, quiet_s), False)
+        if arrival is None:
+            return
+        if arrival.message is None:
+            raise StepFailed(f"{_ended(arrival)}; expected {quiet_s:g} s of silence")
+        self._note(client, "<", client.wire.shown(arrival.message.octets))
+        raise StepFailed(
+            f"expected {quiet_s:g} s of silence,"
+            f" received {client.wire.name(arrival.message.type)}",
+            [
+                FieldCheck(name, "", value, Verdict.UNEXPECTED)
+                for name, value in arrival.message.fields
+            ],
+        )
+
+    async def _closed(self, client: Party, timing: Timing | None) -> None:
+        arrival = await self._next(client, timing, False)
+        limit_s = timing.latest_s if timing else self._target.patience_s
+        if arrival is None:
+            raise StepFailed(f"the connection is still open after {limit_s:g} s")
+        if arrival.message is not None:
+            self._note(client, "<", client.wire.shown(arrival.message.octets))
+            name = client.wire.name(arrival.message.type)
+            raise StepFailed(f"expected the connection to be closed, received {name}")
+        if arrival.end != CLOSED:
+            raise StepFailed(_ended(arrival))
+        self._note(client, "-", "closed by the target")
+
+    # --- the rest --------------------------------------------------------------------------------
+
+    def _render(self, client: Party, template: str) -> str:
+        return self._values.render(template, client.local())
+
+    def _note(self, client: Party, direction: str, text: str) -> None:
+        line = Line(self._loop.time() - self._start_s, client.letter, direction, text)
+        if len(self._transcript) < TRANSCRIPT_MAX:
+            self._transcript.append(line)
+        if self._said is not None:
+            self._said(line)
+
+    async def _leave(self) -> None:
+        """Go as one came, so that the next scenario finds the target as it was."""
+        for client in self._clients.values():
+            if client.leaves_orders and client.link is None:
+                with contextlib.suppress(StepFailed, TargetError, TimeoutError):
+                    async with asyncio.timeout(self._target.patience_s):
+                        client.forget()
+                        await self._log_on(client, Step(0, "logon", Verb.LOGON))
+            if client.link is not None:
+                messages = client.goodbye()
+                for octets in messages:
+                    await client.link.send(octets, GOODBYE_S)
+                end_s = self._loop.time() + (GOODBYE_S if messages else 0.0)
+                while (left_s := end_s - self._loop.time()) > 0:
+                    arrival = await client.link.receive(left_s)
+                    if arrival is None or arrival.message is None:
+                        break
+                    if client.is_goodbye(arrival.message):
+                        break
+                await client.drop()
+
+
+def _ended(arrival: Arrival) -> str:
+    if arrival.end == CLOSED:
+        return "the target closed the connection"
+    return f"the connection is of no use any more: {arrival.end}"

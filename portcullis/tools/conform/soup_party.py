@@ -1,0 +1,87 @@
+"""A SoupBinTCP client of a scenario, with OUCH inside.
+
+Owns login and what counts as a Heartbeat. Sequence numbers are implicit: the login answer says
+the first, each sequenced message is the next. Must not know what a scenario expects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from portcullis.tools.conform.binary_layouts import OUCH_OUT
+from portcullis.tools.conform.matching import FieldCheck, Verdict
+from portcullis.tools.conform.party import Party
+from portcullis.tools.conform.scenario import Step, Verb
+from portcullis.tools.conform.wire import Fields, Message, SoupWire, Wire
+
+
+class SoupParty(Party):
+    """One user's side. sequence: number of the next sequenced message; session: its name."""
+
+    sequence = 1
+    session = ""
+
+    def new_wire(self) -> Wire:
+        self.wire = SoupWire()
+        return self.wire
+
+    def on_connect(self) -> None:
+        """Nothing: the numbers are the session's."""
+
+    def local(self) -> Mapping[str, str]:
+        return {
+            "user": self.client.name,
+            "password": self.client.password,
+            "session": self.session,
+            "sequence": str(self.sequence),
+        }
+
+    def logon(self, step: Step) -> tuple[Step, Step]:
+        fields = {
+            "username": self.client.name,
+            "password": self.client.password,
+            "session": self.session,
+            # What is behind is of no interest to a scenario that begins.
+            "sequence": str(self.sequence) if self.is_known else "0",
+        }
+        fields |= dict(step.fields)
+        return (
+            Step(
+                step.line, step.text, Verb.SEND, step.client, "LoginRequest", tuple(fields.items())
+            ),
+            Step(step.line, step.text, Verb.EXPECT, step.client, "LoginAccepted"),
+        )
+
+    def logout(self, step: Step) -> tuple[Step, Step | None]:
+        return Step(step.line, step.text, Verb.SEND, step.client, "LogoutRequest"), None
+
+    def encode(self, msg_type: str, fields: Fields, counts: bool) -> bytes:
+        return self.wire.encode(msg_type, fields)
+
+    def sent(self, octets: bytes) -> None:
+        """Nothing to note."""
+
+    def header_checks(self, step: Step, message: Message) -> list[FieldCheck]:
+        return [
+            FieldCheck("frame", "well formed", fault, Verdict.DIFFERS) for fault in message.faults
+        ]
+
+    def took(self, message: Message) -> None:
+        if message.type == "LoginAccepted":
+            self.session = message.get("session") or ""
+            self.sequence = int(message.get("sequence") or 1)
+            self.is_known = True
+        elif message.type in OUCH_OUT:
+            self.sequence += 1
+
+    def is_unasked(self, message: Message) -> bool:
+        return message.type in ("ServerHeartbeat", "Debug")
+
+    def is_noise(self, step: Step) -> bool:
+        return step.message in ("ServerHeartbeat", "Debug")
+
+    def goodbye(self) -> list[bytes]:
+        return [self.encode("LogoutRequest", [], False)]
+
+    def is_goodbye(self, message: Message) -> bool:
+        return message.type == "EndOfSession"

@@ -1,0 +1,82 @@
+"""What is under test: where it is, who may log on to it, and what it offers.
+
+Owns the profile: read from a TOML file, from the command line, or both. Must not know scenarios.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, field
+
+
+class TargetConfigError(Exception):
+    """The profile or an option cannot be used; the text says what was expected."""
+
+
+class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who logs on. name: CompID or username; password: Password(554) or SoupBinTCP's."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    password: str = ""
+
+
+class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The profile. Clients are dealt out in order: as many to each scenario as it needs.
+
+    reset: how numbers begin anew: by ResetSeqNumFlag(141)=Y, or at each Logon by itself.
+    application: what answers orders: an echo of each, or ExecutionReports.
+    price, qty: a limit price and quantity that are accepted; multiples of qty are, too.
+    offers: what scenarios with `needs` ask for and this target has.
+    """
+
+    comp_id: str = "PORTCULLIS"
+    clients: list[Client] = field(default_factory=list)
+    symbols: list[str] = field(default_factory=lambda: ["BTC-USD"])
+    reset: Literal["flag", "logon"] = "flag"
+    application: Literal["orders", "echo"] = "orders"
+    price: str = "100"
+    qty: str = "10"
+    offers: list[str] = field(default_factory=list)
+    patience_s: Annotated[float, Meta(gt=0, le=600)] = 5.0
+    connect_s: Annotated[float, Meta(gt=0, le=600)] = 5.0
+    scenario_s: Annotated[float, Meta(gt=0, le=3600)] = 60.0
+    host: str = "127.0.0.1"
+    port: int = 0
+
+    @property
+    def offered(self) -> frozenset[str]:
+        """What scenarios may ask for with `needs`."""
+        kept = ("continuity",) if self.reset == "flag" else ()
+        return frozenset((*self.offers, self.application, *kept))
+
+
+def read_profile(path: Path) -> dict[str, object]:
+    """The keys of a profile file, checked; TargetConfigError names file, key and expectation."""
+    try:
+        values = msgspec.toml.decode(path.read_bytes(), type=dict[str, object])
+        msgspec.convert(values, Target)
+    except OSError as error:
+        raise TargetConfigError(f"{path}: {error.strerror}") from None
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise TargetConfigError(f"{path}: {error}") from None
+    return values
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """HOST:PORT; TargetConfigError where it is none."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise TargetConfigError(f"{text!r} is no HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def make_target(address: str, values: dict[str, object]) -> Target:
+    """The target of these values; TargetConfigError where one is not usable."""
+    host, port = parse_address(address)
+    try:
+        return msgspec.convert({**values, "host": host, "port": port}, Target)
+    except msgspec.ValidationError as error:
+        raise TargetConfigError(str(error)) from None

@@ -1,0 +1,58 @@
+"""What conformance runs against our gateway need: its configuration, and profiles of it.
+
+Sessions E1.. echo, O1.. trade (two share a symbol S1..), ISLD/TW44 are those of QuickFIX's suite.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from portcullis.tools.conform.command import command
+
+LANES = 8
+
+
+def _sessions() -> str:
+    blocks = [
+        f'[[instrument]]\nsymbol = "S{lane}"\ntick = "0.01"\nlot = "1"'
+        for lane in range(1, LANES + 1)
+    ]
+    for number in range(1, 2 * LANES + 1):
+        blocks += [
+            f'[[session]]\nprotocol = "fix"\nclient = "E{number}"\naccount = "E{number}"\n'
+            'application = "echo"',
+            f'[[session]]\nprotocol = "fix"\nclient = "O{number}"\naccount = "O{number}"',
+        ]
+    return "\n\n".join(blocks)
+
+
+CONFIG = f"""
+[gateway]
+name = "PORTCULLIS"
+
+[listen]
+fix = "127.0.0.1:{{port}}"
+
+[[session]]
+protocol = "fix"
+comp_id = "ISLD"
+client = "TW44"
+account = "TW44"
+application = "echo"
+reset_on_logon = true
+
+{_sessions()}
+"""
+
+_NUMBERS = range(1, 2 * LANES + 1)
+ECHO = [f"--client=E{number}" for number in _NUMBERS] + ["--application=echo"]
+ORDERS = [f"--client=O{number}" for number in _NUMBERS] + [
+    f"--symbol=S{lane}" for lane in range(1, LANES + 1)
+]
+
+
+def conform(*arguments: str | Path) -> Result:
+    """`portcullis conform` with these arguments, in this process."""
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])

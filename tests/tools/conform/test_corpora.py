@@ -1,0 +1,64 @@
+"""The shipped corpora against our own gateway, as a user runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from portcullis.tools.conform import corpus
+from portcullis.tools.gateway_process import GatewayProcess
+from tests.support.conformance import CONFIG, ECHO, ORDERS, conform
+
+# Every case of the FIX Trading Community's session test cases that an acceptor is asked for; 1B is
+# the initiator's, and is in `certify-fix44`.
+SESSION_CASES = (
+    "1S.a 1S.b 1S.c 1S.d 2S 2.a 2.b 2.c 2.d 2.e 2.f 2.g 2.h 2.i 2.j 2.k 2.l 2.m 2.n 2.o 2.p 2.q"
+    " 2.r 2.s 2.t 3.a 3.b 3.c 3.d 3.e 4.a 4.b 5 6 7 8 9 10.a 10.b 10.c 10.d 10.e 11.a 11.b 11.c"
+    " 12 13.a 13.b 14.a 14.b 14.c 14.d 14.e 14.f 14.g 14.h 14.i 14.j 14.k 14.l 14.m 14.n 15"
+    " 16.a 16.b 17.a 17.b 18.a 18.b 19.a 19.b 20"
+).split()
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    with GatewayProcess(tmp_path_factory.mktemp("gateway"), CONFIG) as gateway:
+        yield gateway
+
+
+def test_the_session_corpus_has_every_numbered_case() -> None:
+    covered = {case for one in corpus.load("fix44-session") for case in one.fix_cases}
+    assert sorted(set(SESSION_CASES) - covered) == []
+
+
+@pytest.mark.parametrize("clients", [ECHO, ORDERS], ids=["echo", "orders"])
+def test_sessions_hold(gateway: GatewayProcess, clients: list[str]) -> None:
+    result = conform("run", f"--target=127.0.0.1:{gateway.port}", *clients)
+    assert result.exit_code == 0, result.output
+
+
+def test_scenarios_in_the_language_of_quickfix_run_as_they_are(
+    gateway: GatewayProcess, tmp_path: Path
+) -> None:
+    (tmp_path / "2b_TooHigh.def").write_text(
+        "# The field's own language.\n"
+        "iCONNECT\n"
+        "I8=FIX.4.4|35=A|34=1|49=TW44|52=<TIME>|56=ISLD|98=0|108=30|\n"
+        "E8=FIX.4.4|9=63|35=A|34=1|49=ISLD|52=00000000-00:00:00.000|56=TW44|98=0|108=30|10=0|\n"
+        "I8=FIX.4.4|35=D|34=3|49=TW44|52=<TIME>|56=ISLD|11=B|21=3|40=1|54=1|55=X|60=<TIME-1>|\n"
+        "E8=FIX.4.4|9=60|35=2|34=2|49=ISLD|52=00000000-00:00:00.000|56=TW44|7=2|16=0|10=0|\n"
+        "I8=FIX.4.4|35=D|34=2|43=Y|49=TW44|52=<TIME>|56=ISLD|122=<TIME>"
+        "|11=A|21=3|40=1|54=1|55=X|60=<TIME>|\n"
+        "E8=FIX.4.4|9=97|35=D|34=3|49=ISLD|52=00000000-00:00:00.000|56=TW44"
+        "|11=A|21=3|40=1|54=1|55=X|60=00000000-00:00:00|10=0|\n"
+        "E8=FIX.4.4|9=97|35=D|34=4|49=ISLD|52=00000000-00:00:00.000|56=TW44"
+        "|11=B|21=3|40=1|54=1|55=X|60=00000000-00:00:00|10=0|\n"
+        "I8=FIX.4.4|9=999|35=1|34=4|49=TW44|52=<TIME>|56=ISLD|112=GARBLED|\n"
+        "iDISCONNECT\n".replace("|", "\x01")
+    )
+    for grade in ("strict", "tolerant"):
+        result = conform(
+            "run", f"--target=127.0.0.1:{gateway.port}", f"--corpus={tmp_path}", f"--grade={grade}"
+        )
+        assert result.exit_code == 0, result.output

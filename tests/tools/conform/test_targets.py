@@ -1,0 +1,201 @@
+"""Targets that are not there, say nothing, say nonsense or never stop: told, in bounded time."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from portcullis.tools.gateway_process import free_port
+from tests.support.conformance import conform
+
+LOGON_ANSWER = "8=FIX.4.4|9={}|35=A|34=1|49=PORTCULLIS|52=20261121-00:00:00|56=CLIENT1|"
+BODY = "98=0|108=30|141=Y|"
+Talk = Callable[[socket.socket], None]
+
+
+class Peer:
+    """A listener whose every connection is given to `talk` in a thread."""
+
+    def __init__(self, talk: Talk) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._talk = talk
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                link, _ = self._listener.accept()
+            except OSError:
+                return
+            with link:
+                link.settimeout(10)
+                try:
+                    self._talk(link)
+                except OSError:
+                    continue
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(10)
+
+
+@pytest.fixture
+def peer() -> Iterator[Callable[[Talk], Peer]]:
+    peers: list[Peer] = []
+
+    def make(talk: Talk) -> Peer:
+        peers.append(Peer(talk))
+        return peers[-1]
+
+    yield make
+    for one in peers:
+        one.close()
+
+
+def say_nothing(link: socket.socket) -> None:
+    while link.recv(1 << 16):
+        pass
+
+
+def close_at_once(link: socket.socket) -> None:
+    link.recv(1 << 16)
+
+
+def never_stop(link: socket.socket) -> None:
+    link.recv(1 << 16)
+    while True:
+        link.sendall(b"8=FIX.4.4\x019=5\x0135=0\x0158=" + b"A" * 65536)
+
+
+def say_nonsense(link: socket.socket) -> None:
+    link.recv(1 << 16)
+    link.sendall(b"HTTP/1.1 400 Bad Request\x01=\x01")
+    say_nothing(link)
+
+
+@pytest.mark.parametrize(
+    ("talk", "said"),
+    [
+        (say_nothing, "nothing came within 1 s; expected Logon(A)"),
+        (close_at_once, "the target closed the connection; expected Logon(A)"),
+        (never_stop, "more than 262144 bytes without a whole message"),
+        (say_nonsense, "received bytes are no FIX"),
+    ],
+)
+def test_a_target_of_no_use_is_told_at_once_and_is_no_failure_of_a_scenario(
+    peer: Callable[[Talk], Peer], talk: Talk, said: str
+) -> None:
+    began = time.monotonic()
+    result = conform("run", f"--target=127.0.0.1:{peer(talk).port}", "--patience=1")
+    assert result.exit_code == 2
+    assert said in result.output
+    assert "CLIENT1 cannot log on to PORTCULLIS" in result.output
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--target=127.0.0.1"], "'127.0.0.1' is no HOST:PORT"),
+        (["--target=127.0.0.1:1", "--corpus=nowhere"], "no corpus, folder or file 'nowhere'"),
+        (["--target=127.0.0.1:1", "--only=nothing"], "no scenario fits nothing"),
+        (["--target=127.0.0.1:1", "--profile=nowhere.toml"], "nowhere.toml: No such file"),
+        (["--target=127.0.0.1:1", "--client=A"], "2 clients are needed at once, and 1 are named"),
+    ],
+)
+def test_what_cannot_be_run_is_said_in_one_line_with_exit_code_2(
+    arguments: list[str], said: str
+) -> None:
+    result = conform("run", *arguments)
+    assert result.exit_code == 2
+    assert said in result.output
+    assert len(result.output.splitlines()) == 1
+
+
+def test_an_unreachable_target_is_exit_code_2() -> None:
+    result = conform("run", f"--target=127.0.0.1:{free_port()}")
+    assert result.exit_code == 2
+    assert "Connection refused" in result.output
+
+
+def test_a_profile_with_a_wrong_key_names_it(tmp_path: Path) -> None:
+    profile = tmp_path / "p.toml"
+    profile.write_text('comp = "X"\n')
+    result = conform("run", "--target=127.0.0.1:1", f"--profile={profile}")
+    assert result.exit_code == 2
+    assert "unknown field `comp`" in result.output
+
+
+# --- what a failure looks like -------------------------------------------------------------------
+
+
+def answer_logons_wrongly(link: socket.socket) -> None:
+    """A Logon that is right, then a Heartbeat with a wrong TestReqID and number."""
+    link.recv(1 << 16)
+    link.sendall(framed(LOGON_ANSWER, BODY))
+    request = link.recv(1 << 16)
+    if b"\x0135=1\x01" in request:
+        head = "8=FIX.4.4|9={}|35=0|34=7|49=PORTCULLIS|52=20261121-00:00:00|56=CLIENT1|"
+        link.sendall(framed(head, "112=<OTHER>|"))
+    elif b"\x0135=5\x01" in request:
+        head = "8=FIX.4.4|9={}|35=5|34=2|49=PORTCULLIS|52=20261121-00:00:00|56=CLIENT1|"
+        link.sendall(framed(head, ""))
+    say_nothing(link)
+
+
+def framed(head: str, body: str) -> bytes:
+    text = (head + body).replace("|", "\x01")
+    counted = text[text.index("35=") :]
+    octets = text.format(len(counted)).encode()
+    return octets + b"10=%03d\x01" % (sum(octets) % 256)
+
+
+@pytest.fixture
+def reports(peer: Callable[[Talk], Peer], tmp_path: Path) -> Path:
+    """Reports of a run in which one scenario falls and one is skipped."""
+    (tmp_path / "own.scenario").write_text(
+        "area Own\nscenario wrong A Heartbeat that answers\n fix 4.b\n rule Same 112 <back>.\n"
+        " logon\n send TestRequest 112=MINE\n expect Heartbeat 112=MINE\n"
+        "scenario not-here Needs more\n needs moon\n connect\n"
+    )
+    result = conform(
+        "run",
+        f"--target=127.0.0.1:{peer(answer_logons_wrongly).port}",
+        f"--corpus={tmp_path / 'own.scenario'}",
+        f"--junit={tmp_path / 'r.xml'}",
+        f"--json={tmp_path / 'r.json'}",
+        f"--html={tmp_path / 'r.html'}",
+        "--patience=2",
+    )
+    assert result.exit_code == 1, result.output
+    assert "TestReqID(112): expected MINE, received <OTHER>" in result.output
+    assert "own.scenario:7: expect Heartbeat 112=MINE" in result.output
+    return tmp_path
+
+
+def test_reports_say_line_fields_and_rule(reports: Path) -> None:
+    cases = ET.parse(reports / "r.xml").getroot().findall("./testsuite/testcase")
+    failure = cases[0].find("failure")
+    assert failure is not None and failure.text is not None
+    assert "MsgSeqNum(34): expected 2, received 7" in failure.text
+    assert "Rule: Same 112 <back>." in failure.text
+    assert cases[1].find("skipped") is not None
+
+    document = json.loads((reports / "r.json").read_text())
+    assert (document["failed"], document["skipped"]) == (1, 1)
+    assert document["scenarios"][0]["failure"]["line"] == 7
+    assert document["scenarios"][1]["reason"] == "needs moon, which the profile does not offer"
+
+    page = (reports / "r.html").read_text()
+    assert "&lt;OTHER&gt;" in page and "<OTHER>" not in page
+    assert "http" not in page.replace("127.0.0.1", "")
