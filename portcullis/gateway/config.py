@@ -72,6 +72,11 @@ def load(path: Path | None) -> Loaded:
 
 def _with_files(loaded: Loaded) -> Loaded:
     """The same, once every file that it names has been read."""
+    if loaded.config.listen.fix_tls is not None:
+        try:
+            loaded.files.tls(loaded.config.tls)
+        except ValueError as error:
+            raise ConfigError(f"{loaded.source}: [tls] {error}") from None
     for number, session in enumerate(loaded.config.session, 1):
         try:
             loaded.files.check(session)
@@ -209,7 +214,7 @@ def _inconsistency(config: Config) -> str | None:
             problem = None
         else:
             identity, key = (config.comp_id_of(session), session.client), "client"
-            problem = _session_problem(session, schedules)
+            problem = _session_problem(session, schedules) or _tls_problem(session, config)
         problem = problem or _account_problem(session, accounts)
         if identity in identities:
             problem = f"key {key}: this pair of CompIDs stands twice"
@@ -266,6 +271,14 @@ def _account_problem(session: FixClient | OuchClient, described: list[str]) -> s
     for key, name in (("account", session.account), *(("accounts", name) for name in further)):
         if described and name not in described:
             return f"key {key}: expected the name of an [[account]] of this file, got {name!r}"
+    return None
+
+
+def _tls_problem(session: FixClient, config: Config) -> str | None:
+    if (session.tls or session.certificate) and config.listen.fix_tls is None:
+        return "key tls: expected [listen] fix_tls, for the session may come over TLS only"
+    if session.certificate and config.tls.client_certificates == "none":
+        return "key certificate: expected [tls] client_certificates to ask for one"
     return None
 
 

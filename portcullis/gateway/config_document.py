@@ -43,6 +43,7 @@ floating-point numbers. Relative paths begin at the folder of the file.
 _TABLES: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("[gateway]", schema.Gateway),
     ("[listen]", schema.Listen),
+    ("[tls]", schema.Tls),
     ("[[instrument]]", schema.Instrument),
     ("[[account]]", schema.Account),
     ("[[schedule]]", schema.Schedule),

@@ -1,4 +1,4 @@
-"""What a configuration names outside itself: dictionaries and password hashes, read and checked.
+"""What a configuration names outside itself: dictionaries, password hashes, certificates.
 
 Owns their reading, once each, so that what is wrong with one is said when the configuration is
 loaded, before a row is written or anybody can connect. Must not know sockets or the journal.
@@ -6,6 +6,7 @@ loaded, before a row is written or anybody can connect. Must not know sockets or
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,8 @@ from portcullis.dictionaries.fix_dictionary import FixDictionary
 from portcullis.dictionaries.fix_tables import FixTables, compile_tables
 from portcullis.dictionaries.fix_xml import load_dictionary
 from portcullis.gateway.auth import PasswordHash
-from portcullis.gateway.config_schema import FixClient, OuchClient
+from portcullis.gateway.config_schema import FixClient, OuchClient, Tls
+from portcullis.gateway.tls import server_context
 
 
 class Reading(NamedTuple):
@@ -30,6 +32,7 @@ class ConfigFiles:
         self._folder = folder
         self._readings: dict[str, Reading] = {}
         self._hashes: dict[Path, str] = {}
+        self._tls: ssl.SSLContext | None = None
 
     def check(self, session: FixClient | OuchClient) -> None:
         """Read all that a session names. ValueError says key and what is wrong."""
@@ -54,6 +57,12 @@ class ConfigFiles:
                 raise ValueError(f"key dictionary: {error}") from None
             self._readings[name] = found
         return found
+
+    def tls(self, settings: Tls) -> ssl.SSLContext:
+        """What connections over TLS are taken in with."""
+        if self._tls is None:
+            self._tls = server_context(settings, self._folder)
+        return self._tls
 
     def password(self, session: FixClient | OuchClient) -> PasswordHash | None:
         """The hash that guards a session; None: no password is asked."""

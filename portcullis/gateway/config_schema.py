@@ -51,12 +51,37 @@ class Gateway(_Table, frozen=True):
 
 class Listen(_Table, frozen=True):
     fix: Annotated[Address, Meta(description="FIX order entry.")] = Address("127.0.0.1:9878")
+    fix_tls: Annotated[
+        Address | None, Meta(description="FIX order entry over TLS, as `[tls]` says.")
+    ] = None
     ouch: Annotated[
         Address | None, Meta(description="OUCH over SoupBinTCP. Not served by this version.")
     ] = None
     control: Annotated[
         Address | None, Meta(description="Control API, HTTP. Not served by this version.")
     ] = None
+
+
+class Tls(_Table, frozen=True):
+    """The gateway's side of TLS; see docs/sessions.md."""
+
+    certificate: Annotated[
+        str | None,
+        Meta(description="Certificate chain, PEM; relative to this file. Needed for `fix_tls`."),
+    ] = None
+    key: Annotated[
+        str | None, Meta(description="Its private key, PEM, not encrypted; for its owner alone.")
+    ] = None
+    client_ca: Annotated[
+        str | None, Meta(description="Certificates, PEM, of those whose word for clients we take.")
+    ] = None
+    client_certificates: Annotated[
+        Literal["none", "optional", "required"],
+        Meta(
+            description="Whether clients are asked for a certificate, and must show one. A"
+            " session's `certificate` says which."
+        ),
+    ] = "none"
 
 
 class Journal(_Table, frozen=True):
@@ -270,6 +295,14 @@ class FixClient(_Table, frozen=True, tag_field="protocol", tag="fix"):
         list[str],
         Meta(description='Networks it may come from, such as "10.1.0.0/16"; none: from anywhere.'),
     ] = field(default_factory=list)
+    tls: Annotated[bool, Meta(description="Whether it may come over TLS only.")] = False
+    certificate: Annotated[
+        str | None,
+        Meta(
+            description="Name that its client certificate must have, as common name or DNS name;"
+            " so it may come over TLS only."
+        ),
+    ] = None
     password_hash: Annotated[
         str | None,
         Meta(
@@ -543,6 +576,7 @@ class Config(_Table, frozen=True):
 
     gateway: Gateway = field(default_factory=Gateway)
     listen: Listen = field(default_factory=Listen)
+    tls: Tls = field(default_factory=Tls)
     journal: Journal = field(default_factory=Journal)
     day: Day = field(default_factory=Day)
     limits: Limits = field(default_factory=Limits)

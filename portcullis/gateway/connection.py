@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 from portcullis.codecs.fix.scanner import FixScanner
 from portcullis.gateway.admission import Place
 from portcullis.gateway.fix_peer import FixPeer
+from portcullis.gateway.tls import names_shown
 from portcullis.gateway.turn import Turn
 
 
@@ -65,6 +66,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def __init__(self, hub: Hub, gate: Gate, place: Place) -> None:
         self.place = place
+        # Names of the certificate that the client showed; None: it did not come over TLS.
+        self.certificate_names: frozenset[str] | None = None
         self.deadline_ns = 0
         self.peer: FixPeer | None = None
         self._hub = hub
@@ -79,6 +82,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self.certificate_names = names_shown(transport)
         self._transport.set_write_buffer_limits(high=self._hub.write_high_water)
         if not self._hub.opened(self):
             self.abort()

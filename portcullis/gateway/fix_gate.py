@@ -33,6 +33,8 @@ class Caller(Protocol):
     """The connection that asks."""
 
     place: Place
+    # Names of the certificate it showed; None: it did not come over TLS.
+    certificate_names: frozenset[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,9 @@ class Guard:
     is_enabled: bool = True
     networks: tuple[Network, ...] = ()
     password: PasswordHash | None = None
+    # Over TLS only; with a client certificate of this name, "": with any or none.
+    needs_tls: bool = False
+    certificate: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,11 @@ class FixGate:
             return "disabled"
         if not is_allowed(guard.networks, caller.place.host):
             return "address"
+        names = caller.certificate_names
+        if (guard.needs_tls or guard.certificate) and names is None:
+            return "not over TLS"
+        if guard.certificate and (names is None or guard.certificate not in names):
+            return "certificate"
         return ""
 
     def _let_in(self, peer: FixPeer, caller: Caller, now_ns: int) -> FixPeer | None:

@@ -174,5 +174,7 @@ class FixPeers:
             is_enabled=one.enabled and key not in self._quarantined,
             networks=tuple(parse_networks(one.addresses)),
             password=self._loaded.files.password(one),
+            needs_tls=one.tls,
+            certificate=one.certificate or "",
         )
         return (settings.begin_string, client, comp_id), Entry(peer, guard)

@@ -18,6 +18,7 @@ import resource
 import signal
 import socket
 from collections import deque
+from collections.abc import Mapping
 
 from portcullis.gateway.admission import Admission
 from portcullis.gateway.auth import PasswordChecker
@@ -76,6 +77,9 @@ class Server:
             Calendar(self.config.day), self.turn, recovered.registry.day_began_ns
         )
         self.day.on_roll.append(lambda day: log.emit("day", day=day))
+        self._tls = None
+        if self.config.listen.fix_tls is not None:
+            self._tls = loaded.files.tls(self.config.tls)
         self._admission = Admission(limits)
         self._passwords = PasswordChecker(
             waiting_max=limits.credential_checks,
@@ -106,35 +110,41 @@ class Server:
 
     # --- serving ---------------------------------------------------------------------------------
 
-    async def run(self, listener: socket.socket) -> int:
-        """Serve on a bound socket; give the exit code once stopped."""
+    async def run(self, bound: Mapping[str, socket.socket]) -> int:
+        """Serve on bound sockets, by their keys of [listen]; give the exit code once stopped."""
         self._allow_descriptors()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self.stop)
         self._loop.add_signal_handler(signal.SIGUSR1, self._tell_state)
         self._loop.set_exception_handler(self._on_stray_error)
-        listening = Listener(
-            listener,
-            lambda place: Connection(self, self._gate, place),
-            self._admission,
-            self._door_log,
-            tls=None,
-            timeout_s=self.config.limits.logon_timeout / _SECOND_NS,
-        )
-        listening.start()
+        listeners = [self._listener(key, one) for key, one in bound.items()]
+        for listener in listeners:
+            listener.start()
         self._loop.call_later(_TIMER_S, self._on_timer)
         # What stands now stands until the end: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         try:
             await self._stopping.wait()
-            listening.close()
+            for listener in listeners:
+                listener.close()
             await self._say_goodbye()
         finally:
-            listening.close()
+            for listener in listeners:
+                listener.close()
             self._passwords.close()
         self._close_journal()
         return self.exit_code
+
+    def _listener(self, key: str, bound: socket.socket) -> Listener:
+        return Listener(
+            bound,
+            lambda place: Connection(self, self._gate, place),
+            self._admission,
+            self._door_log,
+            tls=self._tls if key == "fix_tls" else None,
+            timeout_s=self.config.limits.logon_timeout / _SECOND_NS,
+        )
 
     def stop(self) -> None:
         """Begin to stop; a second time: do not wait for clients."""

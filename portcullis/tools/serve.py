@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -49,7 +50,7 @@ def command(config_file: Path | None, data: Path | None, accept_loss: bool) -> N
     """
     try:
         loaded = load(config_file)
-        listener = listen(loaded.config.listen.fix)
+        bound = _bind(loaded)
         log = _event_log(loaded)
     except ConfigError as error:
         _fail(EXIT_CONFIG, error)
@@ -64,8 +65,8 @@ def command(config_file: Path | None, data: Path | None, accept_loss: bool) -> N
 
     async def serve() -> int:
         server = Server(loaded, recovered, log, quarantine)
-        _greet(loaded, recovered, directory, listener.getsockname(), log, quarantine)
-        return await server.run(listener)
+        _greet(loaded, recovered, directory, bound, log, quarantine)
+        return await server.run(bound)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         code = runner.run(serve())
@@ -76,6 +77,12 @@ def command(config_file: Path | None, data: Path | None, accept_loss: bool) -> N
 def _fail(code: int, error: Exception) -> NoReturn:
     click.echo(f"portcullis: {error}", err=True)
     sys.exit(code)
+
+
+def _bind(loaded: Loaded) -> dict[str, socket.socket]:
+    """The addresses of [listen], taken; ConfigError where one can't be had."""
+    wanted = {"fix": loaded.config.listen.fix, "fix_tls": loaded.config.listen.fix_tls}
+    return {key: listen(address) for key, address in wanted.items() if address is not None}
 
 
 def _event_log(loaded: Loaded) -> EventLog:
@@ -93,13 +100,15 @@ def _greet(
     loaded: Loaded,
     recovered: Recovered,
     directory: Path,
-    address: tuple[str, int],
+    bound: dict[str, socket.socket],
     log: EventLog,
     quarantine: Quarantine,
 ) -> None:
     """Say where the gateway listens and what it found: a line for people, one for the log."""
     report = recovered.journal.report
-    where = f"{address[0]}:{address[1]}"
+    places = {key: "{}:{}".format(*one.getsockname()[:2]) for key, one in bound.items()}
+    where = places["fix"]
+    where += f", over TLS on {places['fix_tls']}" if "fix_tls" in places else ""
     click.echo(
         f"portcullis {__version__} ({_build.mode()}) listens for FIX on {where}, "
         f"data in {directory}, {report.rows:,} rows recovered in {recovered.seconds:.1f} s",
@@ -114,7 +123,7 @@ def _greet(
         version=__version__,
         mode=_build.mode(),
         process=os.getpid(),
-        fix=where,
+        **places,
         data=str(directory),
         rows=report.rows,
         batches=report.batches,

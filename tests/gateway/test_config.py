@@ -74,7 +74,7 @@ WRONG = [
     # what is written, what the line must say behind "gateway.toml: "
     ("[listen", "expected TOML"),
     ("[listne]\nfix = 1", "key listne: unknown; expected one of gateway, listen"),
-    ('[listen]\nfxi = "127.0.0.1:1"', "[listen] key fxi: unknown; expected one of fix, ouch"),
+    ('[listen]\nfxi = "127.0.0.1:1"', "[listen] key fxi: unknown; expected one of fix, fix_tls"),
     ("[listen]\nfix = 9878", '[listen] key fix: expected an address such as "127.0.0.1:9878"'),
     ('[listen]\nfix = "9878"', "[listen] key fix: expected an address"),
     ('[listen]\nfix = "127.0.0.1:70000"', "[listen] key fix: expected an address"),

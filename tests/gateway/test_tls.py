@@ -1,0 +1,228 @@
+"""FIX over TLS: trading, client certificates, and peers that never finish a handshake."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from portcullis.gateway.config import ConfigError, load
+from portcullis.tools.gateway_process import CONFIG, GatewayProcess, free_port
+from tests.support.fix_client import TIMEOUT_S, FixClient
+
+SMALL = """
+[journal]
+segment_rows = 131072
+[limits]
+logon_timeout = "1s"
+orders = 20000
+ids = 40000
+unauthenticated_per_address = 50
+"""
+
+
+class Authority:
+    """Certificates for a test: the gateway's, clients', and a stranger's."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.ours = trustme.CA()
+        self.ours.cert_pem.write_to_path(str(folder / "ca.pem"))
+        server = self.ours.issue_cert("localhost")
+        server.private_key_pem.write_to_path(str(folder / "key.pem"))
+        for number, blob in enumerate(server.cert_chain_pems):
+            blob.write_to_path(str(folder / "chain.pem"), append=number > 0)
+
+    def client(self, name: str | None, ca: trustme.CA | None = None) -> ssl.SSLContext:
+        """A client's context, with a certificate of that name."""
+        context = ssl.create_default_context()
+        self.ours.configure_trust(context)
+        if name is not None:
+            (ca or self.ours).issue_cert(name).configure_cert(context)
+        return context
+
+
+class TlsClient(FixClient):
+    """A client over TLS."""
+
+    def __init__(self, name: str, port: int, context: ssl.SSLContext) -> None:
+        super().__init__(name, port)
+        self._context = context
+
+    def connect(self) -> FixClient:
+        super().connect()
+        self._socket = self._context.wrap_socket(self.link, server_hostname="localhost")
+        return self
+
+
+class TlsGateway(GatewayProcess):
+    """A gateway that listens for both; CLIENT1 must show the certificate "one.example"."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(exist_ok=True)
+        self.authority = Authority(directory)
+        self.tls_port = free_port()
+        tls = f'fix_tls = "127.0.0.1:{self.tls_port}"'
+        config = CONFIG.replace("[[instrument]]", f"{tls}\n[[instrument]]", 1)
+        config = config.replace(
+            'client = "CLIENT1"', 'client = "CLIENT1"\ncertificate = "one.example"'
+        )
+        config += """
+[[session]]
+protocol = "fix"
+client = "CLIENT3"
+account = "CLIENT3"
+tls = true
+[tls]
+certificate = "chain.pem"
+key = "key.pem"
+client_ca = "ca.pem"
+client_certificates = "optional"
+"""
+        super().__init__(directory, config + SMALL)
+
+    def client(self, name: str, certificate: str | None = None) -> TlsClient:
+        return TlsClient(name, self.tls_port, self.authority.client(certificate))
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[TlsGateway]:
+    with TlsGateway(tmp_path / "gateway") as gateway:
+        yield gateway
+
+
+def is_refused(client: FixClient) -> bool:
+    """Whether its Logon is answered by closing."""
+    client.connect().send("A", "98=0", "108=30", seq=1)
+    try:
+        return client.is_closed_by_peer()
+    finally:
+        client.close()
+
+
+def test_both_sides_of_a_trade_over_tls_and_plain(gateway: TlsGateway) -> None:
+    seller, buyer = gateway.client("CLIENT1", "one.example"), FixClient("CLIENT2", gateway.port)
+    for client in (seller, buyer):
+        client.log_on()
+    seller.link.sendall(seller.order("s1", "2", "1", "100"))
+    seller.expect("8", t150="0")
+    buyer.link.sendall(buyer.order("b1", "1", "1", "100"))
+    buyer.expect("8", t150="0")
+    buyer.expect("8", t150="F")
+    seller.expect("8", t150="F")
+    for client in (seller, buyer):
+        client.log_out()
+
+
+def test_more_than_a_read_and_a_write_take_arrives_whole_and_in_order(gateway: TlsGateway) -> None:
+    client = gateway.client("CLIENT2")
+    client.log_on()
+    # 1.4 MB each way, unread until all is sent: several reads of the shared buffer, and a cursor
+    # that stops at a full socket.
+    orders, text = 400, "58=" + "x" * 3500
+    client.link.sendall(
+        b"".join(client.order(f"o{n}", "1", "1", "10", text) for n in range(orders))
+    )
+    for n in range(orders):
+        client.expect("8", t150="0", t11=f"o{n}", t58=text[3:])
+    client.send("2", "7=2", "16=0")
+    for n in range(orders):
+        client.expect("8", t43="Y", t11=f"o{n}")
+    client.log_out()
+
+
+def test_a_session_with_a_certificate_lets_nobody_else_in(gateway: TlsGateway) -> None:
+    for client in (
+        gateway.client("CLIENT1"),
+        gateway.client("CLIENT1", "two.example"),
+        FixClient("CLIENT1", gateway.port),
+    ):
+        assert is_refused(client)
+    client = gateway.client("CLIENT1", "one.example")
+    client.log_on()
+    assert is_refused(gateway.client("CLIENT1"))  # and nobody makes it show life
+    assert client.barrier() == []
+    client.close()
+    log = gateway.log.read_text()
+    assert '"reason":"certificate"' in log
+    assert '"reason":"not over TLS"' in log
+
+
+def test_a_session_for_tls_alone_is_refused_without(gateway: TlsGateway) -> None:
+    assert is_refused(FixClient("CLIENT3", gateway.port))
+    client = gateway.client("CLIENT3")
+    client.log_on()
+    client.close()
+
+
+def test_a_certificate_of_somebody_else_ends_the_handshake(gateway: TlsGateway) -> None:
+    stranger = gateway.authority.client("one.example", trustme.CA())
+    client = TlsClient("CLIENT1", gateway.tls_port, stranger)
+    with pytest.raises((ssl.SSLError, ConnectionError, EOFError)):
+        client.log_on()
+    client.close()
+    assert "handshake_failed" in gateway.log.read_text()
+
+
+def test_handshakes_that_never_end_hold_places_for_a_while_only(gateway: TlsGateway) -> None:
+    with contextlib.ExitStack() as links:
+        address = ("127.0.0.1", gateway.tls_port)
+        held = [
+            links.enter_context(socket.create_connection(address, TIMEOUT_S)) for _ in range(60)
+        ]
+        for number, link in enumerate(held):
+            with contextlib.suppress(ConnectionError):
+                link.sendall(b"8=FIX.4.4" if number % 2 else b"\x16\x03\x01\x02\x00")
+        for link in held:
+            with contextlib.suppress(ConnectionError):
+                while link.recv(4096):
+                    pass
+        client = gateway.client("CLIENT2")
+        client.log_on()
+        client.close()
+    assert "of this address that have not logged on" in gateway.log.read_text()
+
+
+# --- configuration ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('key = "key.pem"', "", "[tls] key certificate: expected with key"),
+        ('"key.pem"', '"none.pem"', "[tls] keys certificate, key: No such file"),
+        ('"key.pem"', '"ca.pem"', "[tls] keys certificate, key: "),
+        ('client_ca = "ca.pem"', "", "[tls] key client_ca: expected"),
+        ('"ca.pem"', '"key.pem"', "[tls] key client_ca: "),
+        ('"optional"', '"none"', "[[session]] 1 key certificate: expected [tls]"),
+        ("fix_tls", "fix", "[[session]] 1 key tls: expected [listen] fix_tls"),
+    ],
+)
+def test_what_is_wrong_with_tls_is_said(tmp_path: Path, old: str, new: str, said: str) -> None:
+    Authority(tmp_path)
+    text = """
+[listen]
+fix_tls = "127.0.0.1:0"
+[tls]
+certificate = "chain.pem"
+key = "key.pem"
+client_ca = "ca.pem"
+client_certificates = "optional"
+[[session]]
+protocol = "fix"
+client = "CLIENT1"
+account = "CLIENT1"
+certificate = "one.example"
+"""
+    path = tmp_path / "gateway.toml"
+    path.write_text(text)
+    load(path)
+    path.write_text(text.replace(old, new))
+    with pytest.raises(ConfigError) as error:
+        load(path)
+    assert said in str(error.value)
