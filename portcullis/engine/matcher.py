@@ -227,7 +227,10 @@ class Engine:
     ) -> cython.void:
         record: cython.longlong = session * SESSION_WORDS
         if kind == ADVANCE:
-            self._sessions[record + S_NEXT_IN] = self._words[at + W_NEXT_IN]
+            if self._words[at + W_NEXT_IN]:
+                self._sessions[record + S_NEXT_IN] = self._words[at + W_NEXT_IN]
+            if self._words[at + W_NEXT_OUT]:
+                self._sessions[record + S_NEXT_OUT] = self._words[at + W_NEXT_OUT]
         elif kind == RESET:
             self._sessions[record + S_NEXT_IN] = self._words[at + W_NEXT_IN]
             self._sessions[record + S_NEXT_OUT] = self._words[at + W_NEXT_OUT]

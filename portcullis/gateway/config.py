@@ -46,6 +46,8 @@ class Loaded:
     config: Config
     source: str
     folder: Path
+    # What was loaded: the back office is given the same.
+    text: str = ""
     files: ConfigFiles = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,14 +62,14 @@ def load(path: Path | None) -> Loaded:
     """Load a file, or the embedded default. ConfigError says what is wrong in one line."""
     if path is None:
         text = resources.files("portcullis.gateway").joinpath("default.toml").read_text()
-        return _with_files(Loaded(parse(text, EMBEDDED), EMBEDDED, Path()))
+        return _with_files(Loaded(parse(text, EMBEDDED), EMBEDDED, Path(), text))
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: expected UTF-8 text") from None
-    return _with_files(Loaded(parse(text, str(path)), str(path), path.parent))
+    return _with_files(Loaded(parse(text, str(path)), str(path), path.parent, text))
 
 
 def _with_files(loaded: Loaded) -> Loaded:

@@ -58,7 +58,11 @@ class Listen(_Table, frozen=True):
         Address | None, Meta(description="OUCH over SoupBinTCP. Not served by this version.")
     ] = None
     control: Annotated[
-        Address | None, Meta(description="Control API, HTTP. Not served by this version.")
+        Address | None,
+        Meta(
+            description="Control port, HTTP: `/health` and `/ready`. Default: none; the operator's"
+            " commands work without it."
+        ),
     ] = None
 
 
@@ -133,6 +137,19 @@ class Day(_Table, frozen=True):
     timezone: Annotated[str, Meta(description="Zone of `end`, a name of the IANA database.")] = (
         "UTC"
     )
+
+
+class BackOffice(_Table, frozen=True):
+    """The process beside the gateway that follows the journal."""
+
+    enabled: Annotated[
+        bool,
+        Meta(
+            description="Whether it runs. Without it there is no control port, no view of orders"
+            " and books, no snapshot and nothing else that follows the journal; trading is the"
+            " same."
+        ),
+    ] = True
 
 
 class Stream(_Table, frozen=True):
@@ -579,6 +596,7 @@ class Config(_Table, frozen=True):
     tls: Tls = field(default_factory=Tls)
     journal: Journal = field(default_factory=Journal)
     day: Day = field(default_factory=Day)
+    back_office: BackOffice = field(default_factory=BackOffice)
     limits: Limits = field(default_factory=Limits)
     log: Log = field(default_factory=Log)
     stream: list[Stream] = field(default_factory=list)
@@ -596,7 +614,7 @@ class Config(_Table, frozen=True):
 
     def not_served(self) -> list[str]:
         """Keys that are accepted and do nothing in this version."""
-        found = [f"listen.{key}" for key in ("ouch", "control") if getattr(self.listen, key)]
+        found = ["listen.ouch"] if self.listen.ouch else []
         found += [f"stream {one.name}" for one in self.stream]
         found += [f"session {o.username}" for o in self.session if isinstance(o, OuchClient)]
         if self.journal.snapshot_every != Journal().snapshot_every:

@@ -94,7 +94,7 @@ class FixGate:
             self._log.emit("stranger", host=caller.place.host, **shown, reason=reason)
             return None
         peer, guard = entry.peer, entry.guard
-        fault = self._fault(guard, caller) or silent_fault(peer.session.config, message, now_ns)
+        fault = self._fault(entry, caller) or silent_fault(peer.session.config, message, now_ns)
         if fault:
             return self._refuse(peer, caller, fault)
         if guard.password is None:
@@ -103,11 +103,13 @@ class FixGate:
             return self._refuse(peer, caller, "too many wrong passwords from this address")
         return self._check(peer, caller, guard.password, message.get(PASSWORD) or b"")
 
-    def _fault(self, guard: Guard, caller: Caller) -> str:
+    def _fault(self, entry: Entry, caller: Caller) -> str:
         """What is wrong with a connection, whatever it says; "": nothing."""
-        if not guard.is_enabled:
+        if not entry.guard.is_enabled:
             return "disabled"
-        if not is_allowed(guard.networks, caller.place.host):
+        if entry.peer.quarantined:
+            return "quarantined"
+        if not is_allowed(entry.guard.networks, caller.place.host):
             return "address"
         names = caller.certificate_names
         if (guard.needs_tls or guard.certificate) and names is None:

@@ -69,6 +69,7 @@ class FixPeer:
         scanner: FixScanner,
         scratch: Scratch,
         *,
+        quarantined: bool = False,
         timetable: Timetable | None = None,
         resets_done_ns: int = 0,
         forget: Callable[[], None] | None = None,
@@ -80,6 +81,9 @@ class FixPeer:
         self.scanner = scanner
         # Whether the next Logon that is offered showed the right credentials. Set by the gate.
         self.is_authentic = True
+        # Kept out until an operator releases it.
+        self.quarantined = quarantined
+        self.client = config.client.decode()
         self.link: Link | None = None
         self.armed_ns = 0
         self.resets_done_ns = resets_done_ns

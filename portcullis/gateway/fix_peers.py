@@ -161,6 +161,7 @@ class FixPeers:
             application,
             reading.scanner,
             reading.scratch,
+            quarantined=key in self._quarantined,
             timetable=timetable,
             resets_done_ns=max(
                 recovered.unsent.reset_ns.get(door.session, 0),
@@ -171,7 +172,7 @@ class FixPeers:
         if timetable is not None:
             timetable.join(peer, self._shared.turn.now_ns)
         guard = Guard(
-            is_enabled=one.enabled and key not in self._quarantined,
+            is_enabled=one.enabled,
             networks=tuple(parse_networks(one.addresses)),
             password=self._loaded.files.password(one),
             needs_tls=one.tls,

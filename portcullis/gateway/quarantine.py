@@ -31,6 +31,11 @@ class Quarantine:
         found = {unquote(path.stem) for path in self._folder.glob(f"*{_SUFFIX}")}
         return found - {NOBODY}
 
+    def release(self, key: str) -> Path:
+        """Let a session in again; give the file, kept under another name."""
+        path = self._folder / f"{quote(key, safe='')}{_SUFFIX}"
+        return path.rename(path.with_suffix(".released"))
+
     def put(self, key: str, batch_row: int, error: BaseException) -> Path:
         """Remember what happened, durably; give the file. key: "" where it is nobody's.
 
@@ -44,7 +49,7 @@ class Quarantine:
             "batch_row": batch_row,
             "error": repr(error),
             "traceback": traceback.format_exception(error),
-            "release": "remove this file and restart the gateway",
+            "release": "portcullis sessions release, or remove this file and restart the gateway",
         }
         with path.open("w") as file:
             json.dump(report, file, indent=2)

@@ -116,6 +116,10 @@ class RowStore:
     def advance(self, next_in: int) -> None:
         self._turn.append(rows.ADVANCE, self.session, words={rows.W_NEXT_IN: next_in})
 
+    def skip(self, next_out: int) -> None:
+        """Go on at a higher number of ours; what lies between is filled when it is asked for."""
+        self._turn.append(rows.ADVANCE, self.session, words={rows.W_NEXT_OUT: next_out})
+
     def reset(self, next_out: int, next_in: int) -> None:
         # In an empty batch: no answer numbered in the old epoch comes behind it, and no report
         # comes between it and the Logon that follows.

@@ -3,7 +3,7 @@
 Owns the event loop's listener and timer, and the connections. What a start recovers is in
 `startup`, which peers there are in `fix_peers`, what a turn does in `turn`. The one other process
 of a running gateway is the helper that makes journal segments, which `journal.writer` starts and
-replaces; a back office that follows the journal will be one more child, never a thread in here.
+replaces; the back office is one more child (`back_office_watch`), never a thread in here.
 
 Exit codes: 0 stopped, 2 configuration or an address in use, 3 the journal, 70 a fault of ours.
 """
@@ -18,10 +18,11 @@ import resource
 import signal
 import socket
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from portcullis.gateway.admission import Admission
 from portcullis.gateway.auth import PasswordChecker
+from portcullis.gateway.back_office_watch import BackOfficeWatch
 from portcullis.gateway.config import Loaded
 from portcullis.gateway.connection import Connection
 from portcullis.gateway.deadlines import Deadlines
@@ -31,6 +32,8 @@ from portcullis.gateway.fix_peer import FixPeer, Surroundings
 from portcullis.gateway.fix_peers import FixPeers
 from portcullis.gateway.journal_sync import JournalSync
 from portcullis.gateway.listener import Listener
+from portcullis.gateway.operator import Operator
+from portcullis.gateway.operator_port import OperatorPort
 from portcullis.gateway.quarantine import Quarantine
 from portcullis.gateway.startup import Recovered
 from portcullis.gateway.trading_day import Calendar, TradingDay
@@ -98,6 +101,15 @@ class Server:
             self.turn,
             self._door_log,
         )
+        # The back office, if one is to run. Set before `run`.
+        self.back_office: BackOfficeWatch | None = None
+        told: dict[str, Callable[[], object]] = {
+            "connections": lambda: len(self._connections),
+            "back_office": lambda: self.back_office.state() if self.back_office else None,
+        }
+        self._operator = Operator(self.turn, self.day, self._peers, quarantine, told)
+        self._operator_port = OperatorPort(recovered.journal.directory, self._operator.handle)
+        self._troubles: set[str] = set()
         self._connections: set[Connection] = set()
         # Those that have not logged on, oldest first, and those that are to go.
         self._strangers: dict[Connection, None] = {}
@@ -117,6 +129,7 @@ class Server:
             self._loop.add_signal_handler(number, self.stop)
         self._loop.add_signal_handler(signal.SIGUSR1, self._tell_state)
         self._loop.set_exception_handler(self._on_stray_error)
+        await self._operator_port.start()
         listeners = [self._listener(key, one) for key, one in bound.items()]
         for listener in listeners:
             listener.start()
@@ -132,8 +145,11 @@ class Server:
         finally:
             for listener in listeners:
                 listener.close()
+            self._operator_port.close()
             self._passwords.close()
         self._close_journal()
+        if self.back_office is not None:
+            self.back_office.close()
         return self.exit_code
 
     def _listener(self, key: str, bound: socket.socket) -> Listener:
@@ -211,8 +227,20 @@ class Server:
         if now_ns >= self._next_second_ns:
             self._next_second_ns = now_ns + _SECOND_NS
             self.turn.watch_clock()
+            self._watch()
             self._peers.cut_slow(self.config.limits.max_lag)
             self.log.drain()
+
+    def _watch(self) -> None:
+        """Once a second: the back office, and what is amiss, said when it begins and ends."""
+        if self.back_office is not None:
+            self.back_office.tick()
+        found = {trouble["text"] for trouble in self._operator.troubles()}
+        for text in sorted(found - self._troubles):
+            self.log.emit("trouble", text=text)
+        for text in sorted(self._troubles - found):
+            self.log.emit("trouble_over", text=text)
+        self._troubles = found
 
     # --- connections (see connection.Hub) --------------------------------------------------------
 

@@ -92,11 +92,16 @@ class TradingDay:
             except DayError:  # a clock set back through a date whose ids are used up
                 self.end_ns = self._calendar.end_after(now_ns)
 
-    def end(self) -> int:
-        """End the day now, and begin the next; give its id. DayError says why it can't be."""
+    def following(self) -> int:
+        """The id of the day that would begin now. DayError says why none can."""
         now_ns = self._turn.begin()
         self._turn.settle()
-        day = self._calendar.day_after(self.day, now_ns)
+        return self._calendar.day_after(self.day, now_ns)
+
+    def end(self) -> int:
+        """End the day now, and begin the next; give its id. DayError says why it can't be."""
+        day = self.following()
+        now_ns = self._turn.now_ns
         self._turn.append(rows.DAY, words={rows.W_DAY: day})
         self.end_ns = self._calendar.end_after(now_ns)
         for tell in self.on_roll:

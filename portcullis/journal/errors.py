@@ -5,6 +5,7 @@ JournalError
   +- SegmentError           a segment is missing, renumbered, or not of this format
   +- DamageError            a bad seal with valid batches after it; names the row
   +- ReplayDifference       the engine made other rows than the journal holds
+  +- NoMatchError           no such fill to bust or correct (`fills`)
   +- JournalFullError       no room for another batch, and no next segment can be made
 """
 

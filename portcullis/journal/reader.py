@@ -101,7 +101,7 @@ class JournalReader:
             with self._open(header) as rows:
                 row = header.first_row
                 rolled = False
-                while (found := _batch_at(rows, header, row, self._crc)) is not None:
+                while (found := batch_at(rows, header, row, self._crc)) is not None:
                     octets, link, crc = found
                     if chain is not None and link != chain:
                         octets.release()
@@ -147,7 +147,7 @@ class JournalReader:
         """First row, from `row`, of a batch that is good in itself; 0: none."""
         for candidate in range(row, header.end_row):
             at = HEADER_BYTES + (candidate - header.first_row) * ROW_BYTES
-            if rows[at] and (found := _batch_at(rows, header, candidate, self._crc)) is not None:
+            if rows[at] and (found := batch_at(rows, header, candidate, self._crc)) is not None:
                 found[0].release()
                 return candidate
         return 0
@@ -162,7 +162,7 @@ class JournalReader:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def _batch_at(
+def batch_at(
     rows: mmap.mmap, header: SegmentHeader, row: int, crc: Callable[[bytes | memoryview], int]
 ) -> tuple[memoryview, int, int] | None:
     """Rows, chain word and CRC of the good batch that begins at `row`, or None."""

@@ -50,8 +50,9 @@ W_SCOPE = 11  # scope u1 (530 or 585 as its character) | side u1 (0: both)
 # SEND, ADVANCE, RESET, SESSION_EVENT
 W_MSG_TYPE = 3  # SEND: MsgType(35), its bytes zero-padded
 W_REISSUE = 4  # SEND: number of an output row to be sent again under a new number; 0: none
-W_NEXT_IN = 4  # ADVANCE, RESET: next expected inbound number
-W_NEXT_OUT = 5  # RESET: next outbound number; SESSION_EVENT: the first one perhaps never sent
+W_NEXT_IN = 4  # ADVANCE, RESET: next expected inbound number; ADVANCE, 0: stays
+W_NEXT_OUT = 5  # RESET: next outbound number; ADVANCE: the same, what lies between stays a hole,
+#                0: stays; SESSION_EVENT: the first one perhaps never sent
 W_UNSENT = 6  # RESET: first number of the epoch before that was perhaps never sent; 0: not known
 W_UNSENT_ROW = 7  # RESET: last numbered row of the epoch before; 0: none
 W_EVENT = 3  # SESSION_EVENT: an EVENT_ code
@@ -109,7 +110,7 @@ STATUS = 4
 MASS_CANCEL = 5
 MASS_STATUS = 6
 SEND = 16  # number and send a message whose body is given: admin messages, j, echo
-ADVANCE = 17  # the expected inbound number moved without another row
+ADVANCE = 17  # a session's number moved without another row
 RESET = 18  # a new epoch of the session
 SESSION_EVENT = 19
 GENESIS = 32

@@ -28,6 +28,9 @@ name = "PORTCULLIS"
 [listen]
 fix = "127.0.0.1:{port}"
 
+[back_office]
+enabled = false
+
 [[instrument]]
 symbol = "BTC-USD"
 tick = "0.01"

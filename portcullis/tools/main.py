@@ -15,10 +15,15 @@ from portcullis import __version__, _build
 
 COMMANDS: dict[str, str] = {
     "bench": "portcullis.tools.bench",
+    "book": "portcullis.tools.book",
+    "bust": "portcullis.tools.bust",
     "conform": "portcullis.tools.conform.command",
+    "correct": "portcullis.tools.correct",
+    "day": "portcullis.tools.day",
     "demo": "portcullis.tools.demo",
     "dictionary": "portcullis.tools.dictionary",
     "journal": "portcullis.tools.journal",
+    "orders": "portcullis.tools.orders",
     "password": "portcullis.tools.password",
     "serve": "portcullis.tools.serve",
     "sessions": "portcullis.tools.sessions",

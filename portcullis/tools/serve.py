@@ -18,6 +18,7 @@ import click
 import uvloop
 
 from portcullis import __version__, _build
+from portcullis.gateway.back_office_watch import BackOfficeWatch
 from portcullis.gateway.config import ConfigError, Loaded, load
 from portcullis.gateway.event_log import EventLog
 from portcullis.gateway.listener import listen
@@ -51,6 +52,7 @@ def command(config_file: Path | None, data: Path | None, accept_loss: bool) -> N
     try:
         loaded = load(config_file)
         bound = _bind(loaded)
+        control = _control(loaded)
         log = _event_log(loaded)
     except ConfigError as error:
         _fail(EXIT_CONFIG, error)
@@ -65,6 +67,8 @@ def command(config_file: Path | None, data: Path | None, accept_loss: bool) -> N
 
     async def serve() -> int:
         server = Server(loaded, recovered, log, quarantine)
+        if loaded.config.back_office.enabled:
+            server.back_office = BackOfficeWatch(loaded, directory, control, log)
         _greet(loaded, recovered, directory, bound, log, quarantine)
         return await server.run(bound)
 
@@ -72,6 +76,16 @@ def command(config_file: Path | None, data: Path | None, accept_loss: bool) -> N
         code = runner.run(serve())
     log.close()
     sys.exit(code)
+
+
+def _control(loaded: Loaded) -> socket.socket | None:
+    """The control port's socket, bound here so that an address in use stops the start."""
+    address = loaded.config.listen.control
+    if not address or not loaded.config.back_office.enabled:
+        return None
+    taken = listen(address)
+    taken.listen()  # who asks while a back office starts waits for it
+    return taken
 
 
 def _fail(code: int, error: Exception) -> NoReturn:

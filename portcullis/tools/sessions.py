@@ -1,7 +1,7 @@
-"""`portcullis sessions`: what is known of a gateway's FIX sessions.
+"""`portcullis sessions`: what is known of a gateway's FIX sessions, and what can be done to them.
 
 Owns the printing. `--schedule` works from the configuration alone, so that a schedule can be
-looked at before a gateway runs on it.
+looked at before a gateway runs on it; the others ask a running gateway.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 import time
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -20,6 +21,16 @@ from portcullis.gateway.config import ConfigError, load
 from portcullis.gateway.config_schema import Config
 from portcullis.gateway.timetables import schedules_of
 from portcullis.sessions.schedule import Schedule
+from portcullis.tools.operator_calls import (
+    ask_back_office,
+    command_gateway,
+    data_option,
+    json_option,
+    print_answer,
+    print_rows,
+    refusing,
+    why_option,
+)
 
 EXIT_CONFIG = 2
 WINDOWS = 10
@@ -40,7 +51,7 @@ _ISO_DATE = "%Y-%m-%dT%H:%M:%S"
 def command(
     ctx: click.Context, schedule: bool, config_file: Path | None, start: dt.datetime | None
 ) -> None:
-    """Look at FIX sessions: when they are open."""
+    """Look at FIX sessions, and work on them: when they are open, their numbers."""
     if ctx.invoked_subcommand is not None:
         return
     if not schedule:
@@ -85,3 +96,79 @@ def _windows_table(schedule: Schedule, now_ns: int) -> Table:
             f"  {opens}", closes, str(length) + (", open" if span.start_ns <= now_ns else "")
         )
     return table
+
+
+# --- of a running gateway ------------------------------------------------------------------------
+
+_session_argument = click.argument("session")
+
+
+@command.command("show")
+@data_option
+@json_option
+@refusing
+def show(data: Path, as_json: bool) -> None:
+    """List all sessions with their state and next numbers; with --json one object a line."""
+    print_rows(ask_back_office(data, "/sessions")["sessions"], as_json)
+
+
+@command.command("set-seq")
+@_session_argument
+@data_option
+@click.option("--next-in", type=click.IntRange(1), help="Number expected of them next.")
+@click.option("--next-out", type=click.IntRange(1), help="Number of our next message.")
+@why_option
+@json_option
+@refusing
+def set_seq(
+    session: str, data: Path, next_in: int | None, next_out: int | None, why: str, as_json: bool
+) -> None:
+    """Set the numbers of SESSION, by its key or its client's CompID; it must not be connected.
+
+    A higher number of ours leaves a hole, which is filled when it is asked for. A lower one begins
+    a new epoch: what was sent before is not sent again.
+    """
+    found = command_gateway(
+        data, "sessions set-seq", why, session=session, next_in=next_in, next_out=next_out
+    )
+    print_answer(found, as_json, _numbers_text(found))
+
+
+@command.command("reset")
+@_session_argument
+@data_option
+@why_option
+@json_option
+@refusing
+def reset(session: str, data: Path, why: str, as_json: bool) -> None:
+    """Set both numbers of SESSION to 1; it must not be connected."""
+    found = command_gateway(data, "sessions reset", why, session=session)
+    print_answer(found, as_json, _numbers_text(found))
+
+
+@command.command("disconnect")
+@_session_argument
+@data_option
+@why_option
+@json_option
+@refusing
+def disconnect(session: str, data: Path, why: str, as_json: bool) -> None:
+    """Log SESSION out. It may log on again."""
+    found = command_gateway(data, "sessions disconnect", why, session=session)
+    print_answer(found, as_json, f"{found['session']} is being logged out")
+
+
+@command.command("release")
+@_session_argument
+@data_option
+@why_option
+@json_option
+@refusing
+def release(session: str, data: Path, why: str, as_json: bool) -> None:
+    """Let SESSION in again that brought the gateway down, once you know why."""
+    found = command_gateway(data, "sessions release", why, session=session)
+    print_answer(found, as_json, f"{found['session']} may log on; its report: {found['report']}")
+
+
+def _numbers_text(found: dict[str, Any]) -> str:
+    return f"{found['session']}: next in {found['next_in']}, next out {found['next_out']}"

@@ -194,7 +194,7 @@ def test_the_embedded_default_is_what_the_documents_promise() -> None:
 
 def test_keys_of_parts_to_come_load_and_are_named() -> None:
     config = parse(WHOLE, "gateway.toml")
-    assert config.not_served() == ["listen.ouch", "listen.control", "stream reports",
+    assert config.not_served() == ["listen.ouch", "stream reports",
                                    "session OUCH1"]  # fmt: skip
 
 

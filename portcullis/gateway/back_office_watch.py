@@ -1,0 +1,134 @@
+"""The gateway's side of the back office: starts its process, and starts it again when it dies.
+
+Owns the child and the wait between two tries. Never waits for it, so that a back office that is
+killed, stopped or slow costs the gateway nothing but a look once a second. The child ends when
+its standard input does, so none outlives its gateway.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from portcullis.gateway.config import Loaded
+from portcullis.gateway.event_log import EventLog
+
+RETRY_FIRST_S = 1.0
+RETRY_MOST_S = 60.0
+# One that lived so long has begun well: the wait after it is the first again.
+LIVED_S = 60.0
+STOP_S = 2.0
+
+
+class Orders(msgspec.Struct):
+    """What a back office is told at its start. control: the descriptor to listen on; -1: none."""
+
+    text: str
+    source: str
+    folder: str
+    directory: str
+    control: int = -1
+
+
+class BackOfficeWatch:
+    """Keeps one back office running. control: the bound socket of the control port, if any."""
+
+    def __init__(
+        self, loaded: Loaded, directory: Path, control: socket.socket | None, log: EventLog
+    ) -> None:
+        self.starts = 0
+        self._orders = Orders(
+            loaded.text,
+            loaded.source,
+            str(loaded.folder.absolute()),
+            str(directory.absolute()),
+            -1 if control is None else control.fileno(),
+        )
+        self._control = control
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self._began = 0.0
+        self._retry_s = RETRY_FIRST_S
+        self._not_before = 0.0
+
+    @property
+    def process_id(self) -> int:
+        """The process; 0: none runs now."""
+        return self._process.pid if self._process else 0
+
+    def tick(self) -> None:
+        """Look after it; called once a second."""
+        now = time.monotonic()
+        if self._process is None:
+            if now >= self._not_before:
+                self._start(now)
+            return
+        code = self._process.poll()
+        if code is None:
+            return
+        if now - self._began >= LIVED_S:
+            self._retry_s = RETRY_FIRST_S
+        self._log.emit("back_office_died", code=code, again_in_s=self._retry_s)
+        self._not_before = now + self._retry_s
+        self._retry_s = min(2 * self._retry_s, RETRY_MOST_S)
+        self._release()
+
+    def close(self) -> None:
+        """End it, within STOP_S."""
+        process = self._process
+        if process is None:
+            return
+        with suppress(OSError):
+            self._lifeline().close()
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        self._process = None
+
+    def state(self) -> dict[str, object]:
+        """For `state` of the operator's port."""
+        return {"process": self.process_id, "starts": self.starts}
+
+    def _start(self, now: float) -> None:
+        # Handed over in memory: a configuration may be longer than a pipe takes at once, and it
+        # may hold password hashes.
+        orders = os.memfd_create("orders")
+        try:
+            os.write(orders, msgspec.json.encode(self._orders))
+            os.lseek(orders, 0, os.SEEK_SET)
+            passed = [orders] if self._control is None else [orders, self._control.fileno()]
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "portcullis.gateway.back_office", str(orders)],
+                stdin=subprocess.PIPE,
+                pass_fds=passed,
+                start_new_session=True,  # a Ctrl-C at the terminal is the gateway's to handle
+            )
+        except OSError as error:
+            self._log.emit("back_office_failed", error=str(error), again_in_s=self._retry_s)
+            self._not_before = now + self._retry_s
+            self._retry_s = min(2 * self._retry_s, RETRY_MOST_S)
+            return
+        finally:
+            os.close(orders)
+        self.starts += 1
+        self._began = now
+        self._log.emit("back_office_started", process=self._process.pid, start=self.starts)
+
+    def _release(self) -> None:
+        with suppress(OSError):
+            self._lifeline().close()
+        self._process = None
+
+    def _lifeline(self) -> IO[bytes]:
+        assert self._process is not None and self._process.stdin is not None
+        return self._process.stdin

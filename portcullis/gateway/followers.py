@@ -1,0 +1,118 @@
+"""What follows the journal in the back office, and how each is kept going.
+
+Owns the list of followers (`make_followers`), their cursors and what is known of their health. A
+follower reads at its own pace with a reader of its own; one that fails is tried again later from
+its `next_row`, and the others go on. Must not know what any of them does.
+
+To add one: write a class with the attributes of `Follower`, and name it in `make_followers`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from portcullis.gateway.config import Loaded
+from portcullis.gateway.event_log import EventLog
+from portcullis.journal.tail import JournalTail
+
+FOLDER = "followers"
+RETRY_FIRST_S = 1.0
+RETRY_MOST_S = 60.0
+
+
+class Follower(Protocol):
+    """Something that reads the journal behind the gateway.
+
+    name: for people, and of the file that keeps its cursor. next_row: the first row that it has
+    not dealt with for good; rows from there on are kept, and where it begins after a restart.
+    """
+
+    name: str
+    next_row: int
+
+    def poll(self, reader: JournalTail) -> int:
+        """Read on (`reader.batches`), for some milliseconds at most; give how many rows.
+
+        0: there is nothing new. An exception is logged, and it is made anew later.
+        """
+
+
+Make = Callable[[int], Follower]
+
+
+@dataclass(slots=True)
+class Followed:
+    """One follower at work. make: makes it at the row that its cursor says."""
+
+    name: str
+    make: Make
+    directory: Path
+    log: EventLog
+    follower: Follower | None = None
+    # What stopped it; "" while it works.
+    trouble: str = ""
+    _reader: JournalTail | None = None
+    _retry_s: float = RETRY_FIRST_S
+    _not_before: float = 0.0
+    _kept_row: int = field(default=0)
+
+    def poll(self) -> int:
+        """Let it read on; give how many rows. Never raises: what fails is tried again later."""
+        if self.trouble and time.monotonic() < self._not_before:
+            return 0
+        try:
+            if self.follower is None or self._reader is None:
+                self.follower = self.make(self.kept_row())
+                self._reader = JournalTail(self.directory, self.follower.next_row)
+            rows = self.follower.poll(self._reader)
+        except Exception as error:
+            self.follower = self._reader = None
+            self.trouble = f"{type(error).__name__}: {error}"
+            self._not_before = time.monotonic() + self._retry_s
+            self.log.emit(
+                "follower_failed", follower=self.name, error=repr(error), retry_s=self._retry_s
+            )
+            self._retry_s = min(2 * self._retry_s, RETRY_MOST_S)
+            return 0
+        if self.trouble and rows:
+            self.log.emit("follower_recovered", follower=self.name)
+            self.trouble, self._retry_s = "", RETRY_FIRST_S
+        return rows
+
+    @property
+    def row(self) -> int:
+        """The last row it has read."""
+        return self._reader.next_row - 1 if self._reader else self.kept_row() - 1
+
+    def kept_row(self) -> int:
+        """Where it goes on after a restart: its file says, else at the first row."""
+        if not self._kept_row:
+            try:
+                self._kept_row = int(self._path().read_text())
+            except FileNotFoundError:
+                self._kept_row = 1
+        return self._kept_row
+
+    def keep(self) -> None:
+        """Write its cursor down, where it has moved. Not forced to disk: rows may come again."""
+        if self.follower is None or self.follower.next_row == self._kept_row:
+            return
+        self._kept_row = self.follower.next_row
+        path = self._path()
+        path.parent.mkdir(exist_ok=True)
+        fresh = path.with_suffix(".new")
+        fresh.write_text(f"{self._kept_row}\n")
+        fresh.replace(path)
+
+    def _path(self) -> Path:
+        return self.directory / FOLDER / f"{self.name}.row"
+
+
+def make_followers(loaded: Loaded, directory: Path, log: EventLog) -> list[Followed]:
+    """All that the configuration asks for, beside the replica."""
+    makes: dict[str, Make] = {}
+    return [Followed(name, make, directory, log) for name, make in makes.items()]

@@ -1,0 +1,268 @@
+"""What an operator can do to a running gateway, and what a gateway says of itself.
+
+Owns the list of commands. Each that changes something is journaled first, as an OPERATOR row with
+who and why, then as the rows that do it; so what an operator did replays like everything else.
+Must not know where a command came from (`operator_port`). Runs on the loop of the gateway: what
+takes long (orders, books) is asked of the back office instead.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from portcullis import __version__, _build
+from portcullis.gateway.fix_peer import FixPeer
+from portcullis.gateway.fix_peers import FixPeers
+from portcullis.gateway.operator_port import OperatorError, Request
+from portcullis.gateway.quarantine import Quarantine
+from portcullis.gateway.trading_day import DayError, TradingDay
+from portcullis.gateway.turn import Turn
+from portcullis.journal import rows
+
+SEQ_MAX = (1 << 31) - 1
+
+
+class Operator:
+    """Does commands. told: what else `state` shows, each by a name."""
+
+    def __init__(
+        self,
+        turn: Turn,
+        day: TradingDay,
+        peers: FixPeers,
+        quarantine: Quarantine,
+        told: dict[str, Callable[[], object]],
+    ) -> None:
+        self._turn = turn
+        self._day = day
+        self._peers = peers
+        self._quarantine = quarantine
+        self._told = told
+        self._began = time.monotonic()
+        self._commands: dict[str, Callable[[Request], dict[str, Any]]] = {
+            "state": self._state,
+            "day end": self._end_day,
+            "sessions set-seq": self._set_seq,
+            "sessions reset": self._reset,
+            "sessions disconnect": self._disconnect,
+            "sessions release": self._release,
+            "bust": self._bust,
+            "correct": self._correct,
+        }
+
+    def handle(self, request: Request) -> dict[str, Any]:
+        """Do a command; give what it brought. OperatorError says why it can't be done."""
+        command = self._commands.get(request.do)
+        if command is None:
+            known = ", ".join(self._commands)
+            raise OperatorError(f"unknown command {request.do!r}; expected one of {known}")
+        return command(request)
+
+    # --- what is -----------------------------------------------------------------------------
+
+    def troubles(self) -> list[dict[str, str]]:
+        """All that is not as it should be: a code for programs, a text for people."""
+        journal = self._turn.journal
+        found = []
+        if not journal.can_take_orders:
+            found.append(
+                {
+                    "code": "journal_full",
+                    "text": "new orders are refused, cancels pass: no next journal segment can be "
+                    f"made ({journal.trouble})",
+                }
+            )
+        elif journal.trouble:
+            found.append(
+                {
+                    "code": "journal_no_next_segment",
+                    "text": "orders are taken as long as the open journal segment has room: the "
+                    f"next can't be made ({journal.trouble})",
+                }
+            )
+        for key in sorted(self._quarantine.keys()):
+            found.append(
+                {
+                    "code": "quarantined",
+                    "text": f"session {key} brought the gateway down and may not log on; look at "
+                    f"its file in quarantine/, then: portcullis sessions release {key!r}",
+                }
+            )
+        return found
+
+    def _state(self, _request: Request) -> dict[str, Any]:
+        journal = self._turn.journal
+        return {
+            "version": __version__,
+            "mode": _build.mode(),
+            "uptime_s": round(time.monotonic() - self._began, 3),
+            "day": self._day.day,
+            "day_end_ns": self._day.end_ns,
+            "last_row": journal.sealed_row,
+            "synced_row": journal.synced_row,
+            "can_take_orders": journal.can_take_orders,
+            "maker_deaths": journal.maker_deaths,
+            "cold_segments": journal.cold_segments,
+            "sessions": len(list(self._peers)),
+            "logged_on": sum(peer.session.is_connected for peer in self._peers),
+            "troubles": self.troubles(),
+            **{name: tell() for name, tell in self._told.items()},
+        }
+
+    # --- what changes something --------------------------------------------------------------
+
+    def _journal(self, request: Request, session: int = 0) -> None:
+        """The OPERATOR row; OperatorError where nobody says why."""
+        if not request.why.strip():
+            raise OperatorError("expected a reason (--why), for the journal")
+        self._turn.begin()
+        items = {
+            rows.ITEM_NAME: request.do.encode(),
+            rows.ITEM_VALUE: msgspec.json.encode(request.args),
+            rows.ITEM_WHO: request.who.encode(),
+            rows.ITEM_WHY: request.why.encode(),
+        }
+        self._turn.append(rows.OPERATOR, session, items=items)
+
+    def _end_day(self, request: Request) -> dict[str, Any]:
+        try:
+            self._day.following()
+        except DayError as error:
+            raise OperatorError(str(error)) from None
+        self._journal(request)
+        return {"day": self._day.end()}
+
+    def _peer(self, request: Request) -> FixPeer:
+        """The session that `session` names: its key, or its client's CompID if no other has it."""
+        name = request.args.get("session")
+        found = [peer for peer in self._peers if name in (peer.key, peer.client)]
+        if len(found) != 1:
+            what = "several sessions" if found else "no session"
+            raise OperatorError(f"{what} of that name: {name!r}")
+        return found[0]
+
+    def _peer_at_rest(self, request: Request) -> FixPeer:
+        peer = self._peer(request)
+        if peer.session.is_connected:
+            raise OperatorError(f"{peer.key} is connected: disconnect it first")
+        return peer
+
+    def _set_seq(self, request: Request) -> dict[str, Any]:
+        peer = self._peer_at_rest(request)
+        next_in, next_out = (_number(request, name) for name in ("next_in", "next_out"))
+        if next_in is None and next_out is None:
+            raise OperatorError("expected next_in, next_out or both")
+        self._journal(request, peer.store.session)
+        present = peer.store.next_out
+        if next_out is not None and next_out < present:
+            peer.store.reset(next_out, next_in or peer.store.next_in)
+        else:
+            if next_out is not None and next_out > present:
+                peer.store.skip(next_out)
+            if next_in is not None:
+                peer.store.advance(next_in)
+        return self._numbers(peer)
+
+    def _reset(self, request: Request) -> dict[str, Any]:
+        peer = self._peer_at_rest(request)
+        self._journal(request, peer.store.session)
+        peer.store.reset(1, 1)
+        return self._numbers(peer)
+
+    @staticmethod
+    def _numbers(peer: FixPeer) -> dict[str, Any]:
+        store = peer.store
+        return {"session": peer.key, "next_in": store.next_in, "next_out": store.next_out}
+
+    def _disconnect(self, request: Request) -> dict[str, Any]:
+        peer = self._peer(request)
+        if not peer.session.is_connected:
+            raise OperatorError(f"{peer.key} is not connected")
+        self._journal(request, peer.store.session)
+        peer.logout("Disconnected by the operator", self._turn.now_ns)
+        return {"session": peer.key}
+
+    def _release(self, request: Request) -> dict[str, Any]:
+        peer = self._peer(request)
+        if peer.key not in self._quarantine.keys():
+            raise OperatorError(f"{peer.key} is not in quarantine")
+        self._journal(request, peer.store.session)
+        kept = self._quarantine.release(peer.key)
+        peer.quarantined = False
+        return {"session": peer.key, "report": str(kept)}
+
+    # --- trades ------------------------------------------------------------------------------
+
+    def _bust(self, request: Request) -> dict[str, Any]:
+        return self._amend(request, rows.BUST, {})
+
+    def _correct(self, request: Request) -> dict[str, Any]:
+        qty, price = (_number(request, name) for name in ("qty", "price"))
+        if qty is None or price is None:
+            raise OperatorError("expected qty and price, in units of the instrument")
+        return self._amend(request, rows.CORRECT, {rows.W_NEW_QTY: qty, rows.W_NEW_PRICE: price})
+
+    def _amend(self, request: Request, kind: int, words: dict[int, int]) -> dict[str, Any]:
+        """Bust or correct both sides of a match.
+
+        match: the row of its aggressor's fill. sums: of the two orders, price x quantity over
+        their fills, aggressor's first; whoever asks has added them up, for that takes a while.
+        """
+        match = _number(request, "match")
+        sums = _number(request, "sum"), _number(request, "other_sum")
+        if match is None or None in sums:
+            raise OperatorError("expected match, sum and other_sum")
+        table, amendments = self._turn.table, self._turn.engine.amendments
+        self._turn.begin()
+        self._turn.settle()
+        for row, flag in ((match, rows.F_AGGRESSOR), (match + 1, rows.F_PASSIVE)):
+            if not table.oldest_row <= row < table.tail:
+                raise OperatorError(f"row {row} is not in the journal, or no longer")
+            head = table.row_words(row)[rows.W_HEAD]
+            if head & 0xFF != rows.REPORT or not head >> 8 & flag:
+                raise OperatorError(f"row {row} is no fill of a match that begins at row {match}")
+        self._journal(request)
+        ignored = amendments.ignored
+        for row, total in zip((match, match + 1), sums, strict=True):
+            self._append_amendment(kind, row, {**words, rows.W_FILL_SUM: total or 0})
+        self._turn.settle()
+        if left_out := amendments.ignored - ignored:
+            raise OperatorError(
+                f"of the two sides of match {match} {left_out} could not be amended: the order's "
+                "day has ended, or the values are out of range"
+            )
+        return {"match": match}
+
+    def _append_amendment(self, kind: int, fill_row: int, words: dict[int, int]) -> None:
+        """A BUST or CORRECT row: it names the order by the id that brought it."""
+        table = self._turn.table
+        fill = table.row_words(fill_row)
+        order = table.row_words(fill[rows.W_ORDER])
+        flags = order[rows.W_HEAD] >> 8 & rows.F_LONG_ID
+        items = {}
+        if flags:
+            items[rows.ITEM_CL_ORD_ID] = table.item(fill[rows.W_ORDER], rows.ITEM_CL_ORD_ID) or b""
+        named = (rows.W_ID, rows.W_ID + 1, rows.W_ID + 2, rows.W_TERMS)
+        words = words | {
+            **{word: order[word] for word in named},
+            rows.W_FILL_ROW: fill_row,
+            rows.W_FILL_QTY: fill[rows.W_LAST_QTY],
+            rows.W_FILL_PRICE: fill[rows.W_LAST_PX],
+        }
+        session = order[rows.W_HEAD] >> 32
+        self._turn.append(kind, session, flags=flags, words=words, items=items)
+
+
+def _number(request: Request, name: str) -> int | None:
+    value = request.args.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise OperatorError(f"{name}: expected a number from 1")
+    if name.startswith("next") and value > SEQ_MAX:
+        raise OperatorError(f"{name}: expected a number up to {SEQ_MAX}")
+    return value

@@ -1,0 +1,88 @@
+"""Follows a journal behind its writer: sealed batches as they come, each reader at its own row.
+
+Owns a cursor over the segment files, without the lock and without writing. A batch is given out
+once its seal fits its bytes, so one that is being written is simply not there yet. What a walk
+from outside says of damage is `reader`'s; a follower that finds none waits.
+
+    tail = JournalTail(directory, next_row)
+    for batch in tail.batches(rows_max): ...     # those there are now, up to about so many rows
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+
+from crc32c import crc32c
+
+from portcullis.journal.errors import DamageError, SegmentError
+from portcullis.journal.reader import ReadBatch, batch_at
+from portcullis.journal.rows import ROLL
+from portcullis.journal.segments import (
+    SegmentHeader,
+    list_segments,
+    read_header,
+    segment_path,
+)
+
+
+class JournalTail:
+    """A cursor. next_row: the first row of the batch to be read next; it may not exist yet.
+
+    segment: the header of the segment that holds it. SegmentError where `next_row` lies before
+    all segments, or beyond the one being written.
+    """
+
+    def __init__(self, directory: Path, next_row: int = 1) -> None:
+        self.directory = directory
+        self.next_row = next_row
+        # The CRC of the batch before; None: not known, the first batch read is taken as it is.
+        self._chain: int | None = 0 if next_row == 1 else None
+        self.segment = self._find(next_row)
+        self._rows = self._open(self.segment)
+
+    def batches(self, rows_max: int) -> Iterator[ReadBatch]:
+        """What is sealed from `next_row` on, in order, until `rows_max` rows or more are read.
+
+        A batch's rows are valid until the next is asked for. DamageError: a batch that does not
+        follow the one before it.
+        """
+        taken = 0
+        while taken < rows_max:
+            if self.next_row >= self.segment.end_row and not self._go_on():
+                return
+            found = batch_at(self._rows, self.segment, self.next_row, crc32c)
+            if found is None:
+                return
+            octets, link, crc = found
+            with octets:
+                if self._chain is not None and link != self._chain:
+                    text = f"row {self.next_row}: does not follow the batch before it"
+                    raise DamageError(self.next_row, text)
+                self._chain = crc
+                batch = ReadBatch(self.next_row, self.segment.number, octets)
+                count = batch.row_count
+                rolled = count == 1 and octets[0] == ROLL
+                yield batch
+            taken += count
+            self.next_row = self.segment.end_row if rolled else self.next_row + count
+
+    def _go_on(self) -> bool:
+        """Open the segment behind; False: the writer has not come to it."""
+        path = segment_path(self.directory, self.segment.number + 1)
+        if not path.exists():
+            return False
+        self.segment = read_header(path)
+        self._rows = self._open(self.segment)
+        return True
+
+    def _find(self, row: int) -> SegmentHeader:
+        for header in list_segments(self.directory):
+            if header.first_row <= row < header.end_row:
+                return header
+        raise SegmentError(f"{self.directory}: row {row} is in no segment")
+
+    def _open(self, header: SegmentHeader) -> mmap.mmap:
+        with segment_path(self.directory, header.number).open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

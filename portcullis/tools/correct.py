@@ -1,0 +1,67 @@
+"""`portcullis correct`: gives a trade another price or quantity."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from portcullis.gateway.config_values import Decimal
+from portcullis.gateway.operator_port import OperatorError
+from portcullis.journal.errors import JournalError
+from portcullis.journal.fills import find_match
+from portcullis.tools.operator_calls import (
+    ask_back_office,
+    command_gateway,
+    data_option,
+    json_option,
+    print_answer,
+    refuse,
+    refusing,
+    why_option,
+)
+
+
+@click.command(name="correct")
+@click.argument("exec_id", type=click.IntRange(1))
+@click.option("--qty", help="The quantity as it should be. Default: as it is.")
+@click.option("--price", help="The price as it should be. Default: as it is.")
+@data_option
+@why_option
+@json_option
+@refusing
+def command(
+    exec_id: int, qty: str | None, price: str | None, data: Path, why: str, as_json: bool
+) -> None:
+    """Correct the trade that the fill EXEC_ID belongs to, ExecID(17) of either side.
+
+    Both sides are told (150=G). Only while the orders live or their day has not ended.
+    """
+    if qty is None and price is None:
+        raise click.UsageError("expected --qty, --price or both")
+    try:
+        match = find_match(data, exec_id)
+    except JournalError as error:
+        refuse(str(error))
+    decimals = ask_back_office(data, "/instruments")["instruments"][str(match.instrument)]
+    first, second = match.sums
+    found = command_gateway(
+        data,
+        "correct",
+        why,
+        match=match.number,
+        qty=match.qty if qty is None else _units(qty, decimals["qty_decimals"]),
+        price=match.price if price is None else _units(price, decimals["price_decimals"]),
+        sum=first,
+        other_sum=second,
+    )
+    print_answer(found, as_json, f"match {match.number} is corrected")
+
+
+def _units(text: str, decimals: int) -> int:
+    try:
+        return Decimal.parse(text).scaled(decimals)
+    except ValueError:
+        raise OperatorError(
+            f"{text!r}: expected a number above zero with at most {decimals} decimals"
+        ) from None

@@ -1,0 +1,118 @@
+"""How operator commands reach a gateway, and how their answers are printed.
+
+Owns the options that all of them share. What changes something goes to the gateway itself; what is
+looked at comes from the back office, over its socket in the data directory.
+"""
+
+from __future__ import annotations
+
+import getpass
+import http.client
+import json
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlencode
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from portcullis.gateway.control_port import SOCKET
+from portcullis.gateway.operator_port import OperatorError, Request, Value, call, short_path
+
+EXIT_REFUSED = 1
+WAIT_S = 10.0
+
+data_option = click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path("data"),
+    show_default=True,
+    help="Data directory of the gateway.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON.")
+why_option = click.option("--why", required=True, help="The reason, for the journal.")
+
+
+def refusing(function: Callable[..., None]) -> Callable[..., None]:
+    """Say in one line why a command was refused, and exit 1."""
+
+    @wraps(function)
+    def run(**options: Any) -> None:
+        try:
+            function(**options)
+        except OperatorError as error:
+            refuse(str(error))
+
+    return run
+
+
+def refuse(text: str) -> NoReturn:
+    click.echo(f"portcullis: {text}", err=True)
+    sys.exit(EXIT_REFUSED)
+
+
+def command_gateway(
+    data: Path, do: str, why: str = "", **args: str | int | None
+) -> dict[str, Any]:
+    """Have the gateway do something; OperatorError says why it did not."""
+    given: dict[str, Value] = {name: value for name, value in args.items() if value is not None}
+    return call(data, Request(do=do, who=getpass.getuser(), why=why, args=given))
+
+
+class _LocalConnection(http.client.HTTPConnection):
+    """HTTP over the socket of a data directory."""
+
+    def __init__(self, data: Path) -> None:
+        super().__init__("localhost", timeout=WAIT_S)
+        self._data = data
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(WAIT_S)
+        with short_path(self._data, SOCKET) as path:
+            self.sock.connect(path)
+
+
+def ask_back_office(
+    data: Path, path: str, questions: Mapping[str, str | int | None] | None = None
+) -> dict[str, Any]:
+    """Ask the back office; OperatorError where it does not answer, or refuses."""
+    asked = urlencode({key: value for key, value in (questions or {}).items() if value})
+    link = _LocalConnection(data)
+    try:
+        link.request("GET", f"{path}?{asked}" if asked else path)
+        answer = link.getresponse()
+        content: dict[str, Any] = json.loads(answer.read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise OperatorError(f"no back office answers on {data}: {error}") from None
+    finally:
+        link.close()
+    if "error" in content:
+        raise OperatorError(content["error"])
+    return content
+
+
+def print_answer(content: Mapping[str, Any], as_json: bool, text: str) -> None:
+    """What a command brought: JSON, or a line."""
+    click.echo(json.dumps(content) if as_json else text)
+
+
+def print_rows(found: list[dict[str, Any]], as_json: bool) -> None:
+    """Like things, one a line: JSON objects, or a table."""
+    if as_json:
+        for one in found:
+            click.echo(json.dumps(one))
+        return
+    if not found:
+        click.echo("none")
+        return
+    table = Table(*found[0], box=None, padding=(0, 2, 0, 0))
+    for one in found:
+        table.add_row(*(str(value) for value in one.values()))
+    width = None if sys.stdout.isatty() else 200
+    Console(width=width).print(table)

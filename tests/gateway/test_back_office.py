@@ -1,0 +1,203 @@
+"""The back office beside a gateway that trades: what it shows, and that its end costs nothing."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from portcullis.gateway.operator_port import OperatorError, Request, call
+from portcullis.tools.gateway_process import CONFIG, GatewayProcess, free_port
+from portcullis.tools.main import main
+from tests.support.fix_client import FixClient
+
+WAIT_S = 30.0
+SMALL = """
+[journal]
+segment_rows = 32768
+[limits]
+orders = 20000
+ids = 40000
+levels = 1000
+sessions = 10
+accounts = 10
+instruments = 10
+"""
+
+
+def wait_for(what: Callable[[], Any]) -> Any:
+    """What it gives once that is true; bounded."""
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        found = what()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it did not come about")
+
+
+class Venue:
+    """A gateway with a back office, two clients, and ways to look at it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.control = free_port()
+        config = CONFIG.replace("enabled = false", "enabled = true").replace(
+            "[back_office]", f'control = "127.0.0.1:{self.control}"\n[back_office]'
+        )
+        self.gateway = GatewayProcess(directory, config + SMALL)
+
+    def log_on(self) -> None:
+        self.buyer, self.seller = (
+            FixClient(name, self.gateway.port) for name in ("CLIENT1", "CLIENT2")
+        )
+        for client in (self.buyer, self.seller):
+            client.log_on()
+
+    def get(self, path: str) -> tuple[int, Any]:
+        link = http.client.HTTPConnection("127.0.0.1", self.control, timeout=WAIT_S)
+        try:
+            link.request("GET", path)
+            answer = link.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            link.close()
+
+    def caught_up(self) -> dict[str, Any]:
+        """Health, once every follower has read what is sealed now."""
+        row = self.state()["last_row"]
+
+        def look() -> dict[str, Any] | None:
+            _, found = self.get("/health")
+            rows = [one["row"] for one in found["followers"].values()]
+            return found if min(rows) >= row else None
+
+        found: dict[str, Any] = wait_for(look)
+        return found
+
+    def state(self) -> dict[str, Any]:
+        return call(self.gateway.data, Request(do="state"))
+
+    def run(self, *arguments: str) -> str:
+        """A command of the operator's; its output."""
+        line = [*arguments, "--data", str(self.gateway.data)]
+        result = CliRunner().invoke(main, line, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+
+@pytest.fixture
+def venue(tmp_path: Path) -> Iterator[Venue]:
+    venue = Venue(tmp_path)
+    with venue.gateway:
+        venue.log_on()
+        yield venue
+        for client in (venue.buyer, venue.seller):
+            client.close()
+
+
+def trade(venue: Venue, count: int, name: str) -> None:
+    """So many trades, each answered to both."""
+    for number in range(count):
+        venue.seller.link.sendall(venue.seller.order(f"s{name}{number}", "2", "1", "100"))
+        venue.seller.expect("8", t150="0")
+        venue.buyer.link.sendall(venue.buyer.order(f"b{name}{number}", "1", "1", "100"))
+        venue.buyer.expect("8", t150="0")
+        venue.buyer.expect("8", t150="F")
+        venue.seller.expect("8", t150="F")
+
+
+def test_an_operator_sees_and_acts(venue: Venue) -> None:
+    venue.buyer.link.sendall(venue.buyer.order("rests", "1", "2", "99.5"))
+    venue.buyer.expect("8", t150="0")
+    trade(venue, 1, "x")
+    venue.caught_up()
+    assert venue.get("/ready") == (200, {"ready": True})
+
+    (order,) = map(json.loads, venue.run("orders", "--json").splitlines())
+    assert (order["cl_ord_id"], order["price"], order["leaves_qty"]) == ("rests", "99.5", "2")
+    book = json.loads(venue.run("book", "BTC-USD", "--json"))
+    assert book["bids"] == [{"price": "99.5", "qty": "2", "orders": 1}] and book["asks"] == []
+    shown = list(map(json.loads, venue.run("sessions", "show", "--json").splitlines()))
+    assert [one["state"] for one in shown] == ["logged on", "logged on"]
+    for command in (("orders",), ("book", "BTC-USD"), ("sessions", "show"), ("day", "show")):
+        assert venue.run(*command)
+
+    # A trade is taken back, and another made dearer.
+    fill = next(r for r in venue.buyer.messages if r.get(150) == "F")
+    venue.run("bust", fill[17], "--why", "price out of line")
+    for client in (venue.buyer, venue.seller):
+        busted = client.expect("8", t150="H", t14="0")
+        assert int(busted[19]) in (int(fill[17]), int(fill[17]) + 1)
+    trade(venue, 1, "y")
+    fill = [r for r in venue.buyer.messages if r.get(150) == "F"][-1]
+    venue.caught_up()
+    venue.run("correct", fill[17], "--price", "100.5", "--why", "typed wrong")
+    for client in (venue.buyer, venue.seller):
+        client.expect("8", t150="G", t31="100.5", t6="100.5")
+    again = CliRunner().invoke(
+        main, ["bust", fill[17], "--why", "again", "--data", str(venue.gateway.data)]
+    )
+    assert again.exit_code == 1 and "amended before" in again.output
+
+    venue.run("sessions", "disconnect", "CLIENT2", "--why", "asked for by phone")
+    venue.seller.expect("5", t58="Disconnected by the operator")
+    venue.seller.send("5")
+    assert venue.seller.is_closed_by_peer()
+    wait_for(lambda: venue.state()["logged_on"] == 1)
+    venue.run("sessions", "set-seq", "CLIENT2", "--next-out", "100", "--why", "their log is lost")
+    venue.seller.next_in = 100
+    venue.seller.log_on()
+    with pytest.raises(OperatorError, match="connected"):
+        call(
+            venue.gateway.data,
+            Request(do="sessions reset", why="x", args={"session": "CLIENT2"}),
+        )
+
+    # The day ends: the order that rests goes, and every command stands in the journal.
+    venue.run("day", "end", "--why", "early close")
+    venue.buyer.expect("8", t150="C", t39="C", t11="rests")
+    lines = CliRunner().invoke(
+        main, ["journal", "dump", str(venue.gateway.data), "--kind", "operator", "--json"]
+    )
+    told = [json.loads(line)["items"] for line in lines.output.splitlines()]
+    assert [one["name"] for one in told] == [
+        "bust",
+        "correct",
+        "sessions disconnect",
+        "sessions set-seq",
+        "day end",
+    ]
+    assert all(one["who"] and one["why"] for one in told)
+
+
+def test_a_back_office_killed_or_stopped_holds_up_no_trade(venue: Venue) -> None:
+    trade(venue, 5, "a")
+    venue.caught_up()
+    before = venue.state()["back_office"]
+    os.kill(before["process"], signal.SIGSTOP)
+    trade(venue, 50, "b")
+    os.kill(before["process"], signal.SIGCONT)
+    venue.caught_up()
+    os.kill(before["process"], signal.SIGKILL)
+    trade(venue, 50, "c")
+    wait_for(lambda: venue.state()["back_office"]["starts"] == 2)
+    trade(venue, 5, "d")
+    wait_for(lambda: venue.get("/health")[0] == 200)
+    found = venue.caught_up()
+    assert found["status"] == "ok", found
+    assert found["followers"]["replica"]["behind_rows"] == 0
+
+
+def test_without_a_gateway_a_command_says_so(tmp_path: Path) -> None:
+    for command in (("day", "show"), ("orders",), ("sessions", "reset", "X", "--why", "y")):
+        result = CliRunner().invoke(main, [*command, "--data", str(tmp_path)])
+        assert result.exit_code == 1
+        assert str(tmp_path) in result.output

@@ -1,0 +1,87 @@
+"""Following a journal while it is written: every sealed row once, in order, across segments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from portcullis.journal.errors import DamageError, SegmentError
+from portcullis.journal.rows import ROW_BYTES
+from portcullis.journal.tail import JournalTail
+from tests.support.journals import EchoEngine, append_batch, open_journal, recorded, row_at
+
+
+def test_what_is_sealed_comes_once_and_in_order(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    tail = JournalTail(tmp_path)
+    assert list(tail.batches(1000)) == []
+    engine = EchoEngine(journal.table)
+    seen: list[tuple[int, int]] = []
+    for number in range(60):
+        append_batch(journal, engine, 1 + number % 4)
+        seen += [(batch.first_row, batch.row_count) for batch in tail.batches(1000)]
+    journal.close()
+    assert seen == [
+        (batch.first_row, batch.last_row + 1 - batch.first_row) for batch in recorded(tmp_path)
+    ]
+
+
+def test_a_reader_takes_no_more_than_it_asked_for_and_goes_on_there(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    engine = EchoEngine(journal.table)
+    for _ in range(40):
+        append_batch(journal, engine, 2)
+    tail = JournalTail(tmp_path)
+    rows = []
+    while taken := [batch.row_count for batch in tail.batches(8)]:
+        assert sum(taken) < 8 + 16
+        rows += taken
+    again = JournalTail(tmp_path, 5)
+    assert sum(batch.row_count for batch in again.batches(10_000)) == sum(rows) - 4
+    journal.abandon()
+
+
+def test_a_batch_that_is_being_written_is_not_there_yet(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    engine = EchoEngine(journal.table)
+    append_batch(journal, engine, 1)
+    tail = JournalTail(tmp_path)
+    assert len(list(tail.batches(100))) == 1
+    table = journal.table
+    table.append_input(1, 1)
+    engine.run()
+    assert list(tail.batches(100)) == []
+    journal.seal()
+    assert len(list(tail.batches(100))) == 1
+    journal.abandon()
+
+
+def test_a_broken_chain_is_damage_and_a_missing_segment_is_named(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    engine = EchoEngine(journal.table)
+    for _ in range(2):
+        append_batch(journal, engine, 1)
+    first = bytes(journal.table.octets[: 2 * ROW_BYTES])
+    journal.close()
+    tail = JournalTail(tmp_path)
+    reader = tail.batches(1000)
+    next(reader)
+    # A batch good in itself, but of another journal.
+    segment, at = row_at(3)
+    path = tmp_path / f"{segment:010d}.journal"
+    other = open_journal(tmp_path / "other")
+    engine = EchoEngine(other.table)
+    for number in range(2):
+        other.table.time_ns += 77
+        append_batch(other, engine, 1 + number)
+    foreign = bytes(other.table.octets[2 * ROW_BYTES : 6 * ROW_BYTES])
+    other.abandon()
+    assert first != bytes(len(first))
+    with path.open("rb+") as file:
+        file.seek(at)
+        file.write(foreign)
+    with pytest.raises(DamageError, match="row 3"):
+        list(reader)
+    with pytest.raises(SegmentError, match="row 4000"):
+        JournalTail(tmp_path, 4000)
