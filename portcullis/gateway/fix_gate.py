@@ -105,11 +105,12 @@ class FixGate:
 
     def _fault(self, entry: Entry, caller: Caller) -> str:
         """What is wrong with a connection, whatever it says; "": nothing."""
-        if not entry.guard.is_enabled:
+        guard = entry.guard
+        if not guard.is_enabled:
             return "disabled"
         if entry.peer.quarantined:
             return "quarantined"
-        if not is_allowed(entry.guard.networks, caller.place.host):
+        if not is_allowed(guard.networks, caller.place.host):
             return "address"
         names = caller.certificate_names
         if (guard.needs_tls or guard.certificate) and names is None:
