@@ -398,6 +398,24 @@ class FixClient(_Table, frozen=True, tag_field="protocol", tag="fix"):
             " sent longer ago than this must not trade."
         ),
     ] = Duration(5_000_000_000)
+    messages_per_second: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000_000,
+            description="Messages it may send a second, a second's worth at once. 0, the default:"
+            " no limit, for reads are shared by turns and the rate of the whole is what was"
+            " measured. What waits is kept, up to `read_bytes` of each session.",
+        ),
+    ] = 0
+    over_rate: Annotated[
+        Literal["delay", "reject"],
+        Meta(
+            description="What comes faster: `delay` reads on when it may come; `reject` answers"
+            " application messages by BusinessMessageReject, up to the same rate once more, and"
+            " then delays."
+        ),
+    ] = "delay"
     missing_conditional: Annotated[
         Literal["report", "j"],
         Meta(

@@ -13,8 +13,10 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, Protocol, cast
 
+from portcullis.codecs.fix.layout import M_START, MSG_WORDS
 from portcullis.codecs.fix.scanner import FixScanner
 from portcullis.gateway.admission import Place
+from portcullis.gateway.deadlines import Deadlines
 from portcullis.gateway.fix_peer import FixPeer
 from portcullis.gateway.tls import names_shown
 from portcullis.gateway.turn import Turn
@@ -39,6 +41,7 @@ class Hub(Protocol):
     """What connections share. The server."""
 
     turn: Turn
+    deadlines: Deadlines
     # The receive buffer.
     buffer: memoryview
     write_high_water: int
@@ -76,6 +79,9 @@ class Connection(asyncio.BufferedProtocol):
         self._check: asyncio.Task[None] | None = None
         self._transport: asyncio.Transport | None = None
         self._carried = b""
+        # Its messages came faster than they may: the rest is in _carried. See `tick`.
+        self._is_delayed = False
+        self.armed_ns = 0
         self._ended = False
 
     # --- asyncio ---------------------------------------------------------------------------------
@@ -150,8 +156,12 @@ class Connection(asyncio.BufferedProtocol):
                 self._let_in(found, now_ns)
                 continue  # with the scanner of that peer's dictionary
             if count and peer is not None:
-                peer.receive(scanner, count, now_ns)
+                taken = peer.receive(scanner, count, now_ns)
                 if self._ended:
+                    return
+                if taken < count:
+                    start = scanner.message[taken * MSG_WORDS + M_START]
+                    self._delay(bytes(self._hub.buffer[start:end]), peer.next_ns)
                     return
             start = scanner.consumed
             if not scanner.full:
@@ -184,15 +194,38 @@ class Connection(asyncio.BufferedProtocol):
                 return
             now_ns = self._hub.turn.begin()
             self._let_in(peer, now_ns)
-            self._hub.buffer[: len(self._carried)] = self._carried
-            self._receive(len(self._carried), now_ns)
+        except Exception as error:
+            self._hub.failed(self, error)
+            return
+        self._receive_carried(now_ns)
+
+    def _delay(self, rest: bytes, until_ns: int) -> None:
+        """Read nothing more until more may come."""
+        self._carried = rest
+        self._is_delayed = True
+        self._transport_now().pause_reading()
+        self._hub.deadlines.arm(self, until_ns)
+
+    def tick(self, now_ns: int) -> int:
+        """Go on with what came faster than it may."""
+        if self._is_delayed and not self._ended:
+            self._is_delayed = False
+            self._receive_carried(now_ns)
+        return 0
+
+    def _receive_carried(self, now_ns: int) -> None:
+        """Look at what was kept, then read on."""
+        size = len(self._carried)
+        self._hub.buffer[:size] = self._carried
+        try:
+            self._receive(size, now_ns)
         except Exception as error:
             self._hub.failed(self, error)
             return
         self._read_on()
 
     def _read_on(self) -> None:
-        if self._transport is not None and not self._ended:
+        if self._transport is not None and not self._ended and not self._is_delayed:
             self._transport.resume_reading()
 
     # --- what its peer asks for ------------------------------------------------------------------

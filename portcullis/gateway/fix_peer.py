@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from portcullis.codecs.fix.scanner import FixScanner
 from portcullis.gateway.deadlines import Deadlines
 from portcullis.gateway.event_log import EventLog, Throttled
+from portcullis.gateway.message_rate import MessageRate
 from portcullis.gateway.row_store import RowStore
 from portcullis.gateway.timetables import Timetable
 from portcullis.gateway.turn import Turn
@@ -72,6 +73,8 @@ class FixPeer:
         quarantined: bool = False,
         timetable: Timetable | None = None,
         resets_done_ns: int = 0,
+        messages_per_second: int = 0,
+        rejects_over_rate: bool = False,
         forget: Callable[[], None] | None = None,
     ) -> None:
         self.key = key
@@ -93,6 +96,11 @@ class FixPeer:
         self._reset_text = ""
         # Why a Logon is refused now: it came outside the schedule's windows.
         self._closed_text = ""
+        # None: no limit. What is beyond it is rejected at the same rate, or else waits.
+        limit = messages_per_second
+        self._rate = MessageRate(limit) if limit else None
+        self._reject_rate = MessageRate(limit) if limit and rejects_over_rate else None
+        self._over_rate_text = f"Too many messages: at most {limit} a second"
         # What the application does when the session has logged out.
         self._forget = forget
         self._sends_seen = 0
@@ -108,18 +116,39 @@ class FixPeer:
         self.store.wire = wire
         self._shared.deadlines.arm(self, self.session.tick(now_ns))
 
-    def receive(self, scanner: FixScanner, count: int, now_ns: int) -> None:
-        """Take the first `count` messages of the scanner."""
-        session = self.session
-        taken = 0
-        while taken < count:
-            now_taken = session.receive(scanner, taken, count - taken, now_ns)
-            taken += now_taken
-            if taken < count:
-                self._shared.turn.settle()
-                if not now_taken and not session.receive(scanner, taken, count - taken, now_ns):
-                    raise RuntimeError(f"{self.key}: an empty batch has no room for a message")
+    def receive(self, scanner: FixScanner, count: int, now_ns: int) -> int:
+        """Take the first `count` messages of the scanner, or as many as may come now; give them.
+
+        Fewer than count: offer the rest at `next_ns`.
+        """
+        allowed = count
+        if self._rate is not None:
+            allowed = self._rate.take(count, now_ns)
+        self._offer(scanner, 0, allowed, now_ns)
+        if allowed < count and self._reject_rate is not None:
+            rejected = self._reject_rate.take(count - allowed, now_ns)
+            self.session.refusal = self._over_rate_text
+            self._offer(scanner, allowed, rejected, now_ns)
+            self.session.refusal = ""
+            allowed += rejected
         self.carry_out(now_ns)
+        return allowed
+
+    @property
+    def next_ns(self) -> int:
+        """When one more message may come."""
+        return 0 if self._rate is None else self._rate.next_ns
+
+    def _offer(self, scanner: FixScanner, first: int, count: int, now_ns: int) -> None:
+        session = self.session
+        taken, end = first, first + count
+        while taken < end:
+            now_taken = session.receive(scanner, taken, end - taken, now_ns)
+            taken += now_taken
+            if taken < end:
+                self._shared.turn.settle()
+                if not now_taken and not session.receive(scanner, taken, end - taken, now_ns):
+                    raise RuntimeError(f"{self.key}: an empty batch has no room for a message")
 
     def tick(self, now_ns: int) -> int:
         """Do what is due; give the next deadline."""

@@ -167,6 +167,8 @@ class FixPeers:
                 recovered.unsent.reset_ns.get(door.session, 0),
                 registry.scheduled_ns[door.session],
             ),
+            messages_per_second=one.messages_per_second,
+            rejects_over_rate=one.over_rate == "reject",
             forget=forget,
         )
         if timetable is not None:

@@ -90,8 +90,8 @@ class Server:
         )
         # What strangers do reaches the log now and then.
         self._door_log = Throttled(log)
-        self._deadlines = Deadlines()
-        shared = Surroundings(self.turn, log, self._deadlines)
+        self.deadlines = Deadlines()
+        shared = Surroundings(self.turn, log, self.deadlines)
         self._peers = FixPeers(shared, loaded, recovered, quarantine.keys(), self.buffer)
         self._gate = FixGate(
             self._peers.first_scanner,
@@ -212,7 +212,7 @@ class Server:
     def _on_timer(self) -> None:
         self._loop.call_later(_TIMER_S, self._on_timer)
         now_ns = self.turn.begin()
-        self._deadlines.run(now_ns)
+        self.deadlines.run(now_ns)
         self.day.tick(now_ns)
         for connection in list(self._strangers):
             if connection.deadline_ns > now_ns:

@@ -81,8 +81,6 @@ class Timetable:
         last_ns = self._schedule.last_reset(now_ns)
         if member.resets_done_ns < last_ns:
             self._reset(member, last_ns, now_ns)
-        # A clock that was set back makes the end of the window come again.
-        self._deadlines.arm(self, self._next_ns(now_ns))
         if self._is_open(now_ns):
             return ""
         opens = self._schedule.show(next(self._schedule.windows_from(now_ns)).start_ns)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from portcullis.dictionaries.fix_tags import (
     BEGIN_SEQ_NO,
     BUSINESS_REJECT_REASON,
+    BUSINESS_REJECT_REF_ID,
+    CL_ORD_ID,
     DELIVER_TO_COMP_ID,
     DELIVER_TO_LOCATION_ID,
     DELIVER_TO_SUB_ID,
@@ -74,7 +76,9 @@ REJECT_TEXTS = {
     17: "Non-data value includes field delimiter",
 }
 
-UNSUPPORTED_MESSAGE_TYPE = 3  # BusinessRejectReason(380)
+# BusinessRejectReason(380).
+OTHER = 0
+UNSUPPORTED_MESSAGE_TYPE = 3
 
 # Where a field of the routing header goes in an answer, ascending by the tag that goes out.
 _ROUTE_TURNED = (
@@ -158,9 +162,19 @@ def reject_body(message: FixMessage, reason: int, tag: int | None) -> bytes:
 
 def unsupported_type_body(message: FixMessage) -> bytes:
     """A BusinessMessageReject(j) of a type that we do not handle."""
+    return _business_reject(message, b"Unsupported Message Type", UNSUPPORTED_MESSAGE_TYPE, b"")
+
+
+def refusal_body(message: FixMessage, text: str) -> bytes:
+    """A BusinessMessageReject(j) of a message that we do not take now; 379 names its order."""
+    return _business_reject(message, text.encode("ascii"), OTHER, message.get(CL_ORD_ID) or b"")
+
+
+def _business_reject(message: FixMessage, text: bytes, reason: int, ref_id: bytes) -> bytes:
     return (
         field(REF_SEQ_NUM, message.msg_seq_num)
-        + field(TEXT, b"Unsupported Message Type")
+        + field(TEXT, text)
         + field(REF_MSG_TYPE, message.msg_type)
-        + field(BUSINESS_REJECT_REASON, UNSUPPORTED_MESSAGE_TYPE)
+        + (field(BUSINESS_REJECT_REF_ID, ref_id) if ref_id else b"")
+        + field(BUSINESS_REJECT_REASON, reason)
     )

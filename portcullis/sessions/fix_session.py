@@ -68,6 +68,8 @@ class FixSession:
         self._logon: FixMessage | None = None
         self._early: deque[bytes] = deque()
         self._early_bytes = 0
+        # Why application messages are answered by a BusinessMessageReject; "": they are taken.
+        self.refusal = ""
         # Whether the application had no room for a message that waits in the session.
         self.is_stalled = False
 
@@ -143,7 +145,7 @@ class FixSession:
         now_ns = link.observe(now_ns)
         index, end = first, first + count
         while index < end and self._settled(now_ns):
-            if link.state in UP and link.gap.highest < lane.next_in:
+            if link.state in UP and link.gap.highest < lane.next_in and not self.refusal:
                 ready = lane.accept(scanner, index, end - index, link.wall_ns)
                 if ready:
                     taken = self._application.on_messages(scanner, index, ready)
@@ -376,6 +378,14 @@ class FixSession:
             # A rejected SequenceReset never moves the expected number.
             link.reject(
                 message, message.reject_reason, message.reject_tag, now_ns, counts=not is_reset
+            )
+        elif msg_type in self.config.application_types and self.refusal:
+            link.send(
+                admin.BUSINESS_MESSAGE_REJECT,
+                admin.refusal_body(message, self.refusal),
+                now_ns,
+                in_seq=message.msg_seq_num,
+                header=admin.turned_route(message),
             )
         elif msg_type in self.config.application_types:
             if not self._application.on_messages(scanner, index, 1):

@@ -110,6 +110,7 @@ def test_a_clock_that_was_set_back_makes_the_end_of_the_window_come_again() -> N
     table.join(member, ns("2026-01-07 22:00"))
     deadlines.run(ns("2026-01-07 22:00"))
     member.is_logged_on = True
+    deadlines.run(ns("2026-01-07 21:50"))
     assert table.before_logon(member, ns("2026-01-07 21:50")) == ""
     deadlines.run(ns("2026-01-07 22:00"))
     assert member.told == ["Session hours have ended"] * 2
