@@ -22,6 +22,7 @@ BENCHMARKS = {
     "engine": 500_000,
     "journal": 2_000_000,
     "gateway": 500_000,
+    "sessions": 1000,
     "translation": 100_000,
 }
 CHECK_SIZE = 200

@@ -132,6 +132,12 @@ class GatewayProcess:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def memory_bytes(self) -> int:
+        """Real memory that it holds, files not counted."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("RssAnon:")[2].split()[0]) * 1024
+
     def __enter__(self) -> GatewayProcess:
         self.start()
         return self

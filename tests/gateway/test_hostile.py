@@ -50,12 +50,6 @@ def assert_trades(client: FixClient) -> None:
     client.expect("8", t150="0", t11=cl_ord_id)
 
 
-def memory(gateway: GatewayProcess) -> int:
-    """Bytes of real memory that the gateway holds."""
-    status = Path(f"/proc/{gateway.pid}/status").read_text()
-    return int(status.partition("RssAnon:")[2].split()[0]) * 1024
-
-
 def connect(gateway: GatewayProcess) -> socket.socket:
     return socket.create_connection(("127.0.0.1", gateway.port), TIMEOUT_S)
 
@@ -125,7 +119,7 @@ def test_who_hangs_up_half_way_is_forgotten(gateway: GatewayProcess, victim: Fix
 
 
 def test_a_thousand_strangers_cost_little(gateway: GatewayProcess, victim: FixClient) -> None:
-    before = memory(gateway)
+    before = gateway.memory_bytes
     began = time.monotonic()
     with contextlib.ExitStack() as links:
         strangers = []
@@ -135,7 +129,7 @@ def test_a_thousand_strangers_cost_little(gateway: GatewayProcess, victim: FixCl
                 link.sendall(b"8=FIX.4.4\x019=10000\x0135=A\x01" + b"x" * 8000)
                 strangers.append(link)
         assert_trades(victim)
-        assert memory(gateway) - before < GROWTH_MAX
+        assert gateway.memory_bytes - before < GROWTH_MAX
         for link in strangers:
             assert wait_for_end(link) == b""
     assert time.monotonic() - began < 30
@@ -148,7 +142,7 @@ def test_a_flood_of_garbage_after_the_logon_costs_little(
     rng = random.Random(seed)
     flood = FixClient("CLIENT1", gateway.port)
     flood.log_on()
-    before = memory(gateway)
+    before = gateway.memory_bytes
     garbage = b"".join(
         flood.frame("0", seq=n).replace(b"10=", b"11=") + rng.randbytes(200) for n in range(60)
     )
@@ -156,7 +150,7 @@ def test_a_flood_of_garbage_after_the_logon_costs_little(
         for _ in range(5):
             flood.link.sendall(garbage)
     assert_trades(victim)
-    assert memory(gateway) - before < GROWTH_MAX
+    assert gateway.memory_bytes - before < GROWTH_MAX
     assert gateway.log.stat().st_size < 1 << 20
     flood.close()
 
@@ -169,13 +163,13 @@ def test_who_does_not_read_stops_its_own_cursor_only(
     slow = FixClient("CLIENT1", gateway.port)
     slow.log_on()
     slow.link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
-    before = memory(gateway)
+    before = gateway.memory_bytes
     for number in range(orders):
         slow.link.sendall(slow.order(f"s{number}", "2", "1", "100", text))
         if number % 500 == 0:
             assert_trades(victim)
     assert_trades(victim)
-    assert memory(gateway) - before < GROWTH_MAX
+    assert gateway.memory_bytes - before < GROWTH_MAX
     for number in range(orders):
         slow.expect("8", t150="0", t11=f"s{number}", t58=text[3:])
     assert slow.barrier() == []

@@ -108,12 +108,6 @@ def stranger(port: int, data: bytes) -> None:
         link.sendall(data)
 
 
-def memory(gateway: GatewayProcess) -> int:
-    """Bytes of real memory that the gateway holds, files not counted."""
-    status = Path(f"/proc/{gateway.pid}/status").read_text()
-    return int(status.partition("RssAnon:")[2].split()[0]) * 1024
-
-
 def trade(seller: FixClient, buyer: FixClient, number: int) -> None:
     """The two make a trade, and each is told all of it, in order."""
     for client, side in ((seller, "2"), (buyer, "1")):
@@ -133,7 +127,7 @@ def test_good_clients_trade_whatever_another_sends(tmp_path: Path, seed: int) ->
         seller, buyer = FixClient("CLIENT2", gateway.port), FixClient("CLIENT3", gateway.port)
         for client in (seller, buyer):
             client.log_on()
-        before = memory(gateway)
+        before = gateway.memory_bytes
         enemy = Enemy(gateway.port, rng)
         rounds = 0
         while enemy.sent < MESSAGES:
@@ -150,7 +144,7 @@ def test_good_clients_trade_whatever_another_sends(tmp_path: Path, seed: int) ->
         for client in (seller, buyer):
             assert [one for one in client.barrier() if one[35] != "0"] == []
             client.log_out()
-        assert memory(gateway) - before < GROWTH_MAX
+        assert gateway.memory_bytes - before < GROWTH_MAX
         said = gateway.log.read_text()
         assert '"fault"' not in said and '"fatal"' not in said
         assert gateway.stop() == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from portcullis.tools.benchmarks.sessions import config
 from portcullis.tools.gateway_process import GatewayProcess
 from tests.support.fix_client import FixClient
 
@@ -13,42 +14,16 @@ SESSIONS = 1000
 BYTES_MAX = 16 << 10
 
 
-def config() -> str:
-    text = """
-[listen]
-fix = "127.0.0.1:{port}"
-[journal]
-segment_rows = 131072
-[limits]
-orders = 10000
-ids = 20000
-[[instrument]]
-symbol = "BTC-USD"
-tick = "0.01"
-lot = "0.0001"
-"""
-    for number in range(SESSIONS):
-        name = f"C{number}"
-        text += f'[[session]]\nprotocol = "fix"\nclient = "{name}"\naccount = "{name}"\n'
-    return text
-
-
-def memory(gateway: GatewayProcess) -> int:
-    """Bytes of real memory that the gateway holds, files not counted."""
-    status = Path(f"/proc/{gateway.pid}/status").read_text()
-    return int(status.partition("RssAnon:")[2].split()[0]) * 1024
-
-
 def test_a_thousand_sessions_are_logged_on_at_once_and_trade(tmp_path: Path) -> None:
-    with GatewayProcess(tmp_path, config()) as gateway, contextlib.ExitStack() as links:
-        before = memory(gateway)
+    with GatewayProcess(tmp_path, config(SESSIONS)) as gateway, contextlib.ExitStack() as links:
+        before = gateway.memory_bytes
         clients = [FixClient(f"C{number}", gateway.port) for number in range(SESSIONS)]
         for client in clients:
             links.callback(client.close)
             client.connect().send("A", "98=0", "108=30")
         for client in clients:
             client.expect("A")
-        grown = (memory(gateway) - before) // SESSIONS
+        grown = (gateway.memory_bytes - before) // SESSIONS
         print(f"{SESSIONS} sessions: {grown} bytes each")
         assert grown < BYTES_MAX
 

@@ -92,20 +92,20 @@ def mutated(rng: random.Random, name: bytes, seq: int, when: bytes) -> bytes:
         head.append(rng.choice(_TAGS[13:]) + b"=" + rng.choice((*_VALUES, b"1", _TIME)))
     message = framed(head + fields)
     if kind >= 60:
-        message = _damaged(rng, message, kind)
+        behind_header = message.index(b"35=") + len(b"\x01".join(head)) + 1
+        message = _damaged(rng, message, behind_header if kind < 94 else 0)
     return message
 
 
-def _damaged(rng: random.Random, message: bytes, kind: int) -> bytes:
-    """Bytes changed: beneath a frame that is put right again, or together with it."""
+def _damaged(rng: random.Random, message: bytes, low: int) -> bytes:
+    """Bytes changed from `low` on, and the frame put right again; from 0 on together with it."""
     octets = bytearray(message)
-    behind_header = message.index(b"\x01", message.index(b"\x0156=") + 1) + 1
-    low, high = (behind_header, len(octets) - 7) if kind < 94 else (0, len(octets))
+    high = len(octets) - 7 if low else len(octets)
     for _ in range(rng.randrange(1, 4)):
         at = rng.randrange(low, max(high, low + 1))
         new = bytes([rng.randrange(256)]) if rng.random() < 0.7 else rng.choice(PARTS)
         octets[at : at + rng.randrange(2)] = new.replace(b"|", b"\x01")
-    if kind < 94:
+    if low:
         content = bytes(octets[octets.index(b"35=") : -7])
         return framed(content.removesuffix(b"\x01").split(b"\x01"))
     return bytes(octets)
