@@ -131,7 +131,8 @@ class FixPeer:
             self._offer(scanner, allowed, rejected, now_ns)
             self.session.refusal = ""
             allowed += rejected
-        self.carry_out(now_ns)
+        if self.session.has_events or self._sends_seen != self.store.sends:
+            self.carry_out(now_ns)
         return allowed
 
     @property

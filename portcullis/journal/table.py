@@ -22,6 +22,8 @@ try:
 except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
+from crc32c import crc32c
+
 if cython.compiled:
     from cython.cimports.portcullis.journal.rows import *
 else:
@@ -47,7 +49,7 @@ class RowTable:
         input_rows: int = BATCH_INPUT_ROWS,
     ) -> None:
         octets = memoryview(memory).cast("B")  # type: ignore[arg-type]
-        self._memory = memory
+        self._memory = octets
         self.octets = octets
         self.words = octets.cast("q")
         self.origin_row = origin_row
@@ -152,11 +154,11 @@ class RowTable:
 
     # --- seals -------------------------------------------------------------------------------
 
-    def mark_batch(self, segment: cython.longlong, chain: cython.longlong) -> None:
-        """Write the seal words of the open batch into its last row, with the CRC as zero.
+    def seal(self, segment: cython.longlong, chain: cython.longlong) -> cython.longlong:
+        """Seal the open batch in the reserved words of its last row; give its CRC-32C.
 
-        segment: number of the segment; chain: CRC of the batch before. The caller computes the
-        CRC over the batch and hands it to `write_crc`.
+        segment: number of the segment; chain: CRC of the batch before. The CRC covers all bytes
+        of the batch, the place of the CRC itself as zero.
         """
         last: cython.longlong = self.tail - 1
         count: cython.longlong = self.tail - self.batch_first
@@ -167,13 +169,13 @@ class RowTable:
         offset: cython.longlong = (last - self.origin_row) * ROW_WORDS
         self.words[offset + W_SEAL_A] = count + ((segment & 0xFFFF) << 16) + chain * 0x100000000
         self.words[offset + W_SEAL_B] = self.batch_first & 0xFFFFFFFF
-
-    def write_crc(self, crc: cython.longlong) -> None:
-        """Complete the mark in the last row of the open batch with the batch's CRC-32C."""
-        offset: cython.longlong = (self.tail - 1 - self.origin_row) * ROW_WORDS
+        first: cython.longlong = (self.batch_first - self.origin_row) * ROW_BYTES
+        crc: cython.longlong = crc32c(self._memory[first : first + count * ROW_BYTES])
         if crc >= 0x80000000:
-            crc -= 0x100000000  # the word is signed
-        self.words[offset + W_SEAL_B] += crc * 0x100000000
+            self.words[offset + W_SEAL_B] += (crc - 0x100000000) * 0x100000000
+        else:
+            self.words[offset + W_SEAL_B] += crc * 0x100000000
+        return crc
 
     @cython.boundscheck(False)
     @cython.initializedcheck(False)

@@ -24,8 +24,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from crc32c import crc32c
-
 from portcullis.journal.errors import (
     JournalError,
     JournalFullError,
@@ -108,7 +106,8 @@ class Journal:
         self._reserved_rows = max(reserved_rows, 2 * (batch_rows + 1))
         self._ready = False  # recovered, and not closed
         self._crc = 0
-        self._batches = 0  # opened so far
+        self._batches = 0  # sealed so far
+        self._calm_row = 0  # below it, a batch is opened without a look at the segment
         self._asked = False
         self._ask_after_ns = 0
         self._next: SegmentHeader | None = None
@@ -200,35 +199,34 @@ class Journal:
                 if table.batch_limit == table.tail:
                     raise JournalFullError(self.trouble)
             return 0
-        self._seal()
-        sealed = self.sealed_row
-        self._open_batch()
+        sealed = self._seal()
+        self._batches += 1
+        if table.tail < self._calm_row and self._batches % _LOOK_BATCHES:
+            table.open_batch(self._segment.batch_rows, self._segment.input_rows)
+        else:
+            self._open_batch()
         return sealed
 
-    def _seal(self) -> None:
-        table = self.table
-        table.mark_batch(self._segment.number, self._crc)
-        start = (table.batch_first - table.origin_row) * ROW_BYTES
-        end = (table.tail - table.origin_row) * ROW_BYTES
-        self._crc = crc32c(self._octets[start:end])
-        table.write_crc(self._crc)
-        self.sealed_row = table.tail - 1
+    def _seal(self) -> int:
+        self._crc = self.table.seal(self._segment.number, self._crc)
+        self.sealed_row = sealed = self.table.tail - 1
+        return sealed
 
     def _open_batch(self) -> None:
         """Open a batch with its whole allowance, rolling if need be; an empty one if it can't."""
         table = self.table
-        room = self._segment.end_row - table.tail
-        self._batches += 1
-        if self._next is None and (
-            self._batches % _LOOK_BATCHES == 1 or room <= _LOOK_BATCHES * self._segment.batch_rows
-        ):
+        if self._next is None:
             self._look_for_next()
+        room = self._segment.end_row - table.tail
         if room <= self._segment.batch_rows and not self._roll():
             self.can_take_orders = False
             table.open_batch(0, 0)
             return
         self.can_take_orders = not self.trouble or room > self._reserved_rows
         table.open_batch(self._segment.batch_rows, self._segment.input_rows)
+        # Far enough from the segment's end, none of this can come out otherwise.
+        far = max(_LOOK_BATCHES * self._segment.batch_rows, self._reserved_rows)
+        self._calm_row = self._segment.end_row - far
 
     def _look_for_next(self) -> None:
         """Ask for the next segment, or see whether it has come. Waits for nothing."""

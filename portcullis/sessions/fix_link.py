@@ -34,6 +34,8 @@ class FixLink:
         self.config = config
         self.store = store
         self.state = State.OFFLINE
+        # Whether state is one of UP: asked for with every read.
+        self.is_up = False
         self.lane = FixLane(
             config.client,
             config.comp_id,
@@ -89,6 +91,7 @@ class FixLink:
         if state is None:
             raise RuntimeError(f"{trigger.name} cannot happen to a session {self.state.name}")
         self.state = state
+        self.is_up = state in UP
 
     def limit(self, now_ns: int, timeout_ns: int) -> None:
         """The present state ends after timeout_ns; 0: it may last."""

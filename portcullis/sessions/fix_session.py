@@ -106,6 +106,11 @@ class FixSession:
         number: int = self._lane.next_in
         return number
 
+    @property
+    def has_events(self) -> bool:
+        """Whether `events` would give any."""
+        return bool(self._link.events)
+
     def events(self) -> list[FixEvent]:
         """What happened since the last call, in order."""
         events, self._link.events = self._link.events, []
@@ -141,11 +146,14 @@ class FixSession:
         rest. Then, while `is_stalled`, make room and call `resume`. What arrives after a
         Disconnect event is taken and ignored.
         """
-        link, lane = self._link, self._lane
+        link, lane, gap = self._link, self._lane, self._link.gap
         now_ns = link.observe(now_ns)
         index, end = first, first + count
-        while index < end and self._settled(now_ns):
-            if link.state in UP and link.gap.highest < lane.next_in and not self.refusal:
+        while index < end:
+            if self._early or gap.highest >= lane.next_in:
+                if not self._settled(now_ns):
+                    break
+            if link.is_up and gap.highest < lane.next_in and not self.refusal:
                 ready = lane.accept(scanner, index, end - index, link.wall_ns)
                 if ready:
                     taken = self._application.on_messages(scanner, index, ready)
@@ -160,7 +168,8 @@ class FixSession:
             if not self._take(FixMessage(scanner, index), scanner, index, now_ns):
                 break
             index += 1
-        self._settled(now_ns)
+        if self._early or gap.highest >= lane.next_in:
+            self._settled(now_ns)
         return index - first
 
     def resume(self, now_ns: int) -> None:

@@ -64,7 +64,7 @@ def serve(directory: Path, scenario: Callable[[int], None]) -> int:
         listener = listen(Address("127.0.0.1:0"))
         listener.listen()  # the scenario may come before the server takes it over
         port = listener.getsockname()[1]
-        running = asyncio.create_task(server.run(listener))
+        running = asyncio.create_task(server.run({"fix": listener}))
         try:
             await asyncio.to_thread(scenario, port)
         finally:

@@ -1,5 +1,6 @@
 cdef enum:
     TAGS_PREPARED = 1024
+    SECONDS_KEPT = 4
 
 
 cdef class FixWriter:
@@ -15,7 +16,7 @@ cdef class FixWriter:
     cdef long long[::1] _prefixes
     cdef unsigned char[::1] _second_octets
     cdef unsigned char* _second_text
-    cdef long long _second
+    cdef long long[::1] _seconds
     cdef long long _number_digits
     cdef long long _body
     cdef bint _is_full
@@ -38,4 +39,4 @@ cdef class FixWriter:
     ) noexcept nogil
     cdef bint _has_room(self, long long needed) noexcept nogil
     cdef long long _put_tag(self, long long tag) noexcept nogil
-    cdef void _set_second(self, long long second) noexcept nogil
+    cdef void _set_second(self, long long second, long long kept) noexcept nogil

@@ -35,6 +35,7 @@ else:
 # Also in writer.pxd.
 if not cython.compiled:
     TAGS_PREPARED = 1024
+    SECONDS_KEPT = 4  # a power of two
 
 
 @cython.boundscheck(False)
@@ -60,12 +61,12 @@ class FixWriter:
             text = b"%d=" % tag
             prefixes[tag] = int.from_bytes(text, "little") | len(text) << 56
         self._prefixes = memoryview(array("q", prefixes))
-        self._second_octets = memoryview(bytearray(FIXED_ROOM))
+        self._second_octets = memoryview(bytearray(SECONDS_KEPT * FIXED_ROOM))
         if cython.compiled:
             self._second_text = cython.address(self._second_octets[0])
         else:
             self._second_text = self._second_octets
-        self._second = -1
+        self._seconds = memoryview(array("q", [-1] * SECONDS_KEPT))
         self._number_digits = 3
         self.length = 0
         self._body = 0
@@ -314,22 +315,26 @@ class FixWriter:
     ) -> cython.void:
         """Put nanoseconds since the epoch (0 or more) as UTCTimestamp with 0 to 9 digits.
 
-        What is finer than the digits is cut off. The text of the last second is kept.
+        What is finer than the digits is cut off. The texts of some seconds are kept: a client's
+        TransactTime and our SendingTime take turns.
         """
         out: cython.p_uchar = self.out
         time: cython.ulonglong = time_ns
         second: cython.longlong = time // 1_000_000_000
         fraction: cython.ulonglong = time - second * 1_000_000_000
+        kept: cython.longlong
         at: cython.longlong
         if not self._has_room(FIXED_ROOM):
             return
-        if second != self._second:
-            self._set_second(second)
+        kept = second & (SECONDS_KEPT - 1)
+        if second != self._seconds[kept]:
+            self._set_second(second, kept)
+        kept = kept * FIXED_ROOM
         at = self._put_tag(tag)
         if cython.compiled:
-            memcpy(out + at, self._second_text, 17)
+            memcpy(out + at, self._second_text + kept, 17)
         else:
-            out[at : at + 17] = self._second_text[:17]
+            out[at : at + 17] = self._second_text[kept : kept + 17]
         at += 17
         if digits > 0:
             if digits == 3:
@@ -384,12 +389,13 @@ class FixWriter:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def _set_second(self, second: cython.longlong) -> cython.void:
-        """Make and keep the text YYYYMMDD-HH:MM:SS of a second.
+    def _set_second(self, second: cython.longlong, kept: cython.longlong) -> cython.void:
+        """Make and keep, in a place of its own, the text YYYYMMDD-HH:MM:SS of a second.
 
         The calendar counts days from 0000-03-01, so that the leap day is the last of its year.
         """
         text: cython.p_uchar = self._second_text
+        base: cython.longlong = kept * FIXED_ROOM
         days: cython.longlong = second // 86400 + 719468
         clock: cython.longlong = second - second // 86400 * 86400
         era: cython.longlong = days // 146097
@@ -401,14 +407,14 @@ class FixWriter:
         day = day - (153 * month + 2) // 5 + 1
         month = month + 3 if month < 10 else month - 9
         year = year + era * 400 + (1 if month <= 2 else 0)
-        put_digits(text, 0, year * 10000 + month * 100 + day, 8)
-        text[8] = 45
-        put_digits(text, 9, clock // 3600, 2)
-        text[11] = 58
-        put_digits(text, 12, clock // 60 % 60, 2)
-        text[14] = 58
-        put_digits(text, 15, clock % 60, 2)
-        self._second = second
+        put_digits(text, base, year * 10000 + month * 100 + day, 8)
+        text[base + 8] = 45
+        put_digits(text, base + 9, clock // 3600, 2)
+        text[base + 11] = 58
+        put_digits(text, base + 12, clock // 60 % 60, 2)
+        text[base + 14] = 58
+        put_digits(text, base + 15, clock % 60, 2)
+        self._seconds[kept] = second
 
 
 @cython.cfunc
