@@ -15,8 +15,8 @@ from portcullis.gateway.config import load
 from portcullis.gateway.config_values import Address
 from portcullis.gateway.event_log import EventLog
 from portcullis.gateway.journal_sync import JournalSync
-from portcullis.gateway.quarantine import Quarantine
 from portcullis.gateway.listener import listen
+from portcullis.gateway.quarantine import Quarantine
 from portcullis.gateway.server import Server
 from portcullis.gateway.startup import recover
 from portcullis.journal import writer
