@@ -35,6 +35,9 @@ name = "PORTCULLIS"
 [listen]
 fix = "127.0.0.1:{{port}}"
 
+[limits]
+logon_timeout = "3s"
+
 [[session]]
 protocol = "fix"
 comp_id = "ISLD"

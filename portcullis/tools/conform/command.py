@@ -74,6 +74,10 @@ def _fail(error: Exception) -> NoReturn:
     "--reset", type=click.Choice(["flag", "logon"]),
     help="Numbers begin anew by 141=Y, or at each Logon.  [default: flag]",
 )  # fmt: skip
+@click.option(
+    "--offers", multiple=True, metavar="NAME",
+    help="What scenarios that need it may ask of the target; repeatable.",
+)  # fmt: skip
 @click.option("--patience", type=click.FloatRange(0.1, 600), metavar="SECONDS",
               help="How long an answer may take.  [default: 5]")  # fmt: skip
 @click.option("--junit", type=click.Path(path_type=Path), help="Write a JUnit report.")
@@ -91,6 +95,7 @@ def run(
     symbols: tuple[str, ...],
     application: str | None,
     reset: str | None,
+    offers: tuple[str, ...],
     patience: float | None,
     junit: Path | None,
     html: Path | None,
@@ -110,6 +115,7 @@ def run(
             ("symbols", list(symbols)),
             ("application", application),
             ("reset", reset),
+            ("offers", list(offers)),
             ("patience_s", patience),
         ):
             if value:

@@ -32,9 +32,31 @@ def test_the_session_corpus_has_every_numbered_case() -> None:
     assert sorted(set(SESSION_CASES) - covered) == []
 
 
-@pytest.mark.parametrize("clients", [ECHO, ORDERS], ids=["echo", "orders"])
-def test_sessions_hold(gateway: GatewayProcess, clients: list[str]) -> None:
-    result = conform("run", f"--target=127.0.0.1:{gateway.port}", *clients)
+ORDER_CASES = (
+    "A.1.a A.1.b B.1.a B.1.b B.1.c B.1.d B.1.e B.1.f C.1.a C.1.b C.1.c C.2.a C.3.a C.3.b C.3.c"
+    " D.1.a D.1.b D.1.c D.2.a D.2.b D.2.c D.2.d E.1.a E.1.b E.1.c E.1.d E.1.e F.1.a F.1.b F.1.c"
+    " G.1.a G.1.b G.1.c H.1.a I.1.a I.1.b J.1.a J.1.b K.1.a K.1.b L.1.a L.1.b"
+).split()
+# What our gateway answers to in a way of its own is asked for as well.
+OURS = ["--offers=self-trade-prevention"]
+
+
+def test_the_order_corpus_has_every_row_of_the_order_state_tables() -> None:
+    covered = {case for one in corpus.load("fix44-orders") for case in one.fix_cases}
+    assert sorted({f"D.{case}" for case in ORDER_CASES} - covered) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "clients"),
+    [
+        (["fix44-session", "fix44-hostile"], ECHO),
+        (["fix44-session", "fix44-orders"], ORDERS + OURS),
+    ],
+    ids=["echo", "orders"],
+)
+def test_the_corpora_hold(gateway: GatewayProcess, names: list[str], clients: list[str]) -> None:
+    chosen = [f"--corpus={name}" for name in names]
+    result = conform("run", f"--target=127.0.0.1:{gateway.port}", *chosen, *clients)
     assert result.exit_code == 0, result.output
 
 
