@@ -51,6 +51,7 @@ cdef enum:
     S_ACCOUNT = 3
     S_FLAGS = 4
     S_EVENT = 5
+    S_EVENT_TIME = 6
     REF_LIVE = 0
     REF_CLOSED = 1
     REF_SUPERSEDED = 2

@@ -72,6 +72,7 @@ S_HEAD = 2  # last numbered output row of the epoch
 S_ACCOUNT = 3
 S_FLAGS = 4
 S_EVENT = 5  # last EVENT_ code
+S_EVENT_TIME = 6  # of that row, nanoseconds since the epoch
 
 # --- references of the id table: kind in the low two bits; 0: the entry is empty ---------------
 REF_LIVE = 0  # slot << 2
@@ -90,7 +91,8 @@ LOOK_AHEAD_WORDS = 3
 # --- work in slices ----------------------------------------------------------------------------
 STEP_ROWS = 4  # output rows that one atomic step may take
 SLICE_ORDERS = 256  # orders that mass commands, and a day's end, work on in one run
-MASS_QUEUE = 16  # mass commands that may wait; mass statuses only while half of it is free
+MASS_QUEUE = 16  # mass commands that may wait; mass statuses only while half of it is free.
+#                  A CANCEL_ALL has one place more.
 MASS_WAITING = 2  # of them those of one session
 RUN_DONE = 0  # all input is consumed
 RUN_MORE = 1  # the batch is full: seal, open the next, run again at once

@@ -1,4 +1,4 @@
-"""Commands over many orders: mass cancel and mass status, in slices.
+"""Commands over many orders: mass cancel, mass status and the gateway's own cancel, in slices.
 
 Owns the mass command at work and those that wait, MASS_QUEUE at most. One run works on at most
 SLICE_ORDERS reported orders, so that other commands come between. Must not know how an order ends
@@ -7,6 +7,7 @@ SLICE_ORDERS reported orders, so that other commands come between. Must not know
 No session keeps the others from their mass cancels: MASS_WAITING of its commands wait at most, one
 mass status of it waits or is at work, no mass status takes the last half of the queue, and mass
 cancels that wait come before mass statuses that wait. What is beyond that is refused at once.
+A CANCEL_ALL, which the gateway writes one at a time, finds a place behind all of them.
 
 A mass command reaches the account's orders that were there when its row came. A mass cancel counts
 them when it begins (533), so orders that fill between its slices are in the count. Of a mass
@@ -66,7 +67,7 @@ class MassCommands:
         self.sent = 0
         self.total = 0
         # Rows of those that wait, oldest first.
-        self.waiting = memoryview(bytearray(8 * MASS_QUEUE)).cast("q")
+        self.waiting = memoryview(bytearray(8 * (MASS_QUEUE + 1))).cast("q")
         self.waits = 0
         # Orders that this run may still report.
         self.slice_left = 0
@@ -94,7 +95,8 @@ class MassCommands:
         elif self._is_busy(head):
             why = WHY_BUSY
         if why != WHY_NONE:
-            self._refuse(row, head, why)
+            if head & 0xFF != CANCEL_ALL:
+                self._refuse(row, head, why)
         elif self.row:
             self.waiting[self.waits] = row
             self.waits += 1
@@ -109,6 +111,8 @@ class MassCommands:
         """Whether a mass command, by its row's head, finds no place. O(MASS_QUEUE)."""
         if self.row == 0:
             return False
+        if head & 0xFF == CANCEL_ALL:
+            return self.waits > MASS_QUEUE
         is_status: cython.bint = head & 0xFF == MASS_STATUS
         if self.waits >= (MASS_QUEUE // 2 if is_status else MASS_QUEUE):
             return True
@@ -135,13 +139,13 @@ class MassCommands:
     @cython.nogil
     @cython.exceptval(check=False)
     def _next_waiting(self) -> cython.longlong:
-        """Take the next command out of the queue: the oldest mass cancel, else the oldest."""
+        """Take the next command out of the queue: the oldest that cancels, else the oldest."""
         place: cython.longlong = 0
         row: cython.longlong
         index: cython.longlong
         for index in range(self.waits):
             row = self.waiting[index]
-            if self._words[self._table.at(row) + W_HEAD] & 0xFF == MASS_CANCEL:
+            if self._words[self._table.at(row) + W_HEAD] & 0xFF != MASS_STATUS:
                 place = index
                 break
         row = self.waiting[place]
@@ -210,10 +214,14 @@ class MassCommands:
         if side and meta & 0xFF != side:
             return False
         session: cython.longlong = (self._words[at + W_HEAD] >> 32) & ID_MASK
+        kind: cython.longlong = self._words[at + W_HEAD] & 0xFF
         return (
-            self._words[at + W_HEAD] & 0xFF != MASS_CANCEL
-            or not self._sessions[session * SESSION_WORDS + S_FLAGS] & SESSION_MASS_CANCEL_OWN
-            or (meta >> 32) & ID_MASK == session
+            (meta >> 32) & ID_MASK == session
+            or kind == MASS_STATUS
+            or (
+                kind == MASS_CANCEL
+                and not self._sessions[session * SESSION_WORDS + S_FLAGS] & SESSION_MASS_CANCEL_OWN
+            )
         )
 
     @cython.cfunc
@@ -236,15 +244,21 @@ class MassCommands:
     @cython.nogil
     @cython.exceptval(check=False)
     def _begin(self, row: cython.longlong) -> cython.void:
-        """Count the orders that are meant and say so: one row. O(orders of the account)."""
+        """Count the orders that are meant and say so: one row. O(orders of the account).
+
+        Nobody asks how many a CANCEL_ALL is about: they are not counted.
+        """
         at: cython.longlong = self._table.at(row)
         session: cython.longlong = (self._words[at + W_HEAD] >> 32) & ID_MASK
+        kind: cython.longlong = self._words[at + W_HEAD] & 0xFF
         first: cython.longlong = self._book.accounts[self._account(at) * ACCOUNT_WORDS + A_FIRST]
         self.row = row
         self.sent = 0
         self.total = 0
         self._sweep.mass_slot = first
         self._skip(at)
+        if kind == CANCEL_ALL:
+            return
         first = self._sweep.mass_slot
         while self._sweep.mass_slot:
             self.total += 1
@@ -253,7 +267,7 @@ class MassCommands:
             ]
             self._skip(at)
         self._sweep.mass_slot = first
-        if self._words[at + W_HEAD] & 0xFF == MASS_CANCEL:
+        if kind == MASS_CANCEL:
             offset: cython.longlong = self._reports.none(
                 MASS_CANCEL_REPORT,
                 F_ANSWER,
@@ -293,6 +307,7 @@ class MassCommands:
         """Go on with mass commands for what is left of the slice; False: the batch is full."""
         at: cython.longlong
         slot: cython.longlong
+        why: cython.longlong
         while self.row and self.slice_left:
             at = self._table.at(self.row)
             # The order it stood at may have ended since: then this is another.
@@ -306,12 +321,15 @@ class MassCommands:
                 return False
             self.slice_left -= 1
             self.sent += 1
-            if self._words[at + W_HEAD] & 0xFF == MASS_CANCEL:
-                # Moves mass_slot on by itself.
-                self._sweep.cancel_unasked(slot, self.row, WHY_MASS_CANCEL)
-            else:
+            if self._words[at + W_HEAD] & 0xFF == MASS_STATUS:
                 self._present(slot, at)
                 self._sweep.mass_slot = self._slots[slot * ORDER_WORDS + O_ACCOUNT_NEXT]
+            else:
+                # Moves mass_slot on by itself.
+                why = WHY_MASS_CANCEL
+                if self._words[at + W_HEAD] & 0xFF == CANCEL_ALL:
+                    why = (self._words[at + W_TERMS] >> 56) & 0xFF
+                self._sweep.cancel_unasked(slot, self.row, why)
             self._skip(at)
         return True
 

@@ -187,7 +187,7 @@ class Engine:
                 self._send(row, head, session)
             elif kind == STATUS:
                 self.orders.status(row)
-            elif kind == MASS_CANCEL or kind == MASS_STATUS:
+            elif kind == MASS_CANCEL or kind == MASS_STATUS or kind == CANCEL_ALL:
                 self.mass.take(row)
             else:
                 self._session_row(at, kind, session)
@@ -237,6 +237,7 @@ class Engine:
             self._sessions[record + S_HEAD] = 0
         elif kind == SESSION_EVENT:
             self._sessions[record + S_EVENT] = self._words[at + W_EVENT]
+            self._sessions[record + S_EVENT_TIME] = self._words[at + W_TIME]
         else:
             self.rows_ignored += 1
 
@@ -337,6 +338,10 @@ class Engine:
     def head_row(self, session: int) -> int:
         """The last numbered output row of a session's epoch, or 0."""
         return self._session_word(session, S_HEAD)
+
+    def last_event(self, session: int) -> tuple[int, int]:
+        """The last SESSION_EVENT of a session: its EVENT_ code, 0: there was none, and time."""
+        return self._session_word(session, S_EVENT), self._session_word(session, S_EVENT_TIME)
 
     def _session_word(self, session: int, word: int) -> int:
         if not 0 <= session <= self.reports.session_capacity:

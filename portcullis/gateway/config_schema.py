@@ -437,6 +437,20 @@ class FixClient(_Table, frozen=True, tag_field="protocol", tag="fix"):
             " accounts have ordered."
         ),
     ] = False
+    cancel_on_disconnect: Annotated[
+        bool,
+        Meta(
+            description="Cancel its orders, in all accounts that it may name, when its connection"
+            " has ended, by a Logout too, and it has not logged on again within `cancel_grace`."
+        ),
+    ] = False
+    cancel_grace: Annotated[
+        Duration,
+        Meta(
+            description="Time to come back before that. QuickFIX's clients try every 30 s unless"
+            " told otherwise. A stop or crash of the gateway does not use it up."
+        ),
+    ] = Duration(0)
     timestamp: Annotated[
         Literal["s", "ms", "us", "ns"],
         Meta(description="How fine the times are that we send, 52 and 60."),

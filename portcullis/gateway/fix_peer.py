@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from portcullis.codecs.fix.scanner import FixScanner
+from portcullis.gateway.cancel_on_disconnect import Presence
 from portcullis.gateway.deadlines import Deadlines
 from portcullis.gateway.event_log import EventLog, Throttled
 from portcullis.gateway.message_rate import MessageRate
@@ -76,6 +77,7 @@ class FixPeer:
         messages_per_second: int = 0,
         rejects_over_rate: bool = False,
         forget: Callable[[], None] | None = None,
+        presence: Presence | None = None,
     ) -> None:
         self.key = key
         self.store = store
@@ -103,6 +105,8 @@ class FixPeer:
         self._over_rate_text = f"Too many messages: at most {limit} a second"
         # What the application does when the session has logged out.
         self._forget = forget
+        # Of a session whose orders are cancelled when it is gone.
+        self._presence = presence
         self._sends_seen = 0
         self._notes = Throttled(shared.log, session=key)
 
@@ -191,6 +195,8 @@ class FixPeer:
         self.session.disconnected(now_ns)
         if was_attached:
             self._event(rows.EVENT_DISCONNECTED, self.store.next_unsent)
+            if self._presence is not None:
+                self._presence.gone(now_ns)
         self.carry_out(now_ns)
         text, self._reset_text = self._reset_text, ""
         if text:
@@ -223,6 +229,8 @@ class FixPeer:
                 self._authenticate(now_ns)
             elif isinstance(event, LoggedOn):
                 self._event(rows.EVENT_LOGGED_ON, self.store.next_unsent)
+                if self._presence is not None:
+                    self._presence.back()
                 self.store.reissue()
                 if self.link is not None:
                     self.link.logged_on()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from portcullis.codecs.fix.scanner import FixScanner
 from portcullis.dictionaries.fix_dictionary import FixDictionary
 from portcullis.gateway.admission import parse_networks
+from portcullis.gateway.cancel_on_disconnect import DisconnectCancels
 from portcullis.gateway.config import Loaded
 from portcullis.gateway.config_schema import FixClient
 from portcullis.gateway.fix_applications import ECHO_TYPES, Echo, OrderEntry
@@ -56,6 +57,9 @@ class FixPeers:
         self._recovered = recovered
         self._quarantined = quarantined
         self._buffer = buffer
+        self.cancels = DisconnectCancels(
+            shared.turn, shared.deadlines, shared.log, last_ns=recovered.last_ns
+        )
         self._readings: dict[str, _Reading] = {}
         # Its dictionary's Logon is the one by which sessions are found.
         self.first_scanner = self._reading(_FIRST_DICTIONARY).scanner
@@ -153,6 +157,10 @@ class FixPeers:
             application = Echo(store, reading.dictionary, ids_max=config.limits.echo_ids)
             forget = application.forget
         timetable = self._timetables.get(one.schedule)
+        presence = None
+        if one.cancel_on_disconnect:
+            accounts = list(door.accounts)[: door.account_count]
+            presence = self.cancels.watch(door.session, key, accounts, one.cancel_grace)
         peer = FixPeer(
             self._shared,
             key,
@@ -170,6 +178,7 @@ class FixPeers:
             messages_per_second=one.messages_per_second,
             rejects_over_rate=one.over_rate == "reject",
             forget=forget,
+            presence=presence,
         )
         if timetable is not None:
             timetable.join(peer, self._shared.turn.now_ns)

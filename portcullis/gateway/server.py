@@ -129,6 +129,7 @@ class Server:
             self._loop.add_signal_handler(number, self.stop)
         self._loop.add_signal_handler(signal.SIGUSR1, self._tell_state)
         self._loop.set_exception_handler(self._on_stray_error)
+        self._peers.cancels.start(self.turn.begin())
         await self._operator_port.start()
         listeners = [self._listener(key, one) for key, one in bound.items()]
         for listener in listeners:

@@ -43,6 +43,8 @@ class Recovered:
     # Names of accounts that this start has made.
     new_accounts: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    # Time of the last row before this start; 0: there was none.
+    last_ns: int = 0
 
 
 def recover(loaded: Loaded, directory: Path, *, accept_loss: bool = False) -> Recovered:
@@ -116,6 +118,7 @@ def _begin(recovered: Recovered, loaded: Loaded) -> None:
     recovered.registry.check(loaded)
     table = recovered.journal.table
     accounts = recovered.registry.catalog.accounts
+    recovered.last_ns = table.time_ns
     table.time_ns = max(table.time_ns, time.time_ns())
     if table.tail == 1:
         first, second = (int.from_bytes(os.urandom(8), "little", signed=True) for _ in range(2))

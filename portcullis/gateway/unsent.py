@@ -90,4 +90,6 @@ class UnsentRows:
             left = unsent_behind(self._table, last, first, left)
             if left:
                 self.left[session] = left
+        elif words[rows.W_EVENT] == rows.EVENT_ORDERS_CANCELLED:
+            return  # of no connection
         self.first_seq[session] = words[rows.W_NEXT_OUT]

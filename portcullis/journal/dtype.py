@@ -105,6 +105,7 @@ KIND_FIELDS: dict[int, tuple[Field, ...]] = {
     r.STATUS: _COMMAND,
     r.MASS_CANCEL: _COMMAND + _SCOPE,
     r.MASS_STATUS: _COMMAND + _SCOPE,
+    r.CANCEL_ALL: _COMMAND + _SCOPE,
     r.SEND: (*_IN, Field("msg_type", r.W_MSG_TYPE, 0, "S8"), Field("reissue_row", r.W_REISSUE)),
     r.ADVANCE: (*_IN, Field("next_in", r.W_NEXT_IN), Field("next_out", r.W_NEXT_OUT)),
     r.RESET: (

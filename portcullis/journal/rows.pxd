@@ -66,6 +66,7 @@ cdef enum:
     STATUS = 4
     MASS_CANCEL = 5
     MASS_STATUS = 6
+    CANCEL_ALL = 7
     SEND = 16
     ADVANCE = 17
     RESET = 18
@@ -114,6 +115,7 @@ cdef enum:
     EVENT_LOGGED_ON = 1
     EVENT_LOGGED_OUT = 2
     EVENT_DISCONNECTED = 3
+    EVENT_ORDERS_CANCELLED = 4
     STP_NONE = 0
     STP_CANCEL_NEWEST = 1
     STP_CANCEL_OLDEST = 2

@@ -44,7 +44,7 @@ W_ORIG = 11  # 11, 12, 13 of CANCEL, REPLACE: OrigClOrdID(41)
 W_EXPIRE = 11  # NEW_ORDER: time after which the order expires; 0: by its time in force
 W_MIN_QTY = 12  # NEW_ORDER, unused by FIX
 
-# Mass commands keep what they ask in W_SCOPE, in place of an original id.
+# Mass commands, CANCEL_ALL among them, keep what they ask in W_SCOPE, in place of an original id.
 W_SCOPE = 11  # scope u1 (530 or 585 as its character) | side u1 (0: both)
 
 # SEND, ADVANCE, RESET, SESSION_EVENT
@@ -109,6 +109,7 @@ REPLACE = 3
 STATUS = 4
 MASS_CANCEL = 5
 MASS_STATUS = 6
+CANCEL_ALL = 7  # the gateway's own: a session's orders of one account go, unasked; `why` says why
 SEND = 16  # number and send a message whose body is given: admin messages, j, echo
 ADVANCE = 17  # a session's number moved without another row
 RESET = 18  # a new epoch of the session
@@ -165,6 +166,7 @@ F_OWN = 32  # STATUS_REPORT, F_ANSWER: asked with 37 alone or for all; reserved 
 EVENT_LOGGED_ON = 1
 EVENT_LOGGED_OUT = 2
 EVENT_DISCONNECTED = 3
+EVENT_ORDERS_CANCELLED = 4  # CANCEL_ALL rows were written since it was disconnected
 
 STP_NONE = 0
 STP_CANCEL_NEWEST = 1

@@ -177,6 +177,7 @@ class NaiveMatcher:
             r.STATUS: self.status,
             r.MASS_CANCEL: self.mass_cancel,
             r.MASS_STATUS: self.mass_status,
+            r.CANCEL_ALL: self.cancel_all,
             r.BUST: self.amend,
             r.CORRECT: self.amend,
             r.SEND: self.send,
@@ -547,6 +548,12 @@ class NaiveMatcher:
         )
         for order in orders:
             self.end(row, order, w.WHY_MASS_CANCEL)
+
+    def cancel_all(self, row: int, command: Command) -> None:
+        """The gateway's own cancel: `refused` is why the orders go."""
+        for order in self.meant(command):
+            if order.session == command.session:
+                self.end(row, order, command.refused)
 
     def mass_status(self, row: int, command: Command) -> None:
         orders = self.meant(command)

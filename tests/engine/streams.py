@@ -101,8 +101,8 @@ class Stream:
         draw = self.draw
         kind = draw.choices(
             (r.NEW_ORDER, r.CANCEL, r.REPLACE, r.STATUS, r.MASS_CANCEL, r.MASS_STATUS,
-             r.BUST, r.CORRECT, r.SEND, r.DAY),
-            (60, 15, 15, 3, 0.15, 0.3, 1, 1, 2, 0.1),
+             r.BUST, r.CORRECT, r.SEND, r.DAY, r.CANCEL_ALL),
+            (60, 15, 15, 3, 0.15, 0.3, 1, 1, 2, 0.1, 0.2),
         )[0]  # fmt: skip
         session = draw.randint(1, SESSIONS)
         in_seq = draw.choice((0, self.count))
@@ -110,6 +110,9 @@ class Stream:
             return self.draw_new(session, in_seq)
         if kind in (r.SEND, r.DAY):
             return Command(kind, session, in_seq=in_seq)
+        if kind == r.CANCEL_ALL:
+            account = draw.randint(1, 5)
+            return Command(kind, session, scope="7", account=account, refused=w.WHY_DISCONNECT)
         if kind in (r.MASS_CANCEL, r.MASS_STATUS):
             refused = draw.choice((0,) * 8 + (w.WHY_UNKNOWN_SYMBOL,))
             return Command(
@@ -212,7 +215,7 @@ class Stream:
         else:
             row = self.venue.send(command)
         self.naive.apply(row, command)
-        if command.kind in (r.MASS_CANCEL, r.MASS_STATUS, r.DAY):
+        if command.kind in (r.MASS_CANCEL, r.MASS_STATUS, r.CANCEL_ALL, r.DAY):
             # The oracle knows no slices: nothing else comes between.
             self.venue.run()
         if command.kind == r.NEW_ORDER:

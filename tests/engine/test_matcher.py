@@ -11,7 +11,7 @@ import pytest
 
 from portcullis import _build
 from portcullis.engine.layout import RUN_DONE, RUN_SLICE, SLICE_ORDERS
-from portcullis.engine.why import WHY_BUSY, WHY_MASS_CANCEL
+from portcullis.engine.why import WHY_BUSY, WHY_DISCONNECT, WHY_MASS_CANCEL
 from portcullis.journal import rows as r
 from tests.engine.naive_matcher import Command
 from tests.engine.streams import Stream, play
@@ -280,6 +280,26 @@ def test_mass_cancels_that_wait_come_before_mass_statuses_that_wait() -> None:
         (r.MASS_CANCEL, 7),
     )
     assert [session for _, session, _ in answers] == [3, 5, 7, 4, 6]
+
+
+def test_the_gateways_own_cancel_finds_a_place_and_reaches_its_sessions_orders_alone() -> None:
+    venue = many_sessions(crowded(SLICE_ORDERS + 1))
+    venue.send(Command(r.NEW_ORDER, 3, b"own", qty=5, price=50, account=1))
+    venue.run()
+    first = venue.table.tail
+    venue.send(Command(r.MASS_STATUS, 4, b"m", scope="7"))
+    for number in range(17):
+        cancel = Command(r.MASS_CANCEL, number + 5, b"q%d" % number, scope="7", account=2)
+        venue.send(cancel)
+    venue.send(Command(r.CANCEL_ALL, 3, scope="7", account=1, refused=WHY_DISCONNECT))
+    venue.run()
+    answers = [one for one in venue.reports(first) if one.session == 3]
+    assert [(one.kind, one.exec_type, one.reason, one.why) for one in answers] == [
+        (r.REPORT, "4", 8, WHY_DISCONNECT)
+    ]
+    assert len(venue.engine.live_orders(1)) == SLICE_ORDERS + 1
+    # Of the clients' commands one too many came.
+    assert [one.why for one in venue.reports(first)].count(WHY_BUSY) == 1
 
 
 # --- sessions and rows that can't be -------------------------------------------------------------

@@ -43,7 +43,7 @@ def append(table: RowTable, command: Command) -> int:
         else:
             flags |= r.F_LONG_ORIG
             items[r.ITEM_ORIG_CL_ORD_ID] = command.orig
-    if command.kind in (r.MASS_CANCEL, r.MASS_STATUS):
+    if command.kind in (r.MASS_CANCEL, r.MASS_STATUS, r.CANCEL_ALL):
         words[r.W_SCOPE] = ord(command.scope) | ord(command.scope_side or "\0") << 8
     if command.kind in (r.BUST, r.CORRECT):
         fill = (r.W_FILL_ROW, r.W_FILL_QTY, r.W_FILL_PRICE, r.W_NEW_QTY, r.W_NEW_PRICE)
@@ -64,7 +64,7 @@ def append(table: RowTable, command: Command) -> int:
     if command.for_session:
         flags |= r.F_FOR_SESSION
         items[r.ITEM_FOR_SESSION] = command.for_session.to_bytes(8, "little")
-    if command.refused:
+    if command.refused and command.kind != r.CANCEL_ALL:
         flags |= r.F_REFUSED
     if command.poss_resend:
         flags |= r.F_POSS_RESEND
