@@ -22,7 +22,7 @@ from portcullis.journal import rows
 from portcullis.journal.table import RowTable
 
 _CONFIG_KINDS = frozenset((rows.INSTRUMENT, rows.ACCOUNT, rows.SESSION, rows.SETTING))
-_KINDS = _CONFIG_KINDS | {rows.DAY}
+_KINDS = _CONFIG_KINDS | {rows.DAY, rows.START}
 
 # The words that each kind is described by, besides its id.
 _WORDS = {
@@ -90,6 +90,8 @@ class Registry:
         # The trading day, YYYYMMDDNN, and the row time it began at; 0: none has.
         self.day = 0
         self.day_began_ns = 0
+        # Whether the last run sent nothing before it was on disk.
+        self.was_synced = False
         # By LIMIT_ code: the largest ever in force.
         self.largest: dict[int, int] = {}
         # By session: since when it goes by its present reset times, nanoseconds since the epoch.
@@ -110,6 +112,9 @@ class Registry:
         kind = words[rows.W_HEAD] & 0xFF
         if kind == rows.DAY:
             self.day, self.day_began_ns = words[rows.W_DAY], words[rows.W_TIME]
+            return
+        if kind == rows.START:
+            self.was_synced = words[rows.W_SUBJECT] == 1
             return
         name = table.item(row, rows.ITEM_NAME) or b""
         if kind == rows.SETTING:

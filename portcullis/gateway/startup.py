@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from portcullis import __version__, _build
-from portcullis.engine.layout import RUN_DONE, RUN_MORE
+from portcullis.engine.layout import RUN_DONE, RUN_MORE, S_FLAGS, SESSION_WORDS
 from portcullis.engine.matcher import Engine
 from portcullis.gateway.config import Loaded
 from portcullis.gateway.registry import LIMITS, Registry
@@ -40,6 +40,9 @@ class Recovered:
     index: SessionIndex
     registry: Registry
     unsent: UnsentRows
+    # What was lost, in words; "": nothing. Then so many row numbers were passed over.
+    loss: str = ""
+    passed_over: int = 0
     # Names of accounts that this start has made.
     new_accounts: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -95,6 +98,11 @@ def _replayed(
                 return None
             index.observe(batch.first_row, batch.last_row)
             recovered.unsent.observe(batch.first_row, batch.input_rows)
+        report = journal.report
+        if not report.clean_stop and not report.same_boot and not recovered.registry.was_synced:
+            recovered.loss = "the machine stopped, and what was not on disk by then is lost"
+        elif report.cut_row and accept_loss:
+            recovered.loss = f"the journal was cut at row {report.cut_row}, as asked"
         _begin(recovered, loaded)
     except BaseException:
         journal.abandon()
@@ -117,6 +125,8 @@ def _begin(recovered: Recovered, loaded: Loaded) -> None:
     """Append what this start has to say, run the engine over it, seal."""
     recovered.registry.check(loaded)
     table = recovered.journal.table
+    if recovered.loss:
+        recovered.passed_over = recovered.journal.pass_over()
     accounts = recovered.registry.catalog.accounts
     recovered.last_ns = table.time_ns
     table.time_ns = max(table.time_ns, time.time_ns())
@@ -125,7 +135,8 @@ def _begin(recovered: Recovered, loaded: Loaded) -> None:
         words = {rows.W_KEY: first, rows.W_KEY + 1: second, rows.W_KEY + 2: LAYOUT_VERSION}
         table.append_input(rows.GENESIS, words=words)
     said = f"portcullis {__version__} {_build.mode()}"
-    table.append_input(rows.START, items={rows.ITEM_VALUE: said.encode()})
+    words = {rows.W_SUBJECT: int(loaded.config.journal.sync == "batch")}
+    table.append_input(rows.START, words=words, items={rows.ITEM_VALUE: said.encode()})
     for change in recovered.registry.changes(loaded):
         if table.input_limit - table.tail < _CONFIG_ROWS_MAX:
             _settle(recovered)
@@ -140,8 +151,30 @@ def _begin(recovered: Recovered, loaded: Loaded) -> None:
         _settle(recovered)
         words = {rows.W_DAY: calendar.day_after(day, table.time_ns)}
         recovered.registry.apply(table, table.append_input(rows.DAY, words=words))
+    elif recovered.loss:
+        words = {rows.W_DAY: calendar.day_after(day, table.time_ns)}
+        row = table.append_input(rows.DAY, flags=rows.F_SAME_DAY, words=words)
+        recovered.registry.apply(table, row)
     _settle(recovered)
+    if recovered.loss:
+        _pass_over_numbers(recovered)
+    # Ids and numbers that begin here must not begin again.
+    recovered.journal.sync()
     recovered.index.take_touched()
+
+
+def _pass_over_numbers(recovered: Recovered) -> None:
+    """Let every session go on above all numbers that it may have been sent: none took less than a
+    row, so there are no more of them than rows."""
+    table, engine = recovered.journal.table, recovered.engine
+    for session, _key in recovered.registry.sessions():
+        if not engine.reports.sessions[session * SESSION_WORDS + S_FLAGS] & rows.SESSION_FIX:
+            continue  # its numbers begin anew with the day's new id
+        if table.input_limit - table.tail < _CONFIG_ROWS_MAX:
+            _settle(recovered)
+        words = {rows.W_NEXT_OUT: engine.next_out(session) + recovered.passed_over}
+        table.append_input(rows.ADVANCE, session, words=words)
+    _settle(recovered)
 
 
 def _settle(recovered: Recovered) -> None:

@@ -103,6 +103,9 @@ class TradingDay:
         day = self.following()
         now_ns = self._turn.now_ns
         self._turn.append(rows.DAY, words={rows.W_DAY: day})
+        # On disk before anybody is told: a day's id must not begin twice.
+        self._turn.settle()
+        self._turn.journal.force()
         self.end_ns = self._calendar.end_after(now_ns)
         for tell in self.on_roll:
             tell(day)

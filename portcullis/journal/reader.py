@@ -152,6 +152,21 @@ class JournalReader:
                 return candidate
         return 0
 
+    def behind(self, row: int) -> Iterator[ReadBatch]:
+        """Good batches from `row` on, wherever they stand: what a cut there would lose."""
+        for header in self.segments:
+            if header.end_row <= row:
+                continue
+            with self._open(header) as rows:
+                at = max(row, header.first_row)
+                while at := self._valid_after(rows, header, at):
+                    found = batch_at(rows, header, at, self._crc)
+                    assert found is not None
+                    with found[0] as octets:
+                        count = len(octets) // ROW_BYTES
+                        yield ReadBatch(at, header.number, octets)
+                    at += count
+
     def _damage(self, row: int, text: str) -> None:
         self.found.ending = "damage"
         self.found.row = row
@@ -293,8 +308,27 @@ class Statistics:
 def statistics(directory: Path | str) -> Statistics:
     """Count the sealed rows by kind and session."""
     reader = JournalReader(directory)
+    counted = _count(reader.batches())
+    counted.segments = reader.found.segments
+    if reader.found.ending == "damage":
+        counted.damage = reader.found.text
+    return counted
+
+
+def loss(directory: Path | str) -> tuple[Verification, Statistics]:
+    """Where a journal ends, and what stands behind that: what `serve --accept-loss` would cut."""
+    reader = JournalReader(directory)
+    for _batch in reader.batches():
+        pass
+    row = reader.found.row
+    return reader.found, _count(reader.behind(row) if row else iter(()))
+
+
+def _count(batches: Iterator[ReadBatch]) -> Statistics:
     counted = Statistics()
-    for batch in reader.batches():
+    for batch in batches:
+        counted.batches += 1
+        counted.rows += batch.row_count
         counted.batch_rows_max = max(counted.batch_rows_max, batch.row_count)
         for at in range(0, len(batch.octets), ROW_BYTES):
             kind, _flags, _text_rows, session, time_ns = _HEAD.unpack_from(batch.octets, at)
@@ -304,9 +338,4 @@ def statistics(directory: Path | str) -> Statistics:
             if kind != TEXT:
                 counted.first_time_ns = counted.first_time_ns or time_ns
                 counted.last_time_ns = max(counted.last_time_ns, time_ns)
-    counted.segments = reader.found.segments
-    counted.batches = reader.found.batches
-    counted.rows = reader.found.rows
-    if reader.found.ending == "damage":
-        counted.damage = reader.found.text
     return counted

@@ -59,6 +59,7 @@ W_EVENT = 3  # SESSION_EVENT: an EVENT_ code
 
 # INSTRUMENT (symbol in item NAME), ACCOUNT (NAME), SESSION (NAME: its key), SETTING (NAME, VALUE)
 W_SUBJECT = 3  # id of the instrument, account or session described; SETTING: a LIMIT_ code, or 0
+#                START: 1 where nothing is sent before it is on disk, else 0
 W_LIMIT = 4  # SETTING: how many of them, from this row on
 W_DECIMALS = 4  # INSTRUMENT: price_decimals u1 | qty_decimals u1 | flags u1 (INSTRUMENT_ codes)
 W_TICK = 5  # INSTRUMENT: in 10^-price_decimals

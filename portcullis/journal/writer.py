@@ -131,6 +131,7 @@ class Journal:
                 boot_id=self._boot_id, engine_version=engine_version, accept_loss=accept_loss,
             )  # fmt: skip
             self._segment = segments[-1]
+            self._found_number = segments[-1].number
             if ahead:
                 self._maker = SegmentMaker(directory)
         except BaseException:
@@ -227,6 +228,20 @@ class Journal:
         # Far enough from the segment's end, none of this can come out otherwise.
         far = max(_LOOK_BATCHES * self._segment.batch_rows, self._reserved_rows)
         self._calm_row = self._segment.end_row - far
+
+    def pass_over(self) -> int:
+        """Leave all row numbers that a run whose rows are lost may have used; give how many.
+
+        Rows are written only to segments whose files are on disk, so those end with the last
+        segment that was found at the opening. An empty batch is open before and after.
+        JournalFullError: the segments can't be made.
+        """
+        before: int = self.table.tail
+        while self._segment.number <= self._found_number:
+            if not self._roll():
+                raise JournalFullError(self.trouble)
+        self._open_batch()
+        return self.table.tail - before
 
     def _look_for_next(self) -> None:
         """Ask for the next segment, or see whether it has come. Waits for nothing."""
@@ -342,6 +357,17 @@ class Journal:
         self.synced_row = sealed
         self._synced_ns = time.monotonic_ns()
         return sealed
+
+    def force(self) -> None:
+        """Wait until all that is sealed is on disk, here and now: for what happens once a day.
+
+        Beside a `sync` that is under way; `synced_row` stays as it is.
+        """
+        for number in (self._segment.number - 1, self._segment.number):
+            path = segment_path(self.directory, number)
+            if path.exists():
+                with path.open("rb+") as file:
+                    _sync_data(file.fileno())
 
     def close(self) -> None:
         """Sync, mark the stop as clean, let go of the files. An open batch must be sealed first.

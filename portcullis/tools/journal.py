@@ -1,4 +1,4 @@
-"""`portcullis journal verify | dump | stats`: look into a journal, also a live one.
+"""`portcullis journal verify | dump | stats | repair`: look into a journal, also a live one.
 
 Owns the printing; what is printed comes from `journal.reader`. Nothing here writes or locks.
 Exit codes: 0; 3 where the journal is damaged or unusable.
@@ -18,7 +18,7 @@ import click
 
 from portcullis.journal.dtype import KIND_NAMES
 from portcullis.journal.errors import JournalError
-from portcullis.journal.reader import Statistics, Verification, dump, statistics, verify
+from portcullis.journal.reader import Statistics, Verification, dump, loss, statistics, verify
 
 EXIT_DAMAGE = 3
 
@@ -92,6 +92,38 @@ def stats_command(directory: Path, as_json: bool) -> None:
     if counted.damage:
         click.echo(f"damage at {counted.damage}; rows behind it are not counted", err=True)
         sys.exit(EXIT_DAMAGE)
+
+
+@command.command("repair")
+@_reading
+def repair_command(directory: Path, as_json: bool) -> None:
+    """Show what would be lost if the journal in DIRECTORY were cut where it is damaged.
+
+    Changes nothing: `portcullis serve --accept-loss` cuts, and keeps what it cut in .cut files.
+    """
+    found, lost = loss(directory)
+    if as_json:
+        click.echo(json.dumps({"journal": found.as_json(), "lost": lost.as_json()}))
+    else:
+        click.echo(loss_text(found, lost))
+    if found.ending == "damage":
+        sys.exit(EXIT_DAMAGE)
+
+
+def loss_text(found: Verification, lost: Statistics) -> str:
+    """What is good, what would go, and how."""
+    text = verification_text(found)
+    if found.ending == "clean":
+        return f"{text}; nothing would be lost"
+    if found.ending == "unsealed":
+        return f"{text}; a start cuts it by itself, and nobody was ever sent what it says"
+    return (
+        f"{text}\n\nGood batches behind the damage, which a cut would lose with it:\n"
+        f"{statistics_text(lost)}\n\nTo cut: portcullis serve --accept-loss. Restore the file "
+        "from a copy instead, if there is one: row numbers and the sessions' numbers that were "
+        "given out behind the damage are passed over, but what clients were told there is not "
+        "true any more."
+    )
 
 
 def verification_text(found: Verification) -> str:

@@ -147,12 +147,8 @@ def _greet(
     )
     if report.cut_row:
         log.emit("journal_cut", found=str(report))
-    if not report.clean_stop and not report.same_boot and loaded.config.journal.sync != "batch":
-        log.emit(
-            "machine_stopped", note="rows not yet on disk may be lost; see docs/configuration.md"
-        )
-    if recovered.new_accounts:
-        log.emit("accounts_new", accounts=recovered.new_accounts)
+    if recovered.loss:
+        log.emit("loss", text=recovered.loss, row_numbers_passed_over=recovered.passed_over)
     if not_served := loaded.config.not_served():
         log.emit("not_served", keys=not_served)
     for key in sorted(quarantine.keys()):

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from portcullis.journal.errors import SegmentError
-from portcullis.journal.reader import JournalReader, dump, statistics, verify
+from portcullis.journal.reader import JournalReader, dump, loss, statistics, verify
 from portcullis.journal.rows import (
     F_POSS_RESEND,
     GENESIS,
@@ -218,3 +218,23 @@ def test_the_commands_exit_3_on_damage_and_on_unusable_files(described: Path) ->
 def test_a_directory_without_a_journal_says_so(tmp_path: Path) -> None:
     with pytest.raises(SegmentError, match="there is no journal here"):
         verify(tmp_path)
+
+
+def test_what_a_cut_would_lose_is_counted(tmp_path: Path) -> None:
+    fill(tmp_path, 30).close()
+    whole = recorded(tmp_path)
+    found, lost = loss(tmp_path)
+    assert (found.ending, lost.rows) == ("clean", 0)
+    bad = whole[10]
+    segment, at = row_at(bad.first_row)
+    with (tmp_path / f"{segment:010d}.journal").open("rb+") as file:
+        file.seek(at + 20)
+        file.write(b"\xff")
+    found, lost = loss(tmp_path)
+    assert (found.ending, found.row) == ("damage", bad.first_row)
+    behind = whole[11:]
+    assert lost.batches == len(behind)
+    assert lost.rows == sum(one.last_row + 1 - one.first_row for one in behind)
+    result = CliRunner().invoke(command, ["repair", str(tmp_path)])
+    assert result.exit_code == 3
+    assert f"row {bad.first_row}" in result.output and "--accept-loss" in result.output

@@ -1,0 +1,173 @@
+"""The machine stops: what was not on disk is gone, and its numbers are never given out again."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from portcullis.gateway.config import Loaded, parse
+from portcullis.gateway.startup import Recovered, recover
+from portcullis.journal import rows
+from portcullis.journal.maker import make_segment
+from portcullis.journal.segments import encode_header, list_segments, segment_path, write_header
+from portcullis.tools.gateway_process import CONFIG
+from tests.engine.naive_matcher import Command
+from tests.support.commands import append
+
+SEGMENT_ROWS = 32_768
+SMALL = f"""
+[journal]
+segment_rows = {SEGMENT_ROWS}
+[limits]
+orders = 20000
+ids = 200000
+levels = 1000
+sessions = 10
+accounts = 10
+instruments = 10
+"""
+ROUNDS = 12
+# Enough rows between two syncs that some runs roll to another segment.
+BATCHES_A_ROUND = 12
+ORDERS_A_BATCH = 300
+
+
+def config(sync: str = "interval") -> Loaded:
+    text = CONFIG.format(port=0) + SMALL.replace("[limits]", f'sync = "{sync}"\n[limits]')
+    return Loaded(parse(text, "g.toml"), "g.toml", Path())
+
+
+@dataclass
+class Seen:
+    """All that left the gateway: what may never stand for something else."""
+
+    rows: int = 0
+    numbers: dict[int, int] = field(default_factory=dict)
+    day: int = 0
+
+    def look(self, gateway: Recovered) -> None:
+        self.rows = max(self.rows, gateway.journal.sealed_row)
+        self.day = max(self.day, gateway.engine.day)
+        for session, _ in gateway.registry.sessions():
+            last = gateway.engine.next_out(session) - 1
+            self.numbers[session] = max(self.numbers.get(session, 0), last)
+
+
+def trade(gateway: Recovered, draw: random.Random, count: int) -> None:
+    """One batch of orders around a price."""
+    table = gateway.journal.table
+    table.time_ns += 1_000_000
+    for _ in range(count):
+        session = draw.randint(1, 2)
+        command = Command(
+            rows.NEW_ORDER,
+            session,
+            b"%x" % draw.getrandbits(60),
+            side=draw.choice("12"),
+            qty=draw.randint(1, 9),
+            price=1000 + draw.randint(-5, 5),
+            account=session,
+            time_in_force=draw.choice("013"),
+        )
+        assert append(table, command)
+    gateway.engine.run()
+    gateway.index.observe(table.batch_first, table.tail - 1)
+    gateway.journal.seal()
+
+
+def lose_power(journal: Path, disk: Path, target: Path) -> None:
+    """What the next boot finds: files as they were synced, and those made since, empty."""
+    shutil.copytree(disk, target)
+    for header in list_segments(journal):
+        path = segment_path(target, header.number)
+        if not path.exists():
+            empty = replace(header, clean_stop_row=0)
+            make_segment(path, encode_header(empty), header.file_bytes, zeros=False)
+    for header in list_segments(target):
+        write_header(target, replace(header, boot_id=b"another boot id!"))
+
+
+def test_no_number_stands_for_two_contents_at_any_sync(tmp_path: Path, seed: int) -> None:
+    draw = random.Random(seed)
+    running = tmp_path / "running"
+    gateway = recover(config(), running)
+    losses = []
+    for number in range(ROUNDS):
+        disk, seen = tmp_path / f"disk-{number}", Seen()
+        gateway.journal.sync()
+        shutil.copytree(running, disk, ignore=shutil.ignore_patterns("lock"))
+        for _ in range(draw.randint(1, BATCHES_A_ROUND)):
+            trade(gateway, draw, draw.randint(1, ORDERS_A_BATCH))
+        seen.look(gateway)
+        target = tmp_path / f"lost-{number}"
+        lose_power(running, disk, target)
+        losses.append((target, seen))
+        shutil.rmtree(disk)
+    assert len(list_segments(running)) > 1
+    gateway.journal.abandon()
+    for target, seen in losses:
+        again = recover(config(), target)
+        assert again.loss and again.passed_over > 0
+        assert again.journal.table.batch_first > seen.rows
+        assert again.engine.day > seen.day
+        for session, last in seen.numbers.items():
+            assert again.engine.next_out(session) > last
+        state, row = again.engine.state_hash(), again.journal.sealed_row
+        again.journal.abandon()
+        # And that start replays like any other.
+        once_more = recover(config(), target)
+        assert not once_more.loss
+        assert once_more.journal.report.last_row == row
+        assert once_more.engine.state_hash() == state
+        once_more.journal.abandon()
+        shutil.rmtree(target)
+
+
+@pytest.mark.parametrize("sync", ["batch", "interval"])
+def test_only_a_machine_that_stopped_with_rows_in_flight_passes_numbers_over(
+    tmp_path: Path, sync: str
+) -> None:
+    """A killed process loses nothing, a clean stop neither, nor one that waits for the disk."""
+    gateway = recover(config(sync), tmp_path)
+    trade(gateway, random.Random(1), 10)
+    numbers = [gateway.engine.next_out(session) for session in (1, 2)]
+    gateway.journal.sync()
+    gateway.journal.abandon()
+    killed = recover(config(sync), tmp_path)
+    assert not killed.loss
+    assert [killed.engine.next_out(session) for session in (1, 2)] == numbers
+    killed.journal.close()
+    for header in list_segments(tmp_path):
+        write_header(tmp_path, replace(header, boot_id=b"another boot id!"))
+    stopped = recover(config(sync), tmp_path)
+    assert not stopped.loss
+    stopped.journal.abandon()
+    for header in list_segments(tmp_path):
+        write_header(tmp_path, replace(header, boot_id=b"another boot id!"))
+    lost = recover(config(sync), tmp_path)
+    assert bool(lost.loss) == (sync == "interval")
+    lost.journal.abandon()
+
+
+def test_a_journal_cut_as_asked_passes_over_what_was_cut(tmp_path: Path) -> None:
+    gateway = recover(config(), tmp_path)
+    draw = random.Random(2)
+    for _ in range(3):
+        trade(gateway, draw, 50)
+    seen = Seen()
+    seen.look(gateway)
+    bad = gateway.journal.table.batch_first - 300
+    gateway.journal.close()
+    with segment_path(tmp_path, 1).open("rb+") as file:
+        file.seek(4096 + (bad - 1) * rows.ROW_BYTES + 20)
+        file.write(b"\xff\xff")
+    again = recover(config(), tmp_path, accept_loss=True)
+    assert "cut" in again.loss
+    assert again.journal.table.batch_first > seen.rows
+    for session, last in seen.numbers.items():
+        assert again.engine.next_out(session) > last
+    again.journal.abandon()
