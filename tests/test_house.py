@@ -99,6 +99,12 @@ def test_every_relative_link_of_a_document_leads_somewhere(document: Path) -> No
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_every_test_that_a_document_names_exists(document: Path) -> None:
+    for path, test in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", document.read_text()):
+        assert f"\ndef {test}(" in (ROOT / path).read_text(), f"{path}::{test}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 def test_every_file_that_a_document_names_exists(document: Path) -> None:
     named = re.findall(r"`((?:portcullis|tests|docs)/[\w./]+)`", document.read_text())
     assert [path for path in named if not (ROOT / path).exists()] == []

@@ -74,6 +74,42 @@ def test_a_day_of_heartbeats_does_not_drift(late_ns: int) -> None:
         assert late_ns or len(heartbeats[side]) == 1 + 2880
 
 
+@pytest.mark.parametrize("is_answered", [False, True])
+def test_a_logout_that_is_lost_or_whose_answer_is_moves_no_numbers_apart(
+    is_answered: bool,
+) -> None:
+    pair = Pair()
+    pair.connect()
+    pair.deliver_all()
+    pair.initiator.machine.logout("", pair.clock.now_ns)
+    pair.settle()
+    if is_answered:
+        pair.deliver(pair.acceptor, 10_000)
+    pair.cut()
+    pair.connect()
+    pair.deliver_all()
+    for side in pair.sides:
+        side.send(pair.clock.now_ns)
+    pair.settle()
+    pair.deliver_all()
+    assert pair.is_connected
+    for side in pair.sides:
+        assert pair.other(side).machine.session.next_in == side.store.next_out
+        assert pair.other(side).application.ids == side.sent
+
+
+def test_an_initiator_whose_logon_is_refused_counts_the_logout_and_says_why() -> None:
+    pair = Pair()
+    pair.connect()
+    # As an acceptor refuses: a Logout in place of the Logon, under its next number.
+    pair.acceptor.store.attach()
+    pair.acceptor.store.send(b"5", b"58=not today\x01")
+    pair.settle()
+    pair.deliver(pair.initiator, 10_000)
+    assert Disconnect("Logon was refused: not today") in pair.initiator.seen
+    assert pair.initiator.machine.session.next_in == 2
+
+
 def test_what_is_sent_while_offline_comes_after_the_next_logon() -> None:
     pair = Pair()
     pair.connect()

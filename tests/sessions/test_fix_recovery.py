@@ -229,6 +229,20 @@ def test_a_connection_lost_in_a_resend_leaves_nothing_but_numbers(bench: Bench) 
     assert bench.application.numbers == [2, 3, 4] and bench.next_in == 7
 
 
+def test_a_gap_fill_frees_the_messages_that_it_passes() -> None:
+    bench = Bench(held_messages_max=3)
+    bench.logs_on()
+    bench.gives(*(f"35=D|34={number}|{ORDER}" for number in (3, 4, 5)))
+    bench.gives("35=4|34=2|43=Y|122=20260102-11:00:00|36=9|123=Y")
+    assert bench.application.taken == [] and bench.next_in == 9
+    # There is room for as many again, and nothing old among them.
+    assert bench.gives(*(f"35=D|34={number}|{ORDER}" for number in (10, 11, 12))) == [
+        "35=2|34=3|7=9|16=0"
+    ]
+    bench.gives("35=4|34=9|43=Y|122=20260102-11:00:00|36=10|123=Y")
+    assert bench.application.numbers == [10, 11, 12]
+
+
 def test_a_gap_may_be_asked_for_in_chunks() -> None:
     bench = Bench(resend_chunk=2)
     bench.logs_on()

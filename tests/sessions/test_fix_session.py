@@ -165,6 +165,19 @@ def test_messages_behind_an_unanswered_logon_wait_for_the_answer() -> None:
     assert bench.application.taken == [(3, "D")]
 
 
+def test_a_logout_behind_an_unanswered_logon_is_answered_behind_its_answer() -> None:
+    bench = Bench()
+    bench.connect()
+    octets = bench.message(f"35=A|34=1|{LOGON}") + bench.message("35=5|34=2")
+    bench.buffer[: len(octets)] = octets
+    count = bench.scanner.scan(0, len(octets))
+    bench.session.receive(bench.scanner, 0, count, bench.clock.now_ns)
+    assert bench.sent() == []
+    bench.session.authenticated(True, bench.clock.now_ns)
+    assert bench.sent() == [f"35=A|34=1|{LOGON}", "35=5|34=2"]
+    assert bench.next_in == 3
+
+
 def test_an_answer_about_credentials_that_comes_too_late_does_nothing() -> None:
     bench = Bench()
     for ends in (lambda: bench.wait(10), bench.loses_connection):
@@ -355,6 +368,24 @@ def test_a_sending_time_that_is_none_is_rejected(bench: Bench) -> None:
         "35=3|34=2|45=2|58=Incorrect data format for value|371=52|372=0|373=6"
     ]
     assert bench.next_in == 3
+
+
+@pytest.mark.parametrize("digits", range(13))
+def test_2_n_times_are_taken_with_up_to_twelve_digits_of_fraction(
+    bench: Bench, digits: int
+) -> None:
+    time = "20260102-12:00:00" + ("." + "123456789012"[:digits] if digits else "")
+    old = f"43=Y|122={time}"
+    assert bench.gives(f"35=D|34=2|52={time}|{old}|{ORDER}", f"35=D|34=3|52={time}|{ORDER}") == []
+    assert bench.application.numbers == [2, 3]
+
+
+def test_a_message_above_the_limit_ends_the_session_with_a_text(bench: Bench) -> None:
+    """It is not waited for: the length that it announces is enough."""
+    bench.feed(b"8=FIX.4.4\x019=99999999\x0135=D\x01")
+    assert bench.sent() == ["35=5|34=2|58=Message is too long"]
+    bench.wait(2)
+    assert bench.is_disconnected and bench.next_in == 2
 
 
 def test_2_q_an_unknown_type_is_rejected(bench: Bench) -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from portcullis.engine.why import WHYS
 from portcullis.gateway.order_terms import markdown_table
+from portcullis.sessions.fix_admin import REJECT_TEXTS
+from tests.support.fix_bench import LOGON, ORDER, Bench
 from tests.support.fix_desk import FixDesk
-from tests.support.wire import readable
+from tests.support.wire import readable, split
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "rules-of-engagement.md"
 
@@ -64,6 +66,45 @@ def example(name: str) -> str:
     return "```\n" + "\n".join(lines) + "\n```\n"
 
 
+# Messages of a peer to a session that is logged on, but for the first: what is shown.
+SESSION_EXAMPLES: dict[str, list[str]] = {
+    "session logon": [f"35=A|34=1|{LOGON}"],
+    "session gap": ["35=0|34=4", "35=4|34=2|43=Y|122=20260102-11:59:30.000|36=4|123=Y"],
+    "session resend": ["35=2|34=2|7=1|16=0"],
+    "session too low": ["35=0|34=1"],
+    "session reject": [f"35=D|34=2|115=DESK|{ORDER.replace('54=1', '54=x')}"],
+    "session unsupported": ["35=b|34=2|117=Q|297=0"],
+}
+
+
+def session_example(name: str) -> str:
+    """The same for messages of the session itself."""
+    bench = Bench()
+    if name == "session logon":
+        bench.connect()
+    else:
+        bench.logs_on()
+    if name == "session resend":
+        bench.store.send(b"8", b"17=20\x0137=18\x0139=0\x01150=0\x01")
+        bench.store.take()
+        bench.clock.advance(60)
+    lines = []
+    for text in SESSION_EXAMPLES[name]:
+        octets = bench.message(text)
+        lines.append("> " + readable(octets))
+        bench.feed(octets)
+        lines.extend("< " + readable(answer) for answer in split(bench.store.take()))
+    return "```\n" + "\n".join(lines) + "\n```\n"
+
+
+def rejects_table() -> str:
+    """The texts of Reject(3)."""
+    lines = ["| 373 | Text(58) |", "|---|---|"]
+    return (
+        "\n".join(lines + [f"| {code} | {text} |" for code, text in REJECT_TEXTS.items()]) + "\n"
+    )
+
+
 def codes_table() -> str:
     """Every reason with its codes and its text."""
     lines = ["| Text(58) | 103 of an 8 | 102 of a 9 | 378 |", "|---|---|---|---|"]
@@ -84,6 +125,10 @@ def rewrite(text: str) -> str:
             made = markdown_table()
         elif name == "codes":
             made = codes_table()
+        elif name == "rejects":
+            made = rejects_table()
+        elif name in SESSION_EXAMPLES:
+            made = session_example(name)
         else:
             made = example(name)
         return f"<!-- begin {name} -->\n{made}<!-- end -->"
