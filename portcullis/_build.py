@@ -34,6 +34,7 @@ HOT_MODULES: tuple[str, ...] = (
     "portcullis.gateway.order_fields",
     "portcullis.gateway.report_bodies",
     "portcullis.gateway.row_store",
+    "portcullis.gateway.unsent",
     "portcullis.gateway.turn",
     "portcullis.journal.table",
     "portcullis.journal.index",

@@ -236,8 +236,9 @@ class Engine:
             self._sessions[record + S_NEXT_OUT] = self._words[at + W_NEXT_OUT]
             self._sessions[record + S_HEAD] = 0
         elif kind == SESSION_EVENT:
-            self._sessions[record + S_EVENT] = self._words[at + W_EVENT]
-            self._sessions[record + S_EVENT_TIME] = self._words[at + W_TIME]
+            if self._words[at + W_EVENT] != EVENT_PROGRESS:
+                self._sessions[record + S_EVENT] = self._words[at + W_EVENT]
+                self._sessions[record + S_EVENT_TIME] = self._words[at + W_TIME]
         else:
             self.rows_ignored += 1
 

@@ -550,6 +550,14 @@ class Limits(_Table, frozen=True):
             " wait for it: what it would read is long past. It gets them on return."
         ),
     ] = 100_000
+    in_doubt_messages: Annotated[
+        Count,
+        Meta(
+            description="Reports that may have been sent and yet lie unread in the buffers of a"
+            " broken connection; a reset sends so many again, with 97=Y. 10 MiB, more than Linux"
+            " buffers, hold so many of 160 bytes."
+        ),
+    ] = 65_536
     close_timeout: Annotated[
         Duration,
         Meta(

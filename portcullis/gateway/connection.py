@@ -10,6 +10,9 @@ that.
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import termios
+from array import array
 from collections.abc import Coroutine
 from typing import Any, Protocol, cast
 
@@ -71,6 +74,7 @@ class Connection(asyncio.BufferedProtocol):
         self.place = place
         # Names of the certificate that the client showed; None: it did not come over TLS.
         self.certificate_names: frozenset[str] | None = None
+        self.took_all = False
         self.deadline_ns = 0
         self.peer: FixPeer | None = None
         self._hub = hub
@@ -116,6 +120,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def eof_received(self) -> None:
         """Nothing is left to say to who hangs up: the transport closes."""
+        # A machine that closes a socket with bytes unread resets the connection, and one that
+        # gets bytes for a closed socket does not acknowledge them. So this is proof.
+        self.took_all = not self._unacknowledged()
 
     def pause_writing(self) -> None:
         if self.peer is not None:
@@ -243,6 +250,13 @@ class Connection(asyncio.BufferedProtocol):
         """Close without sending what waits."""
         self._ended = True
         self._transport_now().abort()
+
+    def _unacknowledged(self) -> int:
+        """Bytes written that the other machine has not acknowledged."""
+        transport = self._transport_now()
+        waiting = array("i", [0])
+        fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, waiting, True)
+        return transport.get_write_buffer_size() + waiting[0]
 
     def _close(self) -> None:
         transport = self._transport_now()

@@ -35,7 +35,12 @@ from portcullis.sessions.fix_session import FixSession
 
 
 class Link(Protocol):
-    """The connection that a peer has now."""
+    """The connection that a peer has now.
+
+    took_all: they closed it, and had read all that was written.
+    """
+
+    took_all: bool
 
     def logged_on(self) -> None:
         """The peer has been authenticated."""
@@ -189,12 +194,16 @@ class FixPeer:
 
     def lost(self, now_ns: int) -> None:
         """The connection is gone."""
+        took_all = self.link is not None and self.link.took_all
         self.link = None
         self._shared.slow.discard(self)
         was_attached = self.store.attached
+        parted = self.session.has_parted(took_all)
         self.session.disconnected(now_ns)
         if was_attached:
-            self._event(rows.EVENT_DISCONNECTED, self.store.next_unsent)
+            if parted:
+                self.store.received()
+            self._event(rows.EVENT_DISCONNECTED)
             if self._presence is not None:
                 self._presence.gone(now_ns)
         self.carry_out(now_ns)
@@ -228,7 +237,7 @@ class FixPeer:
             elif isinstance(event, Authenticate):
                 self._authenticate(now_ns)
             elif isinstance(event, LoggedOn):
-                self._event(rows.EVENT_LOGGED_ON, self.store.next_unsent)
+                self._event(rows.EVENT_LOGGED_ON)
                 if self._presence is not None:
                     self._presence.back()
                 self.store.reissue()
@@ -236,7 +245,7 @@ class FixPeer:
                     self.link.logged_on()
                 log.emit("logged_on", session=self.key, reset=event.reset)
             elif isinstance(event, LoggedOut):
-                self._event(rows.EVENT_LOGGED_OUT, self.store.next_unsent)
+                self._event(rows.EVENT_LOGGED_OUT)
                 if self._forget is not None:
                     self._forget()
                 log.emit("logged_out", session=self.key, text=event.text)
@@ -251,8 +260,8 @@ class FixPeer:
             self._sends_seen = self.store.sends
             self._shared.deadlines.arm(self, self.tick(now_ns))
 
-    def _event(self, code: int, next_unsent: int) -> None:
-        words = {rows.W_EVENT: code, rows.W_NEXT_OUT: next_unsent}
+    def _event(self, code: int) -> None:
+        words = {rows.W_EVENT: code, rows.W_NEXT_OUT: self.store.first_in_doubt}
         self._shared.turn.append(rows.SESSION_EVENT, self.store.session, words=words)
 
     def _authenticate(self, now_ns: int) -> None:

@@ -127,8 +127,10 @@ class FixPeers:
             self._reports,
             door,
             budget_bytes=config.limits.write_bytes,
-            next_unsent=recovered.unsent.first_seq.get(door.session, 0),
+            in_doubt_max=config.limits.in_doubt_messages,
+            first_in_doubt=recovered.unsent.first_seq.get(door.session, 0),
             unsent=recovered.unsent.left.get(door.session),
+            reset_asked_ns=recovered.unsent.asked_ns.get(door.session, 0),
         )
         reading = self._reading(one.dictionary)
         settings = FixSessionConfig(

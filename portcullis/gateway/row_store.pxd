@@ -25,8 +25,15 @@ cdef class RowStore:
     cdef long long _opening
     cdef long long _reset_row
     cdef object _unsent
+    cdef Py_ssize_t _unsent_at
+    cdef readonly long long reset_asked_ns
+    cdef long long _first_in_doubt
+    cdef long long _in_doubt_max
+    cdef long long _mark_seq
 
     cdef bytes _next_bytes(self, long long budget)
     cdef bytes _next_again(self, long long budget)
     cdef long long _sendable(self, long long count)
     cdef long long _number(self, long long row)
+    cdef long long _reached(self)
+    cdef void _mark(self)

@@ -6,6 +6,11 @@ else that the session is told. First sending, resending and catching up are that
 within a byte budget; a full socket stops it, so does a row that may not be sent yet, and there is
 no other queue.
 
+What a socket took is not what its client has: on the way lie the buffers of two machines. So the
+store keeps the first number in doubt, and a reset numbers all from there anew. It moves on when
+the client shows what it has (a ResendRequest, an orderly end), and where `in_doubt_max` further
+messages were sent, which no two buffers hold. It is written down as it moves, for after a crash.
+
 Must not know the rules of a session. Implements `sessions.store.SequenceStore`.
 """
 
@@ -34,6 +39,8 @@ else:
 
 # Reports numbered anew after a reset are appended so many a turn: a millisecond's work.
 _REISSUE_ROWS = 512
+# The first number in doubt is written down so often while `in_doubt_max` messages are sent.
+_MARKS = 4
 
 
 class Wire(Protocol):
@@ -48,8 +55,10 @@ class Wire(Protocol):
 class RowStore:
     """The sequence store of one session.
 
-    door: the session as encoders know it. budget_bytes: sent at most per turn. next_unsent: the
-    number to be sent next when it last left, 0: not known. unsent: rows of past epochs still owed.
+    door: the session as encoders know it. budget_bytes: sent at most per turn. in_doubt_max:
+    messages that may lie in the buffers of a connection. first_in_doubt: as the journal has it,
+    0: not known. unsent: rows of past epochs still owed. reset_asked_ns: when the client last
+    asked for a reset, 0: never.
     """
 
     def __init__(
@@ -59,8 +68,10 @@ class RowStore:
         door: FixDoor,
         *,
         budget_bytes: int,
-        next_unsent: int = 0,
+        in_doubt_max: int,
+        first_in_doubt: int = 0,
         unsent: array[int] | None = None,
+        reset_asked_ns: int = 0,
     ) -> None:
         self.session = door.session
         self.last_sent_ns = 0
@@ -80,7 +91,13 @@ class RowStore:
         # SEND rows appended: whether the session has spoken since somebody looked.
         self.sends = 0
         # Next number to be sent for the first time; 0: not known, or none ever was.
-        self.next_unsent = next_unsent
+        self.next_unsent = first_in_doubt
+        self.reset_asked_ns = reset_asked_ns
+        # The first number that the client may not have; 0: not known, or none ever was.
+        self._first_in_doubt = first_in_doubt
+        self._in_doubt_max = in_doubt_max
+        # At this number the first in doubt is written down again.
+        self._mark_seq = 0
         # Numbers to be sent again before anything new; none where the first is above the last.
         self._again = 1
         self._again_last = 0
@@ -90,6 +107,7 @@ class RowStore:
         self._reset_row = 0
         # Rows of a past epoch whose messages nobody has seen.
         self._unsent = array("q") if unsent is None else unsent
+        self._unsent_at = 0
 
     # --- numbers -------------------------------------------------------------------------------
 
@@ -120,21 +138,29 @@ class RowStore:
         """Go on at a higher number of ours; what lies between is filled when it is asked for."""
         self._turn.append(rows.ADVANCE, self.session, words={rows.W_NEXT_OUT: next_out})
 
-    def reset(self, next_out: int, next_in: int) -> None:
+    def reset(self, next_out: int, next_in: int, *, asked: bool = False) -> None:
         # In an empty batch: no answer numbered in the old epoch comes behind it, and no report
         # comes between it and the Logon that follows.
         self._turn.settle()
-        last, first = self._index.head_row(self.session), self.next_unsent
-        self._unsent = unsent_behind(self._table, last, first, self._unsent)
+        if self.attached and self._first_in_doubt >= self._opening:
+            # What this connection was sent goes on before the Logon that answers.
+            self.received()
+        last, first = self._index.head_row(self.session), self.first_in_doubt
+        left = self._unsent[self._unsent_at :]
+        self._unsent, self._unsent_at = unsent_behind(self._table, last, first, left), 0
         words = {
             rows.W_NEXT_OUT: next_out,
             rows.W_NEXT_IN: next_in,
             rows.W_UNSENT: first,
             rows.W_UNSENT_ROW: last,
         }
-        self._reset_row = self._turn.append(rows.RESET, self.session, words=words)
+        flags = rows.F_ASKED if asked else 0
+        self._reset_row = self._turn.append(rows.RESET, self.session, flags=flags, words=words)
+        if asked:
+            self.reset_asked_ns = self._table.word(self._reset_row, rows.W_TIME)
         self._again, self._again_last = 1, 0
-        self.next_unsent = next_out
+        self.next_unsent = self._opening = self._first_in_doubt = next_out
+        self._mark_seq = next_out + self._in_doubt_max
 
     # --- sending -------------------------------------------------------------------------------
 
@@ -144,6 +170,9 @@ class RowStore:
         if self._turn.engine.cursor > self._reset_row:
             self.next_unsent = self.next_out
         self._opening = self.next_unsent
+        self._mark_seq = self._opening + self._in_doubt_max
+        if not self._first_in_doubt:
+            self._first_in_doubt = self._opening
         self._again, self._again_last = 1, 0
         self.attached = True
         self._turn.outputs[self.session] = self
@@ -177,6 +206,11 @@ class RowStore:
         )
 
     def resend(self, begin: int, end: int) -> None:
+        # They have all before `begin`, and perhaps nothing from there on.
+        goes_back = begin < self._first_in_doubt
+        self._first_in_doubt = min(begin, self.next_unsent)
+        if goes_back:
+            self._mark()
         # What was not sent yet comes after it, for the first time.
         last = self.next_unsent - 1
         last = last if end == 0 else min(end, last)
@@ -205,6 +239,9 @@ class RowStore:
             sent += len(octets)
             self.last_sent_ns = now_ns
             self.wire.write(octets)
+        if self.next_unsent >= self._mark_seq:
+            self._mark_seq = self.next_unsent + max(self._in_doubt_max // _MARKS, 1)
+            self._mark()
         return not self.stopped and (sent >= budget or self._reissue())
 
     @cython.cfunc
@@ -254,16 +291,45 @@ class RowStore:
     def _number(self, row: cython.longlong) -> cython.longlong:
         return self._table.word(row, rows.W_OUT_SEQ)
 
+    # --- what they may not have ----------------------------------------------------------------
+
+    @property
+    def first_in_doubt(self) -> int:
+        """The first number of this epoch that the client may not have; 0: not known."""
+        reached: int = self._reached()
+        if self._again > self._again_last and reached < self._opening + self._in_doubt_max:
+            # What was numbered before this connection is in doubt until they ask or go on.
+            return self._first_in_doubt
+        self._first_in_doubt = max(self._first_in_doubt, reached - self._in_doubt_max)
+        return self._first_in_doubt
+
+    def received(self) -> None:
+        """The client has shown that it has all that was sent on this connection."""
+        self._first_in_doubt = self._reached()
+
+    @cython.cfunc
+    def _reached(self) -> cython.longlong:
+        """The number to be sent next, for the first time or again."""
+        return self._again if self._again <= self._again_last else self.next_unsent
+
+    @cython.cfunc
+    def _mark(self) -> cython.void:
+        """Write the first number in doubt down."""
+        words = {rows.W_EVENT: rows.EVENT_PROGRESS, rows.W_NEXT_OUT: self.first_in_doubt}
+        self._turn.append(rows.SESSION_EVENT, self.session, words=words)
+        self._turn.wake(self.session)
+
     # --- a new epoch ---------------------------------------------------------------------------
 
     def reissue(self) -> None:
         """Have the messages that the last epoch left unsent numbered and sent in this one."""
-        if self._unsent:
+        if self._unsent_at < len(self._unsent):
             self._turn.wake(self.session)
 
     def _reissue(self) -> bool:
         """Number some of them anew; whether there was anything to do."""
-        some, self._unsent = self._unsent[:_REISSUE_ROWS], self._unsent[_REISSUE_ROWS:]
+        some = self._unsent[self._unsent_at : self._unsent_at + _REISSUE_ROWS]
+        self._unsent_at += len(some)
         for row in some:
             self._turn.append(
                 rows.SEND,

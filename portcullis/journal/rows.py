@@ -52,8 +52,8 @@ W_MSG_TYPE = 3  # SEND: MsgType(35), its bytes zero-padded
 W_REISSUE = 4  # SEND: number of an output row to be sent again under a new number; 0: none
 W_NEXT_IN = 4  # ADVANCE, RESET: next expected inbound number; ADVANCE, 0: stays
 W_NEXT_OUT = 5  # RESET: next outbound number; ADVANCE: the same, what lies between stays a hole,
-#                0: stays; SESSION_EVENT: the first one perhaps never sent
-W_UNSENT = 6  # RESET: first number of the epoch before that was perhaps never sent; 0: not known
+#                0: stays; SESSION_EVENT: the first they may not have
+W_UNSENT = 6  # RESET: first number of the epoch before that they may not have; 0: not known
 W_UNSENT_ROW = 7  # RESET: last numbered row of the epoch before; 0: none
 W_EVENT = 3  # SESSION_EVENT: an EVENT_ code
 
@@ -154,6 +154,7 @@ F_ORDER_ID = 16  # item ORDER_ID holds the OrderID(37) that the client named
 F_FOR_SESSION = 32  # item FOR_SESSION names the session whose order is meant
 F_SAME_DAY = 1  # DAY: the day goes on under a new id: nothing expires, no id is freed
 F_UNSEQUENCED = 64  # SEND: takes no number (SoupBinTCP control packets)
+F_ASKED = 1  # RESET: their Logon asked for it
 
 # --- flags of output rows ----------------------------------------------------------------------
 F_AGGRESSOR = 1  # fill: removed liquidity; the match number is this row
@@ -168,6 +169,7 @@ EVENT_LOGGED_ON = 1
 EVENT_LOGGED_OUT = 2
 EVENT_DISCONNECTED = 3
 EVENT_ORDERS_CANCELLED = 4  # CANCEL_ALL rows were written since it was disconnected
+EVENT_PROGRESS = 5  # only W_NEXT_OUT has moved
 
 STP_NONE = 0
 STP_CANCEL_NEWEST = 1

@@ -52,7 +52,7 @@ def accept_logon(link: FixLink, message: FixMessage, now_ns: int) -> None:
         refuse_logon(link, fault, now_ns)
         return
     if reset:
-        link.reset_numbers()
+        link.reset_numbers(asked=asks_reset(message))
     link.store.attach()
     _answer_logon(link, message, now_ns)
     _up(link, message, next_in, next_out, now_ns)
@@ -84,7 +84,7 @@ def take_reset_logon(link: FixLink, message: FixMessage, now_ns: int) -> None:
     if fault:
         link.fault(fault, now_ns)
         return
-    link.reset_numbers()
+    link.reset_numbers(asked=True)
     _answer_logon(link, message, now_ns)
     link.events.append(NumbersReset())
 
@@ -96,10 +96,12 @@ def take_logout(link: FixLink, message: FixMessage, now_ns: int) -> None:
         in_seq = message.msg_seq_num if expected else 0
         link.send(admin.LOGOUT, b"", now_ns, in_seq=in_seq)
         link.events.append(LoggedOut(text_of(message) or "they logged out"))
+        link.they_parted = True
         link.go(Trigger.LOGOUT_ARRIVED)
         link.gap.clear()
         link.limit(now_ns, link.config.close_timeout_ns)
         return
+    link.they_answered = True
     link.count(message, now_ns)
     link.close("logged out")
 
@@ -111,15 +113,14 @@ def text_of(message: FixMessage) -> str:
 
 def _may_reset(link: FixLink) -> bool:
     if link.config.accept_reset == "once_per_day":
-        return link.wall_ns // _DAY_NS != link.reset_day
+        asked_ns = link.store.reset_asked_ns
+        return not asked_ns or link.wall_ns // _DAY_NS != asked_ns // _DAY_NS
     return link.config.accept_reset == "always"
 
 
 def _answer_logon(link: FixLink, message: FixMessage, now_ns: int) -> None:
     terms = logon_terms(link.config, message)
     link.heart_bt_ns = terms.heart_bt_int * SECOND_NS
-    if terms.reset:
-        link.reset_day = link.wall_ns // _DAY_NS
     next_in = link.lane.next_in
     in_sequence = message.msg_seq_num == next_in
     body = admin.logon_body(

@@ -55,8 +55,9 @@ class FixLink:
         # The wall clock when it was last told, and how far time has come since, never back.
         self.wall_ns = 0
         self._now_ns = 0
-        # Day (of UTC) of the last reset they asked for, for accept_reset = "once_per_day".
-        self.reset_day = -1
+        # Whether they logged out of this connection, and whether they answered our Logout.
+        self.they_parted = False
+        self.they_answered = False
         self._received_ns = 0
         self._sent_ns = 0
         # What the store said when it was last asked, by the wall clock.
@@ -106,6 +107,7 @@ class FixLink:
         self._received_ns = self._sent_ns = now_ns
         self._store_sent_ns = self.store.last_sent_ns
         self._test_request_sent = False
+        self.they_parted = self.they_answered = False
 
     def forget(self) -> None:
         """Drop what belongs to a connection that has ended."""
@@ -157,9 +159,9 @@ class FixLink:
         if message.msg_seq_num == self.lane.next_in:
             self.advance(message.msg_seq_num + 1, now_ns)
 
-    def reset_numbers(self) -> None:
-        """Both numbers begin at 1 again."""
-        self.store.reset(1, 1)
+    def reset_numbers(self, *, asked: bool = False) -> None:
+        """Both numbers begin at 1 again; asked: by their Logon."""
+        self.store.reset(1, 1, asked=asked)
         self.lane.next_in = 1
         self.gap.clear()
 

@@ -111,6 +111,14 @@ class FixSession:
         """Whether `events` would give any."""
         return bool(self._link.events)
 
+    def has_parted(self, took_all: bool) -> bool:
+        """Whether they ended this connection in order, and so have all that was sent on it.
+
+        They do who answer our Logout, or who log out and then close it having read all of it.
+        took_all: whether the connection was closed like that.
+        """
+        return self._link.they_answered or (self._link.they_parted and took_all)
+
     def events(self) -> list[FixEvent]:
         """What happened since the last call, in order."""
         events, self._link.events = self._link.events, []
@@ -293,6 +301,7 @@ class FixSession:
         elif link.state is State.LOGON_SENT:
             handshake.take_logon_answer(link, message, now_ns)
         elif link.state is State.FAULTED and message.msg_type == admin.LOGOUT:
+            link.they_answered = True
             link.count(message, now_ns)
             link.close("logged out after a fault")
         return True

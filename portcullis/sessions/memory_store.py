@@ -54,6 +54,7 @@ class MemoryStore:
         kept_max: int = 100_000,
     ) -> None:
         self.time_ns = 0
+        self.reset_asked_ns = 0
         self._config = config
         self._kept_max = kept_max
         self._next_in = next_in
@@ -123,8 +124,10 @@ class MemoryStore:
         """The expected inbound number is now next_in."""
         self._next_in = next_in
 
-    def reset(self, next_out: int, next_in: int) -> None:
+    def reset(self, next_out: int, next_in: int, *, asked: bool = False) -> None:
         """Begin a new epoch: nothing before it is sent again."""
+        if asked:
+            self.reset_asked_ns = self.time_ns
         self._first, self._next_in = next_out, next_in
         self._sent.clear()
 

@@ -68,8 +68,15 @@ class SequenceStore(Protocol):
     def advance(self, next_in: int) -> None:
         """The expected inbound number is now next_in."""
 
-    def reset(self, next_out: int, next_in: int) -> None:
-        """Begin a new epoch: nothing before it is sent again."""
+    @property
+    def reset_asked_ns(self) -> int:
+        """When a reset was last asked for, nanoseconds since the epoch; 0: never."""
+
+    def reset(self, next_out: int, next_in: int, *, asked: bool = False) -> None:
+        """Begin a new epoch: nothing before it is sent again by its number.
+
+        asked: their Logon asked for it.
+        """
 
     def resend(self, begin: int, end: int) -> None:
         """Send numbers begin to end again (both included; 0: to the last), then go on as before.

@@ -57,6 +57,8 @@ class Wire:
 class Link:
     """The connection, as a peer sees it."""
 
+    took_all = False
+
     def logged_on(self) -> None:
         """Nothing waits for it here."""
 

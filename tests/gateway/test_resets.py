@@ -1,0 +1,202 @@
+"""What a reset owes: every report that its client has not shown to have, and no more."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from tests.support.fix_client import FixClient
+
+LONG = "58=" + "x" * 3000
+MANY = 300  # reports of that length: more than a small receive buffer, less than all buffers
+FEW = CONFIG + "[limits]\nin_doubt_messages = 40\norders = 20000\nids = 40000\n"
+
+
+def with_reset(accept_reset: str) -> str:
+    named = f'client = "CLIENT1"\naccept_reset = "{accept_reset}"'
+    return CONFIG.replace('client = "CLIENT1"', named, 1)
+
+
+@pytest.fixture
+def config() -> str:
+    """What a test may replace for itself."""
+    return CONFIG
+
+
+@pytest.fixture
+def gateway(tmp_path: Path, config: str) -> Iterator[GatewayProcess]:
+    with GatewayProcess(tmp_path, config) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def client(gateway: GatewayProcess) -> Iterator[FixClient]:
+    with contextlib.closing(FixClient("CLIENT1", gateway.port)) as client:
+        yield client
+
+
+def orders(client: FixClient, first: int, count: int, *more: str) -> None:
+    """Send so many orders that rest."""
+    client.link.sendall(
+        b"".join(client.order(f"o{first + n}", "1", "1", "10", *more) for n in range(count))
+    )
+
+
+def accepted(client: FixClient, count: int) -> list[str]:
+    return [client.expect("8", t150="0")[11] for _ in range(count)]
+
+
+def cut(gateway: GatewayProcess, client: FixClient) -> None:
+    """Break the connection without a word, and wait until the gateway has seen it."""
+    seen = gateway.log.read_text().count("connection lost")
+    client.link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    for _ in range(1000):
+        if gateway.log.read_text().count("connection lost") > seen:
+            return
+        stranger = FixClient("NOBODY", client.port).connect()
+        stranger.send("A")
+        assert stranger.is_closed_by_peer()
+        stranger.close()
+    raise AssertionError("the gateway did not see the connection end")
+
+
+def reset(client: FixClient) -> list[dict[int, str]]:
+    """Log on with 141=Y; give what comes of itself."""
+    client.next_out = client.next_in = 1
+    assert client.log_on("141=Y")[141] == "Y"
+    return client.barrier() + client.barrier()
+
+
+def refused(client: FixClient) -> str:
+    """Log on with 141=Y; give the text of the Logout that answers."""
+    client.connect()
+    client.send("A", "98=0", "108=30", "141=Y", seq=1)
+    answer = client.receive()
+    assert answer[35] == "5"
+    client.close()
+    return answer[58]
+
+
+def ids(messages: list[dict[int, str]]) -> list[str]:
+    assert {one.get(97) for one in messages} <= {"Y"}
+    return [one[11] for one in messages]
+
+
+def test_what_lay_in_the_buffers_of_a_broken_connection_comes_again(
+    gateway: GatewayProcess, client: FixClient
+) -> None:
+    client.log_on()
+    orders(client, 0, MANY, LONG)
+    # Read here, but nothing tells the gateway so when the connection breaks.
+    everything = accepted(client, MANY)
+    cut(gateway, client)
+    assert ids(reset(client)) == everything
+    cut(gateway, client)
+    gateway.kill()
+    gateway.start()
+    assert ids(reset(client)) == everything
+    client.log_out()
+    assert reset(client) == []
+
+
+def test_who_logs_out_in_order_has_had_everything(
+    gateway: GatewayProcess, client: FixClient
+) -> None:
+    client.log_on()
+    orders(client, 0, 5)
+    accepted(client, 5)
+    client.log_out()
+    assert reset(client) == []
+    orders(client, 5, 5)
+    accepted(client, 5)
+    gateway.stop()  # its Logout is not answered
+    client.close()
+    gateway.start()
+    assert ids(reset(client)) == [f"o{n}" for n in range(5, 10)]
+
+
+def test_a_logout_that_leaves_bytes_unread_shows_nothing(
+    gateway: GatewayProcess, client: FixClient
+) -> None:
+    client.log_on()
+    some = b"".join(client.order(f"o{n}", "1", "1", "10") for n in range(5))
+    client.link.sendall(some + client.frame("5"))
+    assert select.select([client.link], [], [], 10)[0]
+    client.close()
+    gateway.stop()
+    gateway.start()
+    assert ids(reset(client)) == [f"o{n}" for n in range(5)]
+
+
+def test_a_reset_within_a_session_repeats_nothing(
+    gateway: GatewayProcess, client: FixClient
+) -> None:
+    client.log_on()
+    orders(client, 0, 5)
+    accepted(client, 5)
+    client.next_out = client.next_in = 1
+    client.send("A", "98=0", "108=30", "141=Y")
+    client.expect("A", t141="Y")
+    assert client.barrier() == []
+
+
+@pytest.mark.parametrize("config", [with_reset("never")])
+def test_a_refused_logon_moves_nothing(gateway: GatewayProcess, client: FixClient) -> None:
+    client.log_on()
+    orders(client, 0, 5)
+    accepted(client, 5)
+    cut(gateway, client)
+    assert refused(client) == "ResetSeqNumFlag is not accepted"
+    gateway.stop()
+    gateway.configure(CONFIG)
+    gateway.start()
+    assert ids(reset(client)) == [f"o{n}" for n in range(5)]
+
+
+def test_a_resend_that_a_reset_cut_short_is_owed(
+    gateway: GatewayProcess, client: FixClient
+) -> None:
+    client.log_on()
+    orders(client, 0, MANY, LONG)
+    accepted(client, MANY)
+    client.log_out()
+    client.log_on()
+    client.send("2", "7=100", "16=0")
+    assert client.receive()[43] == "Y"
+    cut(gateway, client)
+    # Its 7 says that all before it is there.
+    assert ids(reset(client)) == [f"o{n}" for n in range(98, MANY)]
+
+
+@pytest.mark.parametrize("config", [FEW])
+def test_what_no_buffer_holds_is_not_in_doubt(gateway: GatewayProcess, client: FixClient) -> None:
+    client.log_on()
+    for begun in range(0, 200, 20):
+        orders(client, begun, 20)
+        accepted(client, 20)
+    gateway.kill()
+    client.close()
+    gateway.start()
+    again = ids(reset(client))
+    assert again == [f"o{n}" for n in range(200 - len(again), 200)]
+    # The mark in the journal is at most a quarter of the bound old, and a turn's messages.
+    assert 40 <= len(again) <= 40 + 40 // 4 + 20
+
+
+@pytest.mark.parametrize("config", [with_reset("once_per_day")])
+def test_a_daily_reset_is_one_a_day_over_a_restart(
+    gateway: GatewayProcess, client: FixClient
+) -> None:
+    assert client.log_on("141=Y")[141] == "Y"
+    client.log_out()
+    gateway.stop()
+    gateway.start()
+    assert refused(client) == "ResetSeqNumFlag is not accepted"
