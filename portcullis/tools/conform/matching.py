@@ -100,18 +100,20 @@ def _named(
     if template == ABSENT:
         verdict = Verdict.OK if received is None else Verdict.UNEXPECTED
         return FieldCheck(label, "(absent)", received or "", verdict)
-    if received is None:
-        return FieldCheck(label, template, "", Verdict.MISSING)
-    if found := _GET.fullmatch(template):
-        keep[found[1]] = received
-        return FieldCheck(label, "(any)", received, Verdict.OK if received else Verdict.MISSING)
-    if template == "*":
-        return FieldCheck(label, "(any)", received, Verdict.OK if received else Verdict.MISSING)
+    found = _GET.fullmatch(template)
+    if template == "*" or found:
+        if found and received:
+            keep[found[1]] = received
+        verdict = Verdict.OK if received else Verdict.MISSING
+        return FieldCheck(label, "(any)", received or "", verdict)
     if template.startswith("~"):
         pattern = template[1:]
-        verdict = Verdict.OK if re.fullmatch(pattern, received) else Verdict.DIFFERS
-        return FieldCheck(label, f"like {pattern}", received, verdict)
+        holds = received is not None and re.fullmatch(pattern, received) is not None
+        verdict = Verdict.OK if holds else Verdict.DIFFERS
+        return FieldCheck(label, f"like {pattern}", received or "", verdict)
     expected = render(template)
+    if received is None:
+        return FieldCheck(label, expected, "", Verdict.MISSING)
     if name == "58" and grade is Grade.TOLERANT:
         return FieldCheck(label, expected, received, Verdict.NOT_COMPARED)
     if expected == received or (
