@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "day": "portcullis.tools.day",
     "demo": "portcullis.tools.demo",
     "dictionary": "portcullis.tools.dictionary",
+    "import-quickfix": "portcullis.tools.import_quickfix",
     "journal": "portcullis.tools.journal",
     "orders": "portcullis.tools.orders",
     "password": "portcullis.tools.password",
