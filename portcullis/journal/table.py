@@ -17,12 +17,12 @@ to 13. Positions of `text_*` count bytes over the rows of one owner.
 # mypy: disable-error-code="valid-type,no-any-return"
 from __future__ import annotations
 
+from collections.abc import Callable
+
 try:
     import cython
 except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
-
-from crc32c import crc32c
 
 if cython.compiled:
     from cython.cimports.portcullis.journal.rows import *
@@ -154,11 +154,16 @@ class RowTable:
 
     # --- seals -------------------------------------------------------------------------------
 
-    def seal(self, segment: cython.longlong, chain: cython.longlong) -> cython.longlong:
+    def seal(
+        self,
+        segment: cython.longlong,
+        chain: cython.longlong,
+        crc32c: Callable[[memoryview], int],
+    ) -> cython.longlong:
         """Seal the open batch in the reserved words of its last row; give its CRC-32C.
 
-        segment: number of the segment; chain: CRC of the batch before. The CRC covers all bytes
-        of the batch, the place of the CRC itself as zero.
+        segment: number of the segment; chain: CRC of the batch before; crc32c: computes one, of
+        all bytes of the batch, the place of the CRC itself as zero.
         """
         last: cython.longlong = self.tail - 1
         count: cython.longlong = self.tail - self.batch_first

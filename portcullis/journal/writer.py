@@ -24,6 +24,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from crc32c import crc32c
+
 from portcullis.journal.errors import (
     JournalError,
     JournalFullError,
@@ -209,7 +211,7 @@ class Journal:
         return sealed
 
     def _seal(self) -> int:
-        self._crc = self.table.seal(self._segment.number, self._crc)
+        self._crc = self.table.seal(self._segment.number, self._crc, crc32c)
         self.sealed_row = sealed = self.table.tail - 1
         return sealed
 
