@@ -131,14 +131,22 @@ class FixReports:
         return end
 
     def resend(
-        self, door: FixDoor, first: int, count: int, next_seq: int, now_ns: int, byte_budget: int
+        self,
+        door: FixDoor,
+        first: int,
+        count: int,
+        next_seq: int,
+        now_ns: int,
+        byte_budget: int,
+        goes_on: bool = False,
     ) -> int:
         """Encode rows[first : first + count] to answer a ResendRequest; give the next position.
 
         next_seq: the number to be filled next. Application messages go out with 43=Y, 52=now and
         122=row time; what is missing between their numbers, admin messages and holes alike, as
         one SequenceReset-GapFill. `next_seq` then says what comes next; `fill` ends a range whose
-        last numbers have no rows.
+        last numbers have no rows. goes_on: session messages at the end are left to the next call,
+        which may fill them together with those behind them.
         """
         index: cython.longlong
         begin: cython.longlong = first
@@ -169,7 +177,10 @@ class FixReports:
                 filled_ns = now
             index += 1
         if reached > expected:
-            self.fill(door, expected, reached, now, filled_ns)
+            if goes_on:
+                reached = expected
+            else:
+                self.fill(door, expected, reached, now, filled_ns)
         self.next_seq = reached
         return index
 

@@ -39,6 +39,7 @@ else:
 
 # Reports numbered anew after a reset are appended so many a turn: a millisecond's work.
 _REISSUE_ROWS = 512
+_MESSAGE_BYTES = 128  # few messages that are sent again are shorter
 # The first number in doubt is written down so often while `in_doubt_max` messages are sent.
 _MARKS = 4
 
@@ -267,18 +268,28 @@ class RowStore:
     def _next_again(self, budget: cython.longlong) -> bytes:
         """The next messages of a resend: gap fills stand for what is not sent again."""
         reports, last, now_ns = self._reports, self._again_last, self._turn.now_ns
-        room = self._rows[: last - self._again + 1]
-        found: cython.longlong = self._index.walk(self.session, self._again, room)
-        if found and self._number(room[0]) <= last:
+        octets: bytes = b""
+        # No more rows than the budget may need, unless they are a run of session messages, which
+        # is to be filled by one message.
+        for room in (budget // _MESSAGE_BYTES + 1, len(self._rows)):
+            rows_wanted: cython.longlong = min(last - self._again + 1, room)
+            found: cython.longlong = self._index.walk(
+                self.session, self._again, self._rows[:rows_wanted]
+            )
+            if not found or self._number(self._rows[0]) > last:
+                reports.fill(self._door, self._again, last + 1, now_ns)
+                self._again = last + 1
+                return reports.take()
             count: cython.longlong = self._sendable(found)
             if not count:
                 return b""
-            reports.resend(self._door, 0, count, self._again, now_ns, budget)
-            self._again = reports.next_seq
-        else:
-            reports.fill(self._door, self._again, last + 1, now_ns)
-            self._again = last + 1
-        return reports.take()
+            goes_on = room < len(self._rows) and self._number(self._rows[count - 1]) < last
+            reports.resend(self._door, 0, count, self._again, now_ns, budget, goes_on)
+            octets = reports.take()
+            if octets:
+                self._again = reports.next_seq
+                break
+        return octets
 
     @cython.cfunc
     def _sendable(self, count: cython.longlong) -> cython.longlong:

@@ -103,6 +103,28 @@ def test_a_resend_to_infinity_goes_out_in_slices_and_others_are_answered_between
     assert maker.session.recovery is Recovery.IN_STEP
 
 
+@pytest.mark.parametrize("end", [0, 2100, 999_999])
+def test_a_run_of_session_messages_is_filled_by_one_however_long(chain: Chain, end: int) -> None:
+    maker, wire = chain.log_on(MAKER)
+    when = orders.utc_now()
+
+    def asks_for_heartbeats(first: int, count: int) -> bytes:
+        numbers = range(first, first + count)
+        return b"".join(orders.message("1", n, MAKER, when, "112=X") for n in numbers)
+
+    chain.feed(maker, asks_for_heartbeats(2, 2000))
+    chain.feed(maker, order(MAKER, 2002, "2") + asks_for_heartbeats(2003, 100))
+    taken(wire)
+    ask(chain, maker, MAKER, 2103, 1, end)
+    came = [fields(message) for message in split(b"".join(turns(chain, wire)))]
+    last = end if end == 2100 else 2102
+    assert [(one[35], one[34], one.get(36)) for one in came] == [
+        ("4", "1", "2002"),
+        ("8", "2002", None),
+        ("4", "2003", str(last + 1)),
+    ]
+
+
 def test_resends_of_several_sessions_share_what_a_turn_may_send_again(chain: Chain) -> None:
     maker, wire = rests(chain)
     taker, taker_wire = chain.log_on(TAKER)
