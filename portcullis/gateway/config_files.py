@@ -7,6 +7,8 @@ loaded, before a row is written or anybody can connect. Must not know sockets or
 from __future__ import annotations
 
 import ssl
+import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,6 +40,8 @@ class ConfigFiles:
         """Read all that a session names. ValueError says key and what is wrong."""
         self.password(session)
         if isinstance(session, FixClient):
+            if session.authenticator is not None:
+                self._find_module(session.authenticator)
             version = self.reading(session.dictionary).dictionary.version
             if version != session.version:
                 raise ValueError(
@@ -75,6 +79,12 @@ class ConfigFiles:
             return PasswordHash.parse(text)
         except ValueError as error:
             raise ValueError(f"key {key}: {error}") from None
+
+    def _find_module(self, entry_point: str) -> None:
+        """ValueError where an authenticator's module is not there; nothing of it is run."""
+        package = entry_point.partition(":")[0].partition(".")[0]
+        if PathFinder.find_spec(package, [str(self._folder.resolve()), *sys.path]) is None:
+            raise ValueError(f"key authenticator: no module {package} is found")
 
     def _text(self, path: Path) -> str:
         if path not in self._hashes:

@@ -29,6 +29,7 @@ OuchSymbol = Annotated[str, Meta(pattern=r"^[A-Z0-9]{1,8}$")]
 OUCH_PRICE_MAX = Decimal("199999.99")
 UNITS_MAX = 10**9  # default bound of prices and quantities: their product stays below 2^62
 Decimals = Annotated[int, Meta(ge=0, le=9)]
+EntryPoint = Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 Count = Annotated[int, Meta(ge=1, le=1 << 31)]
 
 
@@ -280,9 +281,12 @@ class Schedule(_Table, frozen=True):
 
 
 class FixClient(_Table, frozen=True, tag_field="protocol", tag="fix"):
-    """A FIX session."""
+    """A FIX session, or with an `authenticator` a template of sessions."""
 
-    client: Annotated[CompId, Meta(description="Their CompID.")]
+    client: Annotated[
+        CompId,
+        Meta(description="Their CompID; of a template a pattern of CompIDs, such as `RETAIL*`."),
+    ]
     account: Annotated[Name, Meta(description="The account of orders that name none.")]
     comp_id: Annotated[
         CompId | None,
@@ -331,6 +335,21 @@ class FixClient(_Table, frozen=True, tag_field="protocol", tag="fix"):
         str | None,
         Meta(description="File that holds such a hash; relative to this file."),
     ] = None
+    authenticator: Annotated[
+        EntryPoint | None,
+        Meta(
+            description="Makes this a template: a function `module:function` of yours says who of"
+            " those that the pattern fits may log on. Their sessions have all settings of the"
+            " template. See docs/sessions.md.",
+        ),
+    ] = None
+    sessions_max: Annotated[
+        Count,
+        Meta(
+            description="Of a template: sessions that it makes at most. One that was made is known"
+            " for ever and counts among `[limits] sessions`."
+        ),
+    ] = 1000
     reset_on_logon: Annotated[bool, Meta(description="Both numbers to 1 at each Logon.")] = False
     accept_reset: Annotated[
         Literal["always", "once_per_day", "never"],
@@ -588,6 +607,13 @@ class Limits(_Table, frozen=True):
             " out."
         ),
     ] = 30
+    authenticator_timeout: Annotated[
+        Duration,
+        Meta(
+            description="Time for a template's function to answer, half of `logon_timeout`; then"
+            " its process is ended and begun anew."
+        ),
+    ] = Duration(5_000_000_000)
     stop_timeout: Annotated[
         Duration, Meta(description="At a stop: time for clients to answer our Logout.")
     ] = Duration(2_000_000_000)
@@ -646,7 +672,13 @@ class Config(_Table, frozen=True):
     session: list[FixClient | OuchClient] = field(default_factory=list)
 
     def fix_sessions(self) -> list[FixClient]:
-        return [one for one in self.session if isinstance(one, FixClient)]
+        """Those whose client is named; not templates."""
+        found = [one for one in self.session if isinstance(one, FixClient)]
+        return [one for one in found if one.authenticator is None]
+
+    def templates(self) -> list[FixClient]:
+        found = [one for one in self.session if isinstance(one, FixClient)]
+        return [one for one in found if one.authenticator is not None]
 
     def comp_id_of(self, session: FixClient) -> str:
         """Our CompID towards a session."""

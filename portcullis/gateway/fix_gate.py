@@ -1,26 +1,35 @@
 """Who may log on over FIX: what the first message of a connection must show.
 
 Owns the order of the questions: CompIDs name the session; then the session is enabled, the
-address allowed, the certificate right, the Logon well-formed and recent, the password right. Only
-then does the newcomer count: it takes the session's place, or, where that is taken, makes the old
-connection show life. So a stranger who knows the CompIDs neither holds a place nor moves a number.
-Everything wrong is answered by closing, and the log says why. Must not know bytes or sockets.
+address allowed, the certificate right, the Logon well-formed and recent, the password right. Of
+somebody not known in advance, a template fits and its authenticator says yes. Only then does the
+newcomer count: it takes the session's place, or, where that is taken, makes the old connection
+show life. So a stranger who knows the CompIDs neither holds a place nor moves a number. Everything
+wrong is answered by closing, and the log says why. Must not know bytes or sockets.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from portcullis.codecs.fix.scanner import FixScanner
-from portcullis.dictionaries.fix_tags import PASSWORD
+from portcullis.dictionaries.fix_tags import PASSWORD, USERNAME
 from portcullis.gateway.admission import Admission, Network, Place, is_allowed
 from portcullis.gateway.auth import Crowded, PasswordChecker, PasswordHash
+from portcullis.gateway.authenticator import (
+    Authenticator,
+    AuthenticatorError,
+    LogonRequest,
+)
+from portcullis.gateway.config_schema import FixClient
 from portcullis.gateway.event_log import Throttled
 from portcullis.gateway.fix_peer import FixPeer
 from portcullis.gateway.turn import Turn
 from portcullis.sessions.fix_admin import LOGON
+from portcullis.sessions.fix_config import FixSessionConfig
 from portcullis.sessions.fix_logon import silent_fault
 from portcullis.sessions.fix_message import FixMessage, identity_of
 
@@ -47,31 +56,69 @@ class Guard:
     # Over TLS only; with a client certificate of this name, "": with any or none.
     needs_tls: bool = False
     certificate: str = ""
+    # Of a template and the sessions made from it; then there is no password.
+    authenticator: Authenticator | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A session and its guard."""
+    """A session and its guard. account: of its orders that name none."""
 
     peer: FixPeer
     guard: Guard
+    account: str
+
+    @property
+    def key(self) -> str:
+        """The session's name."""
+        return self.peer.key
+
+    @property
+    def config(self) -> FixSessionConfig:
+        """What is agreed with the client."""
+        return self.peer.session.config
+
+
+@dataclass(frozen=True, slots=True)
+class Applicant:
+    """Somebody that a template fits, without a session yet. settings: those it would have."""
+
+    template: str
+    settings: FixClient
+    key: str
+    config: FixSessionConfig
+    guard: Guard
+
+
+class Sessions(Protocol):
+    """The sessions there are, and those that may become some."""
+
+    entries: dict[Identity, Entry]
+
+    def applicant(self, identity: Identity) -> Applicant | None:
+        """Who has no session, but a template fits; None: none does."""
+
+    def add(self, applicant: Applicant, account: str | None) -> Entry:
+        """Its session, from now on. ValueError says why it can have none."""
 
 
 class FixGate:
-    """Finds the session of a connection. entries: by BeginString, their CompID, ours."""
+    """Finds the session of a connection, or makes it.
+
+    first_scanner: reads the first messages of connections from the shared receive buffer.
+    """
 
     def __init__(
         self,
         first_scanner: FixScanner,
-        entries: dict[Identity, Entry],
+        sessions: Sessions,
         admission: Admission,
         passwords: PasswordChecker,
         turn: Turn,
         log: Throttled,
     ) -> None:
-        # Reads the first message of a connection from the shared receive buffer.
         self.first_scanner = first_scanner
-        self._entries = entries
+        self._sessions = sessions
         self._admission = admission
         self._passwords = passwords
         self._turn = turn
@@ -86,69 +133,110 @@ class FixGate:
         """
         message = FixMessage(scanner, 0)
         identity = identity_of(scanner, 0) if message.msg_type == LOGON else None
-        entry = self._entries.get(identity) if identity else None
-        if entry is None:
+        found: Entry | Applicant | None = None
+        if identity is not None:
+            found = self._sessions.entries.get(identity) or self._sessions.applicant(identity)
+        if identity is None or found is None:
             names = {"client": identity[1], "comp_id": identity[2]} if identity else {}
             shown = {key: _shown(value) for key, value in names.items()}
             reason = "no session has these CompIDs" if identity else "no Logon"
             self._log.emit("stranger", host=caller.place.host, **shown, reason=reason)
             return None
-        peer, guard = entry.peer, entry.guard
-        fault = self._fault(entry, caller) or silent_fault(peer.session.config, message, now_ns)
+        guard = found.guard
+        fault = _fault(guard, caller) or silent_fault(found.config, message, now_ns)
         if fault:
-            return self._refuse(peer, caller, fault)
-        if guard.password is None:
-            return self._let_in(peer, caller, now_ns)
+            return self._refuse(found.key, caller, fault)
+        if isinstance(found, Entry) and guard.password is None and guard.authenticator is None:
+            return self._let_in(found.peer, caller, now_ns)
         if not self._admission.may_try(caller.place, now_ns):
-            return self._refuse(peer, caller, "too many wrong passwords from this address")
-        return self._check(peer, caller, guard.password, message.get(PASSWORD) or b"")
-
-    def _fault(self, entry: Entry, caller: Caller) -> str:
-        """What is wrong with a connection, whatever it says; "": nothing."""
-        guard = entry.guard
-        if not guard.is_enabled:
-            return "disabled"
-        if entry.peer.quarantined:
-            return "quarantined"
-        if not is_allowed(guard.networks, caller.place.host):
-            return "address"
-        names = caller.certificate_names
-        if (guard.needs_tls or guard.certificate) and names is None:
-            return "not over TLS"
-        if guard.certificate and (names is None or guard.certificate not in names):
-            return "certificate"
-        return ""
+            return self._refuse(found.key, caller, "too many failed Logons from this address")
+        if isinstance(found, Entry) and guard.password is not None:
+            return self._check(found.peer, caller, guard.password, message.get(PASSWORD) or b"")
+        return self._ask(identity, found, caller, message)
 
     def _let_in(self, peer: FixPeer, caller: Caller, now_ns: int) -> FixPeer | None:
         """Give a newcomer whose credentials are right its place, if that is free."""
+        if peer.quarantined:
+            return self._refuse(peer.key, caller, "quarantined")
         if peer.session.is_connected:
             peer.challenge(now_ns)
-            return self._refuse(peer, caller, "connected already")
+            return self._refuse(peer.key, caller, "connected already")
         return peer
 
-    def _refuse(self, peer: FixPeer, caller: Caller, reason: str) -> FixPeer | None:
-        self._log.emit("refused", session=peer.key, host=caller.place.host, reason=reason)
+    def _refuse(self, key: str, caller: Caller, reason: str) -> FixPeer | None:
+        self._log.emit("refused", session=key, host=caller.place.host, reason=reason)
         return None
 
     async def _check(
         self, peer: FixPeer, caller: Caller, known: PasswordHash, password: bytes
     ) -> FixPeer | None:
-        fits = False
         try:
             fits = await self._passwords.check(known, password, caller.place.address)
         except Crowded:
-            return self._refuse(peer, caller, "too many passwords wait to be checked")
-        finally:
-            now_ns = self._turn.begin()
-            if not fits:  # who hangs up while it is checked has not shown that it is right
-                self._admission.failed(caller.place, now_ns)
+            return self._refuse(peer.key, caller, "too many passwords wait to be checked")
+        except asyncio.CancelledError:  # it hung up, and has not shown that it is right
+            self._admission.failed(caller.place, self._turn.now_ns)
+            raise
+        now_ns = self._turn.begin()
         if fits:
             return self._let_in(peer, caller, now_ns)
-        self._refuse(peer, caller, "wrong password")
+        self._admission.failed(caller.place, now_ns)
+        self._refuse(peer.key, caller, "wrong password")
         if peer.session.config.logon_reject == "logout" and not peer.session.is_connected:
             peer.is_authentic = False  # it is told so, and closed
             return peer
         return None
+
+    async def _ask(
+        self, identity: Identity, found: Entry | Applicant, caller: Caller, message: FixMessage
+    ) -> FixPeer | None:
+        assert found.guard.authenticator is not None
+        request = LogonRequest(
+            client=identity[1].decode("latin-1"),
+            comp_id=identity[2].decode("latin-1"),
+            username=(message.get(USERNAME) or b"").decode("latin-1"),
+            password=(message.get(PASSWORD) or b"").decode("latin-1"),
+            address=caller.place.host,
+            certificate_names=sorted(caller.certificate_names or ()),
+        )
+        try:
+            answer = await found.guard.authenticator.ask(request, caller.place.address)
+        except Crowded:
+            return self._refuse(found.key, caller, "too many wait for the authenticator")
+        except AuthenticatorError as error:
+            return self._refuse(found.key, caller, str(error))
+        except asyncio.CancelledError:
+            self._admission.failed(caller.place, self._turn.now_ns)
+            raise
+        now_ns = self._turn.begin()
+        if answer is None:
+            self._admission.failed(caller.place, now_ns)
+            return self._refuse(found.key, caller, "the authenticator said no")
+        entry = self._sessions.entries.get(identity)
+        if entry is None:
+            assert isinstance(found, Applicant)
+            try:
+                entry = self._sessions.add(found, answer.account)
+            except ValueError as error:
+                return self._refuse(found.key, caller, str(error))
+            self._log.emit("session_new", session=entry.key, host=caller.place.host)
+        elif answer.account not in (None, entry.account):
+            return self._refuse(found.key, caller, f"its account is {entry.account} for ever")
+        return self._let_in(entry.peer, caller, now_ns)
+
+
+def _fault(guard: Guard, caller: Caller) -> str:
+    """What is wrong with a connection, whatever it says; "": nothing."""
+    if not guard.is_enabled:
+        return "disabled"
+    if not is_allowed(guard.networks, caller.place.host):
+        return "address"
+    names = caller.certificate_names
+    if (guard.needs_tls or guard.certificate) and names is None:
+        return "not over TLS"
+    if guard.certificate and (names is None or guard.certificate not in names):
+        return "certificate"
+    return ""
 
 
 def _shown(comp_id: bytes) -> str:

@@ -139,6 +139,12 @@ class Registry:
         """Every session's id and key."""
         return [(number, key) for key, number in self._known[rows.SESSION].ids.items()]
 
+    def account_of(self, key: bytes) -> str:
+        """The default account of a session that the journal knows, by its key."""
+        number = self._known[rows.SESSION].words[key][rows.W_ACCOUNT]
+        account: bytes = self.catalog.accounts.name(number)
+        return account.decode()
+
     # --- from a configuration to rows -----------------------------------------------------------
 
     def check(self, loaded: Loaded) -> None:
@@ -185,12 +191,35 @@ class Registry:
             words = {rows.W_STP: _SELF_TRADE[account.self_trade]}
             yield from self._change(rows.ACCOUNT, account.name, words)
         for session in config.fix_sessions():
-            words = {
-                rows.W_ACCOUNT: self._known[rows.ACCOUNT].ids[session.account.encode()],
-                rows.W_SESSION_FLAGS: _session_flags(session),
-                rows.W_SCHEDULE: resets_mark(config, session.schedule),
-            }
-            yield from self._change(rows.SESSION, session_key(config, session), words)
+            yield from self._session_change(config, session)
+
+    def session_changes(self, config: Config, session: FixClient) -> Iterator[ConfigRow]:
+        """The same for one session that is not in the configuration, and accounts new with it.
+
+        ValueError where there is no room for it.
+        """
+        names = (session.account, *session.accounts)
+        accounts = self._known[rows.ACCOUNT].ids
+        new = [name for name in dict.fromkeys(names) if name.encode() not in accounts]
+        if new and config.account:
+            raise ValueError(f"account {new[0]} is no [[account]] of the configuration")
+        sessions = {*self._known[rows.SESSION].ids, session_key(config, session).encode()}
+        if len(accounts) + len(new) >= config.limits.accounts:
+            raise ValueError("no room for more accounts: [limits] accounts")
+        if len(sessions) >= config.limits.sessions:
+            raise ValueError("no room for more sessions: [limits] sessions")
+        for name in new:
+            words = {rows.W_STP: _SELF_TRADE[Account(name=name).self_trade]}
+            yield from self._change(rows.ACCOUNT, name, words)
+        yield from self._session_change(config, session)
+
+    def _session_change(self, config: Config, session: FixClient) -> Iterator[ConfigRow]:
+        words = {
+            rows.W_ACCOUNT: self._known[rows.ACCOUNT].ids[session.account.encode()],
+            rows.W_SESSION_FLAGS: _session_flags(session),
+            rows.W_SCHEDULE: resets_mark(config, session.schedule),
+        }
+        yield from self._change(rows.SESSION, session_key(config, session), words)
 
     def _change(self, kind: int, name: str, words: dict[int, int]) -> Iterator[ConfigRow]:
         key = name.encode()

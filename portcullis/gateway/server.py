@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 
 from portcullis.gateway.admission import Admission
 from portcullis.gateway.auth import PasswordChecker
+from portcullis.gateway.authenticator import AuthenticatorError
 from portcullis.gateway.back_office_watch import BackOfficeWatch
 from portcullis.gateway.config import Loaded
 from portcullis.gateway.connection import Connection
@@ -95,7 +96,7 @@ class Server:
         self._peers = FixPeers(shared, loaded, recovered, quarantine.keys(), self.buffer)
         self._gate = FixGate(
             self._peers.first_scanner,
-            self._peers.entries,
+            self._peers,
             self._admission,
             self._passwords,
             self.turn,
@@ -131,6 +132,11 @@ class Server:
         self._loop.set_exception_handler(self._on_stray_error)
         self._peers.cancels.start(self.turn.begin())
         await self._operator_port.start()
+        for authenticator in self._peers.authenticators.values():
+            try:
+                await authenticator.start()
+            except AuthenticatorError as error:  # the others trade; each Logon tries again
+                self.log.emit("authenticator_failed", error=str(error))
         listeners = [self._listener(key, one) for key, one in bound.items()]
         for listener in listeners:
             listener.start()
@@ -148,6 +154,8 @@ class Server:
                 listener.close()
             self._operator_port.close()
             self._passwords.close()
+            for authenticator in self._peers.authenticators.values():
+                await authenticator.close()
         self._close_journal()
         if self.back_office is not None:
             self.back_office.close()

@@ -70,7 +70,7 @@ def command(
 def print_schedules(config: Config, now_ns: int, console: Console) -> None:
     """The next ten windows of each schedule in its own zone, who goes by it, the next reset."""
     by_schedule: dict[str, list[str]] = {}
-    for session in config.fix_sessions():
+    for session in [*config.fix_sessions(), *config.templates()]:
         by_schedule.setdefault(session.schedule, []).append(session.client)
     schedules = schedules_of(config)
     for name, schedule in schedules.items():

@@ -67,8 +67,8 @@ class TlsGateway(GatewayProcess):
         directory.mkdir(exist_ok=True)
         self.authority = Authority(directory)
         self.tls_port = free_port()
-        tls = f'fix_tls = "127.0.0.1:{self.tls_port}"'
-        config = CONFIG.replace("[[instrument]]", f"{tls}\n[[instrument]]", 1)
+        listen = f'[listen]\nfix_tls = "127.0.0.1:{self.tls_port}"'
+        config = CONFIG.replace("[listen]", listen)
         config = config.replace(
             'client = "CLIENT1"', 'client = "CLIENT1"\ncertificate = "one.example"'
         )
