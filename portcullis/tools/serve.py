@@ -149,6 +149,8 @@ def _greet(
         log.emit("journal_cut", found=str(report))
     if recovered.loss:
         log.emit("loss", text=recovered.loss, row_numbers_passed_over=recovered.passed_over)
+    if recovered.new_accounts:
+        log.emit("accounts_new", accounts=recovered.new_accounts)
     if not_served := loaded.config.not_served():
         log.emit("not_served", keys=not_served)
     for key in sorted(quarantine.keys()):
