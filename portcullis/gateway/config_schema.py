@@ -558,7 +558,7 @@ class Limits(_Table, frozen=True):
     resend_bytes: Annotated[
         Size,
         Meta(
-            description="Sent again per turn by all sessions together, 0.2 ms of work:"
+            description="Sent again per turn by all sessions together, 0.1 ms of work:"
             " a resend of a day's messages does not hold the others up."
         ),
     ] = Size(64 << 10)
