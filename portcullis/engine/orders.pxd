@@ -17,6 +17,7 @@ cdef class Orders:
     cdef Reports _reports
     cdef long long[::1] _instruments
     cdef long long[::1] _ord_reasons
+    cdef long long _managed_restatement
     cdef long long[::1] _cxl_reasons
     cdef long long _target_slot
     cdef long long _target_final

@@ -75,6 +75,7 @@ class Orders:
         self._ids = ids
         self._reports = reports
         self._instruments = instruments
+        self._managed_restatement = WHYS[WHY_MANAGED].restatement or 0
         self._ord_reasons = memoryview(bytearray(8 * 256)).cast("q")
         self._cxl_reasons = memoryview(bytearray(8 * 256)).cast("q")
         for code in range(256):
@@ -363,18 +364,19 @@ class Orders:
         """Report a cancel or replacement done; give the owner's row. A session that manages the
         account gets a copy of its own, marked so that the change counts once."""
         owner: cython.longlong = (self._orders[slot * ORDER_WORDS + O_META] >> 32) & ID_MASK
+        is_own: cython.bint = owner == session
         offset: cython.longlong = self._reports.live(
             REPORT,
-            F_ANSWER if owner == session else 0,
+            F_ANSWER if is_own else 0,
             owner,
             row,
             slot,
             exec_type,
             ord_status,
-            NO_REASON,
-            WHY_NONE,
+            NO_REASON if is_own else self._managed_restatement,
+            WHY_NONE if is_own else WHY_MANAGED,
         )
-        if owner != session:
+        if not is_own:
             self._reports.live(
                 REPORT,
                 F_ANSWER | F_OWN,

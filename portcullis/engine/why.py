@@ -38,7 +38,6 @@ WHY_NOT_CURRENT_ID = 33
 WHY_ID_MISMATCH = 34
 WHY_TOO_LATE = 35
 WHY_TERMS_MISMATCH = 36
-WHY_QTY_BELOW_CUM = 37
 WHY_SCOPE_UNSUPPORTED = 38
 WHY_BUSY = 39
 WHY_SCOPE_CONTRADICTS = 40
@@ -55,6 +54,7 @@ WHY_DAY_END = 72
 WHY_KILL_SWITCH = 73
 WHY_BUST = 74
 WHY_CORRECT = 75
+WHY_MANAGED = 76
 
 
 class Why(NamedTuple):
@@ -93,7 +93,6 @@ WHYS: dict[int, Why] = {
     WHY_ID_MISMATCH: Why(99, 1, None, "OrderID(37) and OrigClOrdID(41) name different orders"),
     WHY_TOO_LATE: Why(99, 0, None, "Too late: the order is no longer open"),
     WHY_TERMS_MISMATCH: Why(99, 99, None, "Side(54), Symbol(55) or Account(1) is not the order's"),
-    WHY_QTY_BELOW_CUM: Why(13, 99, None, "OrderQty(38) is below CumQty(14)"),
     WHY_SCOPE_UNSUPPORTED: Why(99, 99, None, "Mass request type is not supported"),
     WHY_BUSY: Why(99, 99, None, "Too many mass requests at once"),
     WHY_SCOPE_CONTRADICTS: Why(99, 99, None, "Symbol(55) in a request for all orders"),
@@ -109,6 +108,7 @@ WHYS: dict[int, Why] = {
     WHY_KILL_SWITCH: Why(99, 99, 8, "Kill switch"),
     WHY_BUST: Why(99, 99, None, "Trade busted"),
     WHY_CORRECT: Why(99, 99, None, "Trade corrected"),
+    WHY_MANAGED: Why(99, 99, 99, "By a session that manages the account"),
 }
 
 

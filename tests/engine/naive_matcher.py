@@ -413,7 +413,7 @@ class NaiveMatcher:
         if order.session == command.session:
             self.report(r.REPORT, row, order, exec_type, flags=r.F_ANSWER)
         else:
-            self.report(r.REPORT, row, order, exec_type)
+            self.report(r.REPORT, row, order, exec_type, reason=99, why=w.WHY_MANAGED)
             self.report(
                 r.REPORT,
                 row,

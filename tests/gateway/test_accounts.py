@@ -115,7 +115,9 @@ def test_a_session_that_manages_its_account_cancels_for_another(
     desk.log_on("141=Y")
     desk.send("F", "11=d1", f"37={number}", "41=managed", "54=1", "55=cancel_both", NOW)
     desk.expect("8", t150="4", t37=number)
-    client.expect("8", t150="4", t11="managed", t37=number)
+    told = client.expect("8", t150="4", t11="managed", t37=number, t378="99")
+    assert told[58] == "By a session that manages the account"
+    assert 41 not in told
     desk.log_out()
 
 

@@ -113,7 +113,8 @@ class FixDesk:
             items = {r.ITEM_NAME: symbol}
             rows.append(self.table.append_input(r.INSTRUMENT, words=words, items=items))
         for number, name in ((1, b"ACME"), (2, b"BETA"), (3, b"SHARED"), (4, b"OTHER")):
-            words = {r.W_SUBJECT: number, r.W_STP: r.STP_CANCEL_NEWEST}
+            mode = r.STP_DECREMENT if name == b"SHARED" else r.STP_CANCEL_NEWEST
+            words = {r.W_SUBJECT: number, r.W_STP: mode}
             items = {r.ITEM_NAME: name}
             rows.append(self.table.append_input(r.ACCOUNT, words=words, items=items))
         for number in (1, 2):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from portcullis.engine import why as why_codes
 from portcullis.engine.why import WHYS
 from portcullis.gateway.order_terms import markdown_table
 from portcullis.sessions.fix_admin import REJECT_TEXTS
@@ -18,6 +19,7 @@ from tests.support.wire import readable, split
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "rules-of-engagement.md"
 
+_NAMES = {code: name for name, code in vars(why_codes).items() if name.startswith("WHY_")}
 _TIME = "60=20261121-00:00:00.000"
 _BUY = f"D|11=buy-1|54=1|55=BTC-USD|38=1.5|40=2|44=50000.05|{_TIME}"
 _SELL = f"D|11=sell-1|54=2|55=BTC-USD|38=0.5|40=2|44=49990|{_TIME}"
@@ -29,6 +31,12 @@ _CANCEL = f"F|11=cancel-1|41=buy-1|54=1|55=BTC-USD|{_TIME}"
 EXAMPLES: dict[str, tuple[list[tuple[int, str]], list[tuple[int, str]], dict[str, object]]] = {
     "accepted": ([], [(1, _BUY + "|526=strategy-7|58=opening")], {}),
     "trade": ([(1, _BUY)], [(2, _SELL)], {}),
+    "decrement": ([(1, _BUY + "|1=SHARED")], [(2, _SELL + "|1=SHARED")], {}),
+    "replace below": (
+        [(1, _BUY), (2, _SELL)],
+        [(1, _REPLACE.replace("38=2", "38=0.25"))],
+        {},
+    ),
     "immediate": ([], [(1, _BUY + "|59=3")], {}),
     "refused term": ([], [(1, _BUY + "|18=6")], {}),
     "refused value": ([], [(1, _BUY.replace("38=1.5", "38=1.50001"))], {}),
@@ -108,12 +116,21 @@ def rejects_table() -> str:
 def codes_table() -> str:
     """Every reason with its codes and its text."""
     lines = ["| Text(58) | 103 of an 8 | 102 of a 9 | 378 |", "|---|---|---|---|"]
-    for why in WHYS.values():
+    used = _used_names()
+    for code, why in WHYS.items():
         if why.text:
             restated = "" if why.restatement is None else str(why.restatement)
             codes = f"{why.ord_rej_reason} | {why.cxl_rej_reason} | {restated}"
-            lines.append(f"| {why.text} | {codes} |")
+            mark = "" if _NAMES[code] in used else " (not in this version)"
+            lines.append(f"| {why.text}{mark} | {codes} |")
     return "\n".join(lines) + "\n"
+
+
+def _used_names() -> set[str]:
+    """Names of the reasons that some module gives."""
+    sources = Path(why_codes.__file__).parents[1].rglob("*.py")
+    text = "".join(path.read_text() for path in sources if path.name != "why.py")
+    return set(re.findall(r"\bWHY_[A-Z_]+", text))
 
 
 def rewrite(text: str) -> str:
