@@ -6,7 +6,7 @@ file: the gateway reads them from TOML. Specification: docs/rules-of-engagement.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 SECOND_NS = 1_000_000_000
@@ -37,7 +37,7 @@ class FixSessionConfig:
     heart_bt_int_min: int = 0
     heart_bt_int_max: int = 86_400
     username: bytes = b""
-    password: bytes = b""
+    password: bytes = field(default=b"", repr=False)
     # Both numbers to 1 at each Logon, whoever asks (QuickFIX: ResetOnLogon). Initiator: 141=Y.
     reset_on_logon: bool = False
     # "always", "once_per_day" (a day of UTC) or "never": whether their 141=Y is honoured.

@@ -6,7 +6,7 @@ protocol of the application that takes the messages. Must not know who listens.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from portcullis.sessions.fix_message import Scanner
@@ -17,7 +17,7 @@ class Authenticate:
     """Check these credentials off the loop, then call `FixSession.authenticated`."""
 
     username: bytes
-    password: bytes
+    password: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

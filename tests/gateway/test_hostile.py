@@ -324,3 +324,26 @@ def test_what_comes_behind_a_logon_that_is_checked_is_bounded(tmp_path: Path) ->
         hasty.link.sendall(hasty.frame("A", "98=0", "108=30", "554=x", seq=1) + bytes(60 << 10))
         assert hasty.is_closed_by_peer()
         hasty.close()
+
+
+def test_no_way_to_fail_a_logon_puts_its_secrets_into_the_log(tmp_path: Path) -> None:
+    config = guarded("sesame", 'logon_reject = "logout"') + LIMITS
+    secrets = ("554=hunter2a", "925=hunter2b", "95=8", "96=hunter2c")
+    with GatewayProcess(tmp_path, config) as gateway:
+        for name, fields in (
+            ("CLIENT1", ()),
+            ("NOBODY", ()),
+            ("CLIENT1", ("56=OTHER",)),
+            ("CLIENT1", ("52=20200101-00:00:00",)),
+            ("CLIENT1", ("34=x",)),
+            ("CLIENT1", ("9999=hunter2d",)),
+            ("CLIENT2", ("98=1",)),
+            ("CLIENT2", ("108=hunter2e",)),
+        ):
+            client = FixClient(name, gateway.port).connect()
+            client.send("A", *(fields or ("98=0",)), *secrets, seq=1)
+            wait_for_end(client.link)
+            client.close()
+        log = gateway.log.read_text()
+        assert "refused" in log
+        assert "hunter2" not in log

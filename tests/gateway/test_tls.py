@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from portcullis.gateway.auth import PasswordHash
 from portcullis.gateway.config import ConfigError, load
 from portcullis.tools.gateway_process import CONFIG, GatewayProcess, free_port
 from tests.support.fix_client import TIMEOUT_S, FixClient
@@ -78,13 +79,16 @@ protocol = "fix"
 client = "CLIENT3"
 account = "CLIENT3"
 tls = true
+messages_per_second = 100
+password_hash = "{hash}"
 [tls]
 certificate = "chain.pem"
 key = "key.pem"
 client_ca = "ca.pem"
 client_certificates = "optional"
 """
-        super().__init__(directory, config + SMALL)
+        secret = PasswordHash.make(b"sesame")
+        super().__init__(directory, config.replace("{hash}", str(secret)) + SMALL)
 
     def client(self, name: str, certificate: str | None = None) -> TlsClient:
         return TlsClient(name, self.tls_port, self.authority.client(certificate))
@@ -156,8 +160,22 @@ def test_a_session_with_a_certificate_lets_nobody_else_in(gateway: TlsGateway) -
 def test_a_session_for_tls_alone_is_refused_without(gateway: TlsGateway) -> None:
     assert is_refused(FixClient("CLIENT3", gateway.port))
     client = gateway.client("CLIENT3")
-    client.log_on()
+    client.log_on("554=sesame")
     client.close()
+
+
+def test_reading_stops_and_goes_on_over_tls_too(gateway: TlsGateway) -> None:
+    client = gateway.client("CLIENT3")
+    client.connect()
+    # It stops once for the password, and again for what comes faster than it may.
+    logon = client.frame("A", "98=0", "108=30", "554=sesame")
+    orders = [client.order(f"o{n}", "1", "1", "10") for n in range(150)]
+    client.link.sendall(logon + b"".join(orders[:20]))
+    client.link.sendall(b"".join(orders[20:]))
+    client.expect("A")
+    for n in range(150):
+        client.expect("8", t150="0", t11=f"o{n}")
+    client.log_out()
 
 
 def test_a_certificate_of_somebody_else_ends_the_handshake(gateway: TlsGateway) -> None:
