@@ -527,8 +527,8 @@ class Limits(_Table, frozen=True):
     logon_timeout: Annotated[
         Duration,
         Meta(
-            description="Time for the Logon, whole: a peer that"
-            " drips it byte by byte gets no more."
+            description="Time for the Logon, whole, and the check of its password: a peer that"
+            " drips it byte by byte gets no more. A TLS handshake has as long before it."
         ),
     ] = Duration(10_000_000_000)
     message_bytes: Annotated[

@@ -137,8 +137,10 @@ class FixPeer:
         if allowed < count and self._reject_rate is not None:
             rejected = self._reject_rate.take(count - allowed, now_ns)
             self.session.refusal = self._over_rate_text
-            self._offer(scanner, allowed, rejected, now_ns)
-            self.session.refusal = ""
+            try:
+                self._offer(scanner, allowed, rejected, now_ns)
+            finally:
+                self.session.refusal = ""
             allowed += rejected
         if self.session.has_events or self._sends_seen != self.store.sends:
             self.carry_out(now_ns)
