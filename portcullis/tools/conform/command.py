@@ -14,11 +14,13 @@ import click
 
 from portcullis.tools.conform import corpus as corpora
 from portcullis.tools.conform import reports
+from portcullis.tools.conform.certify import Door
+from portcullis.tools.conform.certify import certify as certify_client
 from portcullis.tools.conform.link import TargetError
 from portcullis.tools.conform.matching import Grade
 from portcullis.tools.conform.report_page import page
 from portcullis.tools.conform.reports import by_area, failure_text
-from portcullis.tools.conform.results import Outcome, Result, Run
+from portcullis.tools.conform.results import Line, Outcome, Result, Run
 from portcullis.tools.conform.scenario import Scenario, ScenarioError
 from portcullis.tools.conform.schedule import run_all
 from portcullis.tools.conform.target import (
@@ -122,6 +124,8 @@ def run(
                 values[key] = value
         target = make_target(address, values)
         scenarios = corpora.chosen(_load(names), patterns)
+        if any(one.role == "venue" for one in scenarios):
+            raise corpora.CorpusError("scenarios with `role venue` are for `conform certify`")
         if not scenarios:
             raise corpora.CorpusError(f"no scenario fits {', '.join(patterns)}")
         outcome = asyncio.run(_run(target, scenarios, Grade(grade), verbose))
@@ -196,3 +200,78 @@ def list_scenarios(names: tuple[str, ...]) -> None:
                 click.echo(f"      {scenario.title}")
     except _FAULTS as error:
         _fail(error)
+
+
+# --- certify -------------------------------------------------------------------------------------
+
+
+@command.command()
+@click.option("--listen", required=True, metavar="[HOST:]PORT", help="Where the client connects.")
+@click.option(
+    "--corpus", "names", multiple=True, metavar="NAME|DIR", default=("certify-fix44",),
+    show_default=True, help="Scenarios with `role venue`, or .def files with eCONNECT.",
+)  # fmt: skip
+@click.option("--only", "patterns", multiple=True, metavar="PATTERN", help="As for `run`.")
+@click.option("--comp-id", default="PORTCULLIS", show_default=True, help="CompID of the venue.")
+@click.option("--patience", type=click.FloatRange(0.1, 3600), default=120.0, show_default=True,
+              metavar="SECONDS", help="How long the client may take for a step.")  # fmt: skip
+@click.option("--junit", type=click.Path(path_type=Path), help="Write a JUnit report.")
+@click.option("--html", type=click.Path(path_type=Path), help="Write a report for people.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write JSON.")
+def certify(
+    listen: str,
+    names: tuple[str, ...],
+    patterns: tuple[str, ...],
+    comp_id: str,
+    patience: float,
+    junit: Path | None,
+    html: Path | None,
+    json_file: Path | None,
+) -> None:
+    """Play the venue and walk a client through, saying what to do and what went wrong.
+
+    Exit codes: 0 all hold, 1 some fall, 2 could not run.
+    """
+    try:
+        host, _, port = listen.rpartition(":")
+        if not port.isdigit():
+            raise TargetConfigError(f"{listen!r} is no [HOST:]PORT")
+        scenarios = [one for one in _load(names) if one.role == "venue"]
+        scenarios = corpora.chosen(scenarios, patterns)
+        if not scenarios:
+            raise corpora.CorpusError("no scenario with `role venue` fits")
+        target = Target(comp_id=comp_id, patience_s=patience, scenario_s=10 * patience)
+        outcome = asyncio.run(_certify(host or "127.0.0.1", int(port), target, scenarios))
+        for file, text in ((junit, reports.junit), (html, page), (json_file, reports.as_json)):
+            if file is not None:
+                file.write_text(text(outcome), "utf-8")
+    except _FAULTS as error:
+        _fail(error)
+    _summary(outcome)
+    sys.exit(outcome.exit_code)
+
+
+async def _certify(host: str, port: int, target: Target, scenarios: list[Scenario]) -> Run:
+    door = Door()
+    port = await door.open(host, port)
+    click.echo(f"{target.comp_id} listens on {host}:{port}, {len(scenarios)} scenarios")
+
+    def begins(scenario: Scenario) -> None:
+        click.echo(f"\n{scenario.name}: {scenario.title}")
+
+    def said(line: Line) -> None:
+        words = {"!": "  DO   ", ">": "  sent ", "<": "  got  ", "-": "       "}
+        click.echo(f"{words[line.direction]}{line.text}")
+
+    def told(result: Result) -> None:
+        if result.failure is None:
+            click.echo("  OK")
+            return
+        for place, text in enumerate(failure_text(result, result.failure).splitlines()):
+            click.echo(f"  {'WRONG' if place == 1 else '     '} {text}")
+        click.echo("        The connection is closed. Connect and log on again for the next one.")
+
+    try:
+        return await certify_client(door, target, scenarios, Grade.STRICT, begins, said, told)
+    finally:
+        door.close()

@@ -50,6 +50,7 @@ def read(path: Path, corpus: str) -> Scenario:
         rule=_opening_comment(path),
         clients=tuple(dict.fromkeys(step.client for step in steps)),
         identity=_identity(steps),
+        role=_role(steps),
     )
 
 
@@ -135,3 +136,11 @@ def _identity(steps: list[Step]) -> str:
         if "49" in names:
             return "/".join(sorted((names["49"], names.get("56", ""))))
     return ""
+
+
+def _role(steps: list[Step]) -> str:
+    """The venue's where the first connection is waited for, as in QuickFIX's runner."""
+    for step in steps:
+        if step.verb in (Verb.CONNECT, Verb.ACCEPT):
+            return "venue" if step.verb is Verb.ACCEPT else "client"
+    return "client"

@@ -27,6 +27,16 @@ class FixParty(Party):
     next_out = 1
     next_in = 1
 
+    @property
+    def us(self) -> str:
+        """The CompID that we send."""
+        return self.client.name
+
+    @property
+    def them(self) -> str:
+        """The CompID that we are sent."""
+        return self.target.comp_id
+
     def new_wire(self) -> Wire:
         self.wire = FixWire()
         return self.wire
@@ -37,8 +47,8 @@ class FixParty(Party):
 
     def local(self) -> Mapping[str, str]:
         return {
-            "us": self.client.name,
-            "them": self.target.comp_id,
+            "us": self.us,
+            "them": self.them,
             "next": str(self.next_out),
             "theirs": str(self.next_in),
             "password": self.client.password,
@@ -70,9 +80,9 @@ class FixParty(Party):
             self.next_out = self.next_in = 1
         header = {
             "34": str(self.next_out),
-            "49": self.client.name,
+            "49": self.us,
             "52": utc(self.now_ns()),
-            "56": self.target.comp_id,
+            "56": self.them,
         }
         left_out = {tag for tag, value in fields if value == ABSENT}
         whole = [(tag, value) for tag, value in header.items() if tag not in given]
@@ -92,7 +102,7 @@ class FixParty(Party):
         checks = [
             FieldCheck("frame", "well formed", fault, Verdict.DIFFERS) for fault in message.faults
         ]
-        expected = {"8": "FIX.4.4", "49": self.target.comp_id, "56": self.client.name}
+        expected = {"8": "FIX.4.4", "49": self.them, "56": self.us}
         if not duplicate:
             expected["34"] = str(self.next_in)
         for tag, value in expected.items():

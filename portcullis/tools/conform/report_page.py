@@ -42,8 +42,9 @@ p { margin: .4rem 0; }
 table { width: 100%; border-collapse: collapse; background: var(--paper);
   border: 1px solid var(--line); }
 th, td { text-align: left; padding: .4rem .7rem; border-bottom: 1px solid var(--line);
-  vertical-align: top; }
+  vertical-align: top; overflow-wrap: anywhere; }
 th { font-size: .8rem; color: var(--soft); font-weight: 600; }
+th { overflow-wrap: normal; }
 th.number { text-align: right; }
 a { color: inherit; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
@@ -54,13 +55,16 @@ code, pre, .wire td { font-family: ui-monospace, "DejaVu Sans Mono", monospace;
 .failure table { margin: .75rem 0; }
 .step { display: block; margin: .5rem 0; padding: .4rem .6rem; background: var(--ground);
   overflow-wrap: anywhere; }
-.wire td { overflow-wrap: anywhere; }
+.wire { table-layout: fixed; }
+.wire th:last-child { width: 6.5rem; }
 tr.wrong td { background: var(--bad-soft); }
 tr.wrong td:first-child { color: var(--bad); font-weight: 600; }
 details { margin: .5rem 0 0; }
 summary { cursor: pointer; color: var(--soft); }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--ground);
   padding: .6rem .8rem; margin: .5rem 0 0; }
+@media (max-width: 40rem) { th, td { padding: .3rem .4rem; } main { padding: 1rem .5rem 3rem; }
+  .wire th:last-child { width: 4.5rem; } }
 @media print { body { background: #fff; } main { max-width: none; padding: 0; }
   .failure { break-inside: avoid; } }
 """
@@ -153,7 +157,7 @@ def _fields(checks: tuple[FieldCheck, ...]) -> str:
 
 
 def _transcript(result: Result) -> str:
-    arrows = {">": "sent    ", "<": "received", "-": "        "}
+    arrows = {">": "sent    ", "<": "received", "-": "        ", "!": "to do   "}
     lines = "\n".join(
         f"{line.at_s:8.3f} {line.client} {arrows[line.direction]} {line.text}"
         for line in result.transcript

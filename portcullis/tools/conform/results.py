@@ -22,7 +22,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a transcript, seconds from the start; ">" sent, "<" received, "-" else."""
+    """One line of a transcript, seconds from the start.
+
+    direction: ">" sent, "<" received, "!" what a person is to do, "-" else.
+    """
 
     at_s: float
     client: str

@@ -76,11 +76,15 @@ class ScenarioRun:
             "answer": "D" if target.application == "echo" else "8",
         }
         self._values = Values(given, fresh, now_ns)
-        kind = FixParty if scenario.protocol == "fix" else SoupParty
+        self._now_ns = now_ns
         self._clients: dict[str, Party] = {
-            letter: kind(letter, client, target, now_ns)
+            letter: self._party(letter, client)
             for letter, client in zip(scenario.clients, lane.clients, strict=False)
         }
+
+    def _party(self, letter: str, client: Client) -> Party:
+        kind = FixParty if self._scenario.protocol == "fix" else SoupParty
+        return kind(letter, client, self._target, self._now_ns)
 
     async def run(self) -> Result:
         """Carry out the steps; a scenario that lasts too long has fallen."""
@@ -150,9 +154,11 @@ class ScenarioRun:
                 name, _, template = step.argument.partition("=")
                 self._values.known[name.strip()] = self._render(client, template.strip())
             case Verb.SAY:
-                self._note(client, "-", self._render(client, step.argument))
-            case Verb.ACCEPT | Verb.AND | Verb.OR:
-                raise StepFailed(f"`{step.verb}` is only for those who play the venue")
+                self._note(client, "!", self._render(client, step.argument))
+            case Verb.ACCEPT:
+                await self._accept(client)
+            case Verb.AND | Verb.OR:
+                raise AssertionError("the reader lets it stand behind an expect only")
         return 1
 
     async def _connect(self, client: Party) -> None:
@@ -163,6 +169,9 @@ class ScenarioRun:
         )
         client.on_connect()
         self._note(client, "-", "connected")
+
+    async def _accept(self, client: Party) -> None:
+        raise StepFailed("waiting to be connected to is for `conform certify`")
 
     async def _log_on(self, client: Party, step: Step) -> None:
         """Connect and log on. Where numbers are not known they begin anew, with some patience:

@@ -86,7 +86,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One scenario. identity: QuickFIX scenarios name their CompIDs; those alike run in turn."""
+    """One scenario. identity: QuickFIX scenarios name their CompIDs;
+    those alike run in turn. role: what the tool plays, `client` or `venue`."""
 
     corpus: str
     name: str
@@ -102,3 +103,4 @@ class Scenario:
     needs: tuple[str, ...] = ()
     clients: tuple[str, ...] = ("A",)
     identity: str = ""
+    role: str = "client"

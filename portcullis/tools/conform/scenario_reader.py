@@ -23,6 +23,7 @@ from portcullis.tools.conform.scenario import (
 from portcullis.tools.conform.values import is_name, names_of, unescaped
 
 PROTOCOLS = ("fix", "ouch")
+ROLES = ("client", "venue")
 # Known from the start: what the target is, and what each client counts.
 GIVEN = frozenset(
     "us them next theirs symbol price qty answer user password session sequence".split()
@@ -51,6 +52,7 @@ class _Reader:
         self._path = path
         self._corpus = corpus
         self._protocol = "fix"
+        self._role = "client"
         self._area = ""
         self._definitions: dict[str, str] = {}
         self._scenarios: list[Scenario] = []
@@ -103,6 +105,10 @@ class _Reader:
             if rest not in PROTOCOLS:
                 raise self._error(f"protocol {rest}: expected one of {', '.join(PROTOCOLS)}")
             self._protocol = rest
+        elif word == "role":
+            if rest not in ROLES:
+                raise self._error(f"role {rest}: expected one of {', '.join(ROLES)}")
+            self._role = rest
         elif word == "area":
             self._area = rest
         elif word == "define":
@@ -112,7 +118,8 @@ class _Reader:
             self._definitions[name] = fields.strip()
         else:
             raise self._error(
-                f"{word!r} before the first scenario: expected protocol, area, define or scenario"
+                f"{word!r} before the first scenario: expected protocol, role, area, define or"
+                " scenario"
             )
 
     def _finish(self) -> None:
@@ -132,6 +139,7 @@ class _Reader:
                 line=line,
                 steps=tuple(self._steps),
                 protocol=self._protocol,
+                role=self._role,
                 area=self._area,
                 fix_cases=tuple(" ".join(keys["fix"]).replace(",", " ").split()),
                 quickfix_cases=tuple(" ".join(keys["quickfix"]).replace(",", " ").split()),
