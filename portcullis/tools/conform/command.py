@@ -18,6 +18,7 @@ from portcullis.tools.conform.certify import Door
 from portcullis.tools.conform.certify import certify as certify_client
 from portcullis.tools.conform.link import TargetError
 from portcullis.tools.conform.matching import Grade
+from portcullis.tools.conform.record import RecordError, as_scenario, read_log, record_live
 from portcullis.tools.conform.report_page import page
 from portcullis.tools.conform.reports import by_area, failure_text
 from portcullis.tools.conform.results import Line, Outcome, Result, Run
@@ -27,6 +28,7 @@ from portcullis.tools.conform.target import (
     Target,
     TargetConfigError,
     make_target,
+    parse_address,
     read_profile,
 )
 
@@ -275,3 +277,39 @@ async def _certify(host: str, port: int, target: Target, scenarios: list[Scenari
         return await certify_client(door, target, scenarios, Grade.STRICT, begins, said, told)
     finally:
         door.close()
+
+
+# --- record --------------------------------------------------------------------------------------
+
+
+@command.command()
+@click.option("--log", "log", type=click.Path(path_type=Path), help="A message log to read.")
+@click.option("--listen", metavar="[HOST:]PORT", help="Let a client through from here ...")
+@click.option("--target", "address", metavar="HOST:PORT", help="... to here, and record it.")
+@click.option("--name", default="recorded", show_default=True, help="Name of the scenario.")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="[default: standard output]")
+def record(
+    log: Path | None, listen: str | None, address: str | None, name: str, output: Path | None
+) -> None:
+    """Turn a message log or a live FIX session into a scenario.
+
+    Times become times of the run, ids become new ones; numbers are left to the run.
+    """
+    try:
+        if log is not None:
+            messages = read_log(log)
+            title = f"From {log.name}"
+        elif listen is not None and address is not None:
+            host, port = parse_address(address)
+            near = parse_address(listen if ":" in listen else f"127.0.0.1:{listen}")
+            messages = asyncio.run(record_live(host, port, *near))
+            title = f"From a session with {address}"
+        else:
+            raise RecordError("expected --log, or --listen and --target")
+        text = as_scenario(messages, name, title)
+        if output is not None:
+            output.write_text(text, "utf-8")
+        else:
+            click.echo(text, nl=False)
+    except (RecordError, *_FAULTS) as error:
+        _fail(error)

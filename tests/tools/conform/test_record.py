@@ -1,0 +1,111 @@
+"""`portcullis conform record`: what was said becomes a scenario that holds against the same."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from portcullis.tools.conform import scenario_reader
+from portcullis.tools.gateway_process import GatewayProcess, free_port
+from tests.support.conformance import conform
+from tests.support.fix_client import FixClient
+
+LOG = """20261121-04:00:00.000 : 8=FIX.4.4|9=1|35=A|34=1|49=ME|52=20261121-04:00:00|56=V|98=0|108=10|554=secret|10=000|
+20261121-04:00:00.001 : 8=FIX.4.4|9=1|35=A|34=1|49=V|52=20261121-04:00:00|56=ME|98=0|108=10|10=000|
+20261121-04:00:00.002 : 8=FIX.4.4|9=1|35=D|34=2|49=ME|52=20261121-04:00:00|56=V|11=abc|38=1|54=1|60=20261121-04:00:00|10=000|
+20261121-04:00:00.003 : 8=FIX.4.4|9=1|35=8|34=2|49=V|52=20261121-04:00:00|56=ME|11=abc|17=E1|37=O1|39=0|60=20261121-04:00:00|10=000|
+20261121-04:00:01.000 : 8=FIX.4.4|9=1|35=0|34=3|49=V|52=20261121-04:00:00|56=ME|10=000|
+20261121-04:00:02.000 : 8=FIX.4.4|9=1|35=F|34=3|49=ME|52=20261121-04:00:00|56=V|11=xyz|41=abc|54=1|60=20261121-04:00:00|10=000|
+20261121-04:00:02.001 : 8=FIX.4.4|9=1|35=8|34=4|49=V|52=20261121-04:00:00|56=ME|11=xyz|17=E2|37=O1|39=4|41=abc|58=a^b|10=000|
+"""  # noqa: E501
+
+SCENARIO = """
+scenario recorded From session.log
+  rule Recorded from a session: the answers are as they were.
+  logon 108=10
+  send NewOrderSingle 11={new order1}|38=1|54=1|60={now}
+  expect ExecutionReport 11={order1}|17={get exec1}|37={get venue_order1}|39=0|60=*
+  send OrderCancelRequest 11={new order2}|41={order1}|54=1|60={now}
+  expect ExecutionReport 11={order2}|17={get exec2}|37={venue_order1}|39=4|41={order1}|58=a^b
+  disconnect
+"""
+
+
+@pytest.mark.parametrize("delimiter", ["|", "\x01"])
+def test_a_log_becomes_a_scenario_without_its_times_and_ids(
+    tmp_path: Path, delimiter: str
+) -> None:
+    log = tmp_path / "session.log"
+    log.write_text(LOG.replace("|", delimiter))
+    result = conform("record", f"--log={log}")
+    assert result.exit_code == 0, result.output
+    assert result.output.endswith(SCENARIO)
+    path = tmp_path / "recorded.scenario"
+    path.write_text(result.output)
+    assert len(scenario_reader.read(path, "mine")[0].steps) == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nothing here", "no Logon in it"),
+        (LOG + LOG.replace("49=ME", "49=YOU").replace("56=ME", "56=YOU"), "more than one session"),
+    ],
+)
+def test_a_log_of_no_use_is_told(tmp_path: Path, text: str, said: str) -> None:
+    log = tmp_path / "session.log"
+    log.write_text(text)
+    result = conform("record", f"--log={log}")
+    assert (result.exit_code, said in result.output) == (2, True), result.output
+
+
+def test_where_to_record_from_has_to_be_said() -> None:
+    result = conform("record")
+    assert (result.exit_code, "expected --log, or" in result.output) == (2, True)
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[GatewayProcess]:
+    with GatewayProcess(tmp_path / "gateway") as gateway:
+        yield gateway
+
+
+def test_a_live_session_is_recorded_and_holds_when_it_is_played_again(
+    gateway: GatewayProcess, tmp_path: Path
+) -> None:
+    port, file = free_port(), tmp_path / "live.scenario"
+    results: list[Result] = []
+
+    def listen() -> None:
+        results.append(
+            conform("record", f"--listen={port}", f"--target=127.0.0.1:{gateway.port}", "-o", file)
+        )
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    client = FixClient("CLIENT1", port)
+    for _ in range(100):
+        try:
+            client.connect()
+        except ConnectionRefusedError:
+            thread.join(0.05)
+        else:
+            break
+    client.send("A", "98=0", "108=30")
+    client.expect("A")
+    client.link.sendall(client.order("first", "1", "2", "100"))
+    client.expect("8", t150="0")
+    client.link.sendall(client.order("first", "1", "2", "100"))
+    client.expect("8", t150="8", t103="6")
+    client.barrier()
+    client.log_out()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert results[0].exit_code == 0, results[0].output
+    assert "11={new order1}" in file.read_text()
+    played = conform("run", f"--target=127.0.0.1:{gateway.port}", f"--corpus={file}")
+    assert played.exit_code == 0, played.output + file.read_text()
