@@ -48,6 +48,7 @@ HOT_MODULES: tuple[str, ...] = (
     "portcullis.engine.mass",
     "portcullis.engine.day",
     "portcullis.engine.matcher",
+    "portcullis.engine.state",
     "portcullis.sessions.fix_lane",
 )
 

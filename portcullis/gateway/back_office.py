@@ -48,7 +48,13 @@ class BackOffice:
         self.gateway: dict[str, Any] = {}
         self.gateway_trouble = "the gateway has not been asked yet"
         sizes: dict[str, int] = {key: getattr(loaded.config.limits, key) for key in LIMITS}
-        self.replica = Followed("replica", lambda _row: Replica(directory, sizes), directory, log)
+        every = loaded.config.journal.snapshot_every
+        self.replica = Followed(
+            "replica",
+            lambda _row: Replica(directory, sizes, snapshot_every=every),
+            directory,
+            log,
+        )
         self.followers = [self.replica, *make_followers(loaded, directory, log)]
         # By follower: its row when last looked at, and since when it stands there.
         self._stands: dict[str, tuple[int, float]] = {}

@@ -121,8 +121,8 @@ class Journal(_Table, frozen=True):
     snapshot_every: Annotated[
         Count,
         Meta(
-            description="Rows between snapshots. Not served by this"
-            " version: a restart replays the journal."
+            description="Rows between snapshots, which the back office writes: a start replays at"
+            " most about so many."
         ),
     ] = 20_000_000
 
@@ -689,6 +689,4 @@ class Config(_Table, frozen=True):
         found = ["listen.ouch"] if self.listen.ouch else []
         found += [f"stream {one.name}" for one in self.stream]
         found += [f"session {o.username}" for o in self.session if isinstance(o, OuchClient)]
-        if self.journal.snapshot_every != Journal().snapshot_every:
-            found.append("journal.snapshot_every")
         return found

@@ -17,9 +17,9 @@ from typing import Protocol
 
 from portcullis.gateway.config import Loaded
 from portcullis.gateway.event_log import EventLog
+from portcullis.journal.retention import CURSOR_SUFFIX, FOLLOWERS
 from portcullis.journal.tail import JournalTail
 
-FOLDER = "followers"
 RETRY_FIRST_S = 1.0
 RETRY_MOST_S = 60.0
 
@@ -109,7 +109,7 @@ class Followed:
         fresh.replace(path)
 
     def _path(self) -> Path:
-        return self.directory / FOLDER / f"{self.name}.row"
+        return self.directory / FOLLOWERS / f"{self.name}{CURSOR_SUFFIX}"
 
 
 def make_followers(loaded: Loaded, directory: Path, log: EventLog) -> list[Followed]:

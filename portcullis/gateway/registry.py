@@ -84,7 +84,9 @@ class Registry:
     """What the journal's rows say of configuration and day; fed row by row, in recovery and at
     start."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, remember: bool = False) -> None:
+        # All rows it was fed, as they stand, with their TEXT rows; None: they are not kept.
+        self.told: bytearray | None = bytearray() if remember else None
         self.catalog = Catalog()
         self.settings: dict[bytes, bytes] = {}
         # The trading day, YYYYMMDDNN, and the row time it began at; 0: none has.
@@ -98,6 +100,16 @@ class Registry:
         self.scheduled_ns: dict[int, int] = {}
         self._known = {kind: _Known() for kind in _CONFIG_KINDS}
 
+    def load(self, told: bytes | memoryview) -> None:
+        """Take in the rows that another was `told`."""
+        table = RowTable(bytearray(told) + bytes(rows.ROW_BYTES * rows.BATCH_ROWS))
+        end = 1 + len(told) // rows.ROW_BYTES
+        table.tail = end
+        row = 1
+        while row < end:
+            self.apply(table, row)
+            row += 1 + (table.word(row, rows.W_HEAD) >> 16 & 0xFFFF)
+
     def apply_batch(self, table: RowTable, first_row: int, input_rows: int) -> None:
         """Take in the configuration rows among a batch's inputs. O(rows), so for starts only."""
         start = (first_row - table.origin_row) * rows.ROW_BYTES
@@ -110,6 +122,10 @@ class Registry:
         """Take in one configuration row."""
         words = table.row_words(row)
         kind = words[rows.W_HEAD] & 0xFF
+        if self.told is not None:
+            start = (row - table.origin_row) * rows.ROW_BYTES
+            count = 1 + (words[rows.W_HEAD] >> 16 & 0xFFFF)
+            self.told += table.octets[start : start + count * rows.ROW_BYTES]
         if kind == rows.DAY:
             self.day, self.day_began_ns = words[rows.W_DAY], words[rows.W_TIME]
             return

@@ -11,15 +11,23 @@ goes when the segment has been closed. So a replica takes the engine's tables an
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from portcullis.engine.matcher import Engine
 from portcullis.gateway.registry import LIMITS, Registry
-from portcullis.journal.recovery import Batch
+from portcullis.gateway.saved_state import Known, latest, load, make_engine, save, start_of
+from portcullis.gateway.unsent import UnsentRows
+from portcullis.journal.index import SessionIndex
+from portcullis.journal.recovery import Batch, Start
 from portcullis.journal.replay import replay
 from portcullis.journal.rows import ROLL, ROW_BYTES, TEXT, W_TIME
-from portcullis.journal.segments import RowSpace, SegmentHeader
+from portcullis.journal.segments import (
+    RowSpace,
+    SegmentHeader,
+    list_segments,
+    segment_path,
+)
 from portcullis.journal.table import RowTable
 from portcullis.journal.tail import JournalTail
 
@@ -35,19 +43,23 @@ class Replica:
     """State as of `last_row`, moved on by `poll`. A follower (`followers.Follower`).
 
     sizes: capacities by their keys of `[limits]`; what the journal has above them is put there.
+    snapshot_every: rows between two snapshots, 0: none are written. It begins at the newest one.
     """
 
     name = "replica"
 
-    def __init__(self, directory: Path, sizes: dict[str, int]) -> None:
-        self.next_row = 1
+    def __init__(self, directory: Path, sizes: dict[str, int], *, snapshot_every: int = 0) -> None:
         self.last_row = 0
         self.time_ns = 0
-        self.registry = Registry()
+        # Last row of the newest snapshot.
+        self.snapshot_row = 0
         self._directory = directory
         self._sizes = sizes
+        self._every = snapshot_every
         self._mapped: SegmentHeader | None = None
         self._space: RowSpace | None = None
+        self._snapshot = latest(directory, sizes, [])
+        self.next_row = start_of(self._snapshot).next_row if self._snapshot else 1
 
     def poll(self, reader: JournalTail) -> int:
         """Replay what is new, up to about ROWS_A_POLL rows; give how many.
@@ -56,37 +68,62 @@ class Replica:
         OutgrownError: another is to be made, with the sizes that `sizes` has now.
         """
         if self._space is None:
-            self._open(reader.segment)
+            self._open(reader)
         taken = 0
         for batch in replay(self.table, self.engine, self._batches(reader)):
             self.registry.apply_batch(self.table, batch.first_row, batch.input_rows)
             if self._has_outgrown():
                 raise OutgrownError(f"row {batch.first_row} raises a capacity: begin again")
+            self._known.index.observe(batch.first_row, batch.last_row)
+            self._known.unsent.observe(batch.first_row, batch.input_rows)
             self.time_ns = self.table.time_ns
             self.last_row = batch.last_row
             taken += batch.last_row + 1 - batch.first_row
             if batch.is_roll:
                 self._close_segment()
+        if self._every and self.last_row - self.snapshot_row >= self._every:
+            self.save(reader)
         return taken
 
-    def _open(self, first: SegmentHeader) -> None:
-        self._space = RowSpace(first.first_row, _RESERVE_BYTES, first.rows * ROW_BYTES)
+    def save(self, reader: JournalTail) -> Path:
+        """Write a snapshot as of now. Its rows are forced to disk first: a snapshot must never
+        know more than the journal."""
+        for header in list_segments(self._directory, from_first=False):
+            if header.end_row > self.snapshot_row and header.first_row <= self.last_row:
+                with segment_path(self._directory, header.number).open("rb+") as file:
+                    os.fsync(file.fileno())
+        assert reader.crc is not None
+        start = Start(reader.next_row, self.last_row, reader.crc, self.time_ns)
+        path = save(self._directory, self._known, self._sizes, start)
+        self.snapshot_row = self.last_row
+        self.next_row = start.next_row
+        return path
+
+    def _open(self, reader: JournalTail) -> None:
+        segments = list_segments(self._directory, from_first=False)
+        first = segments[0]
+        floor = (segments[-1].end_row - 1 + first.rows) * ROW_BYTES
+        self._space = RowSpace(1, _RESERVE_BYTES, floor)
         self.table = RowTable(
-            self._space.memory,
-            origin_row=first.first_row,
-            batch_rows=first.batch_rows,
-            input_rows=first.input_rows,
+            self._space.memory, batch_rows=first.batch_rows, input_rows=first.input_rows
         )
-        sizes = self._sizes
-        self.engine = Engine(
-            self.table,
-            order_capacity=sizes["orders"],
-            id_capacity=sizes["ids"],
-            level_capacity=sizes["levels"],
-            session_capacity=sizes["sessions"],
-            instrument_capacity=sizes["instruments"],
-            account_capacity=sizes["accounts"],
-        )
+        self.table.tail = self.table.batch_first = self.next_row
+        self.table.oldest_row = first.first_row
+        for header in segments:
+            if header.end_row <= reader.next_row:
+                self._space.map(self._directory, header, private=True)
+        self.engine = make_engine(self.table, self._sizes)
+        self.registry = Registry(remember=True)
+        index = SessionIndex(self.table, session_capacity=self._sizes["sessions"])
+        unsent = UnsentRows(self.table)
+        self._known = Known(self.engine, index, self.registry, unsent)
+        if self._snapshot is not None:
+            load(self._snapshot, self._known)
+            start = start_of(self._snapshot)
+            self.last_row = self.snapshot_row = start.last_row
+            self.time_ns = self.table.time_ns = start.time_ns
+            reader.crc = start.crc
+            self._snapshot = None
 
     def _batches(self, reader: JournalTail) -> Iterator[Batch]:
         """What is new, each batch's rows put in its place in our table."""
@@ -95,7 +132,7 @@ class Replica:
         octets = memoryview(table.octets)
         for batch in reader.batches(ROWS_A_POLL):
             header = reader.segment
-            if header is not self._mapped:
+            if header != self._mapped:
                 space.map(self._directory, header, private=True)
                 self._mapped = header
             last = batch.first_row + batch.row_count - 1

@@ -17,11 +17,20 @@ from portcullis.engine.layout import RUN_DONE, RUN_MORE, S_FLAGS, SESSION_WORDS
 from portcullis.engine.matcher import Engine
 from portcullis.gateway.config import Loaded
 from portcullis.gateway.registry import LIMITS, Registry
+from portcullis.gateway.saved_state import (
+    ENGINE_VERSION,
+    Known,
+    latest,
+    load,
+    make_engine,
+    start_of,
+)
 from portcullis.gateway.trading_day import Calendar
 from portcullis.gateway.unsent import UnsentRows
 from portcullis.journal import rows
 from portcullis.journal.index import SessionIndex
 from portcullis.journal.replay import replay
+from portcullis.journal.snapshots import Snapshot
 from portcullis.journal.writer import Journal
 
 LAYOUT_VERSION = 1
@@ -46,6 +55,9 @@ class Recovered:
     # Names of accounts that this start has made.
     new_accounts: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    # Last row of the snapshot it began at, 0: the first row; why others could not be used.
+    snapshot_row: int = 0
+    refused_snapshots: list[str] = field(default_factory=list)
     # Time of the last row before this start; 0: there was none.
     last_ns: int = 0
 
@@ -57,15 +69,23 @@ def recover(loaded: Loaded, directory: Path, *, accept_loss: bool = False) -> Re
     """
     began = time.perf_counter()
     tables = {key: getattr(loaded.config.limits, key) for key in LIMITS}
+    refused: list[str] = []
+    snapshot = latest(directory, tables, refused)
     # Each further try is for a capacity above all before, met in the journal.
-    while (recovered := _replayed(loaded, directory, tables, accept_loss)) is None:
-        pass
+    while (recovered := _replayed(loaded, directory, tables, accept_loss, snapshot)) is None:
+        snapshot = latest(directory, tables, refused)
     recovered.seconds = time.perf_counter() - began
+    recovered.snapshot_row = start_of(snapshot).last_row if snapshot else 0
+    recovered.refused_snapshots = refused
     return recovered
 
 
 def _replayed(
-    loaded: Loaded, directory: Path, tables: dict[str, int], accept_loss: bool
+    loaded: Loaded,
+    directory: Path,
+    tables: dict[str, int],
+    accept_loss: bool,
+    snapshot: Snapshot | None,
 ) -> Recovered | None:
     """Recover with tables of these sizes; None where the journal needs larger, put in `tables`."""
     config = loaded.config
@@ -75,22 +95,18 @@ def _replayed(
         segment_rows=segment_rows,
         reserved_rows=segment_rows // _RESERVED_SEGMENTS,
         reserve_bytes=config.journal.address_space,
+        engine_version=ENGINE_VERSION,
         sync=config.journal.sync,
         sync_interval_ns=config.journal.sync_interval,
         accept_loss=accept_loss,
+        start=start_of(snapshot) if snapshot else None,
     )
     try:
-        engine = Engine(
-            journal.table,
-            order_capacity=tables["orders"],
-            id_capacity=tables["ids"],
-            level_capacity=tables["levels"],
-            session_capacity=tables["sessions"],
-            instrument_capacity=tables["instruments"],
-            account_capacity=tables["accounts"],
-        )
+        engine = make_engine(journal.table, tables)
         index = SessionIndex(journal.table, session_capacity=tables["sessions"])
         recovered = Recovered(journal, engine, index, Registry(), UnsentRows(journal.table))
+        if snapshot is not None:
+            load(snapshot, Known(engine, index, recovered.registry, recovered.unsent))
         for batch in replay(journal.table, engine, batches):
             recovered.registry.apply_batch(journal.table, batch.first_row, batch.input_rows)
             if _grow(tables, recovered.registry):

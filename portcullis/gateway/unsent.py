@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from typing import Any
 
 try:
     import cython
@@ -69,6 +70,26 @@ class UnsentRows:
         self.reset_ns: dict[int, int] = {}
         self.asked_ns: dict[int, int] = {}
         self._table = table
+
+    def save(self) -> dict[str, Any]:
+        """What it holds, for `load`."""
+        return {
+            "first_seq": list(self.first_seq.items()),
+            "left": [(session, list(left)) for session, left in self.left.items()],
+            "reset_ns": list(self.reset_ns.items()),
+            "asked_ns": list(self.asked_ns.items()),
+        }
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Take what `save` gave of another, but for rows that have left the table."""
+        oldest = self._table.oldest_row
+        self.first_seq = dict(saved["first_seq"])
+        self.left = {
+            session: array("q", (row for row in left if row >= oldest))
+            for session, left in saved["left"]
+        }
+        self.reset_ns = dict(saved["reset_ns"])
+        self.asked_ns = dict(saved["asked_ns"])
 
     def observe(self, first_row: int, input_rows: int) -> None:
         """Take in the input rows of the next batch."""

@@ -106,6 +106,40 @@ class SessionIndex:
         """The last number given out in the session's epoch; 0: none was, or one before a reset."""
         return self._head_seq[session]
 
+    def save(self) -> list[tuple[str, memoryview]]:
+        """What it holds, as buffers for `load`."""
+        heads, anchors = array("q"), array("q")
+        for session in range(self._capacity):
+            head = self._head_row[session], self._head_seq[session], self._anchor_seq[session]
+            if any(head):
+                heads.extend((session, *head))
+            one = self._anchors[session]
+            if one is not None:
+                anchors.extend((session, len(one[0])))
+                anchors.extend(one[0])
+                anchors.extend(one[1])
+        return [("index_heads", memoryview(heads)), ("index_anchors", memoryview(anchors))]
+
+    def load(self, heads: memoryview, anchors: memoryview) -> None:
+        """Take what `save` gave of another, as bytes; IndexError: sessions beyond the capacity."""
+        words = heads.cast("q")
+        at: cython.longlong
+        for at in range(0, len(words), 4):
+            session = words[at]
+            self._head_row[session] = words[at + 1]
+            self._head_seq[session] = words[at + 2]
+            self._anchor_seq[session] = words[at + 3]
+        words = anchors.cast("q")
+        at = 0
+        while at < len(words):
+            session, count = words[at], words[at + 1]
+            middle, end = at + 2 + count, at + 2 + 2 * count
+            self._anchors[session] = (
+                array("q", words[at + 2 : middle]),
+                array("q", words[middle:end]),
+            )
+            at = end
+
     def take_touched(self) -> list[int]:
         """Sessions with new numbered output since the last call, in order of appearance."""
         touched: list[int] = self._touched

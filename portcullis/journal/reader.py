@@ -32,6 +32,7 @@ from portcullis.journal.rows import (
     TEXT_START,
 )
 from portcullis.journal.segments import HEADER_BYTES, SegmentHeader, list_segments, segment_path
+from portcullis.journal.snapshots import list_snapshots
 
 _SEAL = struct.Struct("<HHIII")  # row_count, segment, chain, first_row, crc
 _SEAL_AT = ROW_BYTES - _SEAL.size
@@ -83,7 +84,9 @@ class JournalReader:
         self, directory: Path | str, *, crc: Callable[[bytes | memoryview], int] = crc32c
     ) -> None:
         self.directory = Path(directory)
-        self.segments = list_segments(self.directory)
+        # The first segments may have gone where a snapshot stands for them.
+        self._from_first = not list_snapshots(self.directory)
+        self.segments = list_segments(self.directory, from_first=self._from_first)
         if not self.segments:
             raise SegmentError(f"{self.directory}: there is no journal here")
         self.found = Verification(segments=len(self.segments))
@@ -91,7 +94,7 @@ class JournalReader:
 
     def batches(self, from_row: int = 1) -> Iterator[ReadBatch]:
         """Good batches in order, from the segment on that holds `from_row`."""
-        chain: int | None = 0
+        chain: int | None = 0 if self.segments[0].number == 1 else None
         index = -1
         while (index := index + 1) < len(self.segments):
             header = self.segments[index]
@@ -121,7 +124,7 @@ class JournalReader:
                     return self._end(rows, header, row, self.segments[index + 1 :])
                 if index + 1 == len(self.segments):
                     # A live writer makes segments while we read.
-                    self.segments = list_segments(self.directory)
+                    self.segments = list_segments(self.directory, from_first=self._from_first)
                     self.found.segments = len(self.segments)
                 if index + 1 == len(self.segments):
                     return self._damage(row, f"segment {header.number + 1} is missing")

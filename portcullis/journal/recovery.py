@@ -46,6 +46,15 @@ class Batch(NamedTuple):
     is_roll: bool  # the one row that closes a segment: no command, the engine never ran on it
 
 
+class Start(NamedTuple):
+    """Where a walk begins whose rows before are known from elsewhere: a snapshot."""
+
+    next_row: int
+    last_row: int  # last row of the batch before
+    crc: int  # of that batch
+    time_ns: int  # row time of it
+
+
 @dataclass
 class RecoveryReport:
     """What recovery found. Complete once the batches have been walked through."""
@@ -86,9 +95,15 @@ class Recovery:
         boot_id: bytes,
         engine_version: int,
         accept_loss: bool,
+        start: Start | None = None,
     ) -> None:
         self.report = RecoveryReport(segments=len(segments))
         self.position = (segments[0].first_row, segments[0])
+        self._next_row = 1
+        if start is not None:
+            self._next_row = start.next_row
+            self.report.last_row, self.report.crc = start.last_row, start.crc
+            table.time_ns = start.time_ns
         self._directory = directory
         self._segments = segments
         self._space = space
@@ -105,8 +120,11 @@ class Recovery:
         does) until the next is asked for.
         """
         for index, header in enumerate(self._segments):
+            if header.end_row <= self._next_row:
+                self._space.map(self._directory, header)
+                continue
             self._space.map(self._directory, header, private=True)
-            row = header.first_row
+            row = max(header.first_row, self._next_row)
             rolled = False
             while (batch := self._batch_at(row, header)) is not None:
                 if header.engine_version != self._engine_version:

@@ -135,19 +135,24 @@ def read_header(path: Path) -> SegmentHeader:
     return header
 
 
-def list_segments(directory: Path) -> list[SegmentHeader]:
-    """Headers of all segments, ascending; SegmentError where one is missing or does not fit."""
+def list_segments(directory: Path, *, from_first: bool = True) -> list[SegmentHeader]:
+    """Headers of all segments, ascending; SegmentError where one is missing or does not fit.
+
+    from_first: segment 1 has to be among them; else the oldest may have been archived.
+    """
     headers: list[SegmentHeader] = []
     for path in sorted(directory.glob("*" + SUFFIX)):
         header = read_header(path)
         expected = headers[-1].next() if headers else None
-        if expected is None and header.number != 1:
+        if expected is None and from_first and header.number != 1:
             raise SegmentError(f"{directory}: segment 1 is missing, {path.name} is the first")
         if expected is not None and header.number != expected.number:
             raise SegmentError(
                 f"{directory}: segment {expected.number} is missing before {path.name}"
             )
-        first_row = expected.first_row if expected else 1
+        first_row = (
+            expected.first_row if expected else (1 if header.number == 1 else header.first_row)
+        )
         if header.first_row != first_row:
             raise SegmentError(f"{path}: begins at row {header.first_row}, expected {first_row}")
         headers.append(header)

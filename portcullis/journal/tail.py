@@ -30,15 +30,15 @@ from portcullis.journal.segments import (
 class JournalTail:
     """A cursor. next_row: the first row of the batch to be read next; it may not exist yet.
 
-    segment: the header of the segment that holds it. SegmentError where `next_row` lies before
-    all segments, or beyond the one being written.
+    segment: the header of the segment that holds it. crc: of the batch before it, None: not known.
+    SegmentError where `next_row` lies before all segments, or beyond the one being written.
     """
 
     def __init__(self, directory: Path, next_row: int = 1) -> None:
         self.directory = directory
         self.next_row = next_row
         # The CRC of the batch before; None: not known, the first batch read is taken as it is.
-        self._chain: int | None = 0 if next_row == 1 else None
+        self.crc: int | None = 0 if next_row == 1 else None
         self.segment = self._find(next_row)
         self._rows = self._open(self.segment)
 
@@ -57,10 +57,10 @@ class JournalTail:
                 return
             octets, link, crc = found
             with octets:
-                if self._chain is not None and link != self._chain:
+                if self.crc is not None and link != self.crc:
                     text = f"row {self.next_row}: does not follow the batch before it"
                     raise DamageError(self.next_row, text)
-                self._chain = crc
+                self.crc = crc
                 batch = ReadBatch(self.next_row, self.segment.number, octets)
                 count = batch.row_count
                 rolled = count == 1 and octets[0] == ROLL
@@ -78,7 +78,7 @@ class JournalTail:
         return True
 
     def _find(self, row: int) -> SegmentHeader:
-        for header in list_segments(self.directory):
+        for header in list_segments(self.directory, from_first=False):
             if header.first_row <= row < header.end_row:
                 return header
         raise SegmentError(f"{self.directory}: row {row} is in no segment")

@@ -33,7 +33,7 @@ from portcullis.journal.errors import (
     SegmentError,
 )
 from portcullis.journal.maker import TEMPORARY_SUFFIX, SegmentMaker, make_segment
-from portcullis.journal.recovery import Batch, Recovery, RecoveryReport
+from portcullis.journal.recovery import Batch, Recovery, RecoveryReport, Start
 from portcullis.journal.rows import BATCH_INPUT_ROWS, BATCH_ROWS, ROLL, ROW_BYTES, W_NEXT_ROW
 from portcullis.journal.segments import (
     SUFFIX,
@@ -89,6 +89,7 @@ class Journal:
         sync_interval_ns: int,
         ahead: bool,
         accept_loss: bool,
+        start: Start | None,
     ) -> None:
         if segment_rows % _ROW_STEP or segment_rows < 2 * (batch_rows + 1):
             raise ValueError(
@@ -123,7 +124,7 @@ class Journal:
                 0, 1 - segment_rows, segment_rows, batch_rows, input_rows, engine_version,
                 self._boot_id,
             )  # fmt: skip
-            segments = self._find_segments()
+            segments = self._find_segments(1 if start is None else start.next_row)
             floor = (segments[-1].end_row - 1 + segment_rows) * ROW_BYTES
             self._space = RowSpace(1, reserve_bytes, floor)
             self._octets = self._space.memory
@@ -131,7 +132,9 @@ class Journal:
             self._recovery = Recovery(
                 directory, segments, self._space, self.table,
                 boot_id=self._boot_id, engine_version=engine_version, accept_loss=accept_loss,
+                start=start,
             )  # fmt: skip
+            self.table.oldest_row = segments[0].first_row
             self._segment = segments[-1]
             self._found_number = segments[-1].number
             if ahead:
@@ -155,6 +158,7 @@ class Journal:
         sync_interval_ns: int = SYNC_INTERVAL_NS,
         ahead: bool = True,
         accept_loss: bool = False,
+        start: Start | None = None,
     ) -> tuple[Journal, Iterator[Batch]]:
         """Open or create the journal of a directory; give it, and the batches that it holds.
 
@@ -162,7 +166,8 @@ class Journal:
         batch_rows and input_rows serve new segments; each segment keeps its own. reserved_rows:
         what is kept for cancels when no next segment can be made. reserve_bytes: addresses asked
         for, halved until granted. ahead: keep a process that makes segments. accept_loss: cut the
-        journal at the first bad batch, though valid ones follow.
+        journal at the first bad batch, though valid ones follow. start: give out batches from
+        there on; the segments before may be gone.
 
         Raises JournalLockedError, SegmentError; the iterator DamageError and SegmentError.
         """
@@ -170,7 +175,7 @@ class Journal:
             Path(directory), segment_rows=segment_rows, batch_rows=batch_rows,
             input_rows=input_rows, reserved_rows=reserved_rows, reserve_bytes=reserve_bytes,
             engine_version=engine_version, sync=sync, sync_interval_ns=sync_interval_ns,
-            ahead=ahead, accept_loss=accept_loss,
+            ahead=ahead, accept_loss=accept_loss, start=start,
         )  # fmt: skip
         return journal, journal._recover()
 
@@ -403,11 +408,13 @@ class Journal:
 
     # --- opening ------------------------------------------------------------------------------
 
-    def _find_segments(self) -> list[SegmentHeader]:
+    def _find_segments(self, next_row: int) -> list[SegmentHeader]:
         """The segments there are; a first one, where the directory never held a journal."""
         for left_over in self.directory.glob(f"*{SUFFIX}.*{TEMPORARY_SUFFIX}"):
             left_over.unlink(missing_ok=True)
-        segments = list_segments(self.directory)
+        segments = list_segments(self.directory, from_first=next_row == 1)
+        if segments and not segments[0].first_row <= next_row < segments[-1].end_row:
+            raise SegmentError(f"{self.directory}: row {next_row} is in no segment")
         identity = self.directory / _IDENTITY
         if not segments:
             if identity.exists():

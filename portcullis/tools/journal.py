@@ -1,6 +1,7 @@
-"""`portcullis journal verify | dump | stats | repair`: look into a journal, also a live one.
+"""`portcullis journal`: look into a journal, also a live one, and let its oldest segments go.
 
-Owns the printing; what is printed comes from `journal.reader`. Nothing here writes or locks.
+Owns the printing; what is printed comes from `journal.reader`. Nothing here locks, and nothing
+but `archive` and `prune` (`journal.retention`) writes.
 Exit codes: 0; 3 where the journal is damaged or unusable.
 """
 
@@ -8,7 +9,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -16,9 +18,12 @@ from typing import Any
 
 import click
 
+from portcullis.gateway.config_values import Duration
 from portcullis.journal.dtype import KIND_NAMES
 from portcullis.journal.errors import JournalError
 from portcullis.journal.reader import Statistics, Verification, dump, loss, statistics, verify
+from portcullis.journal.retention import Floor, archive, below, find_floor, prune
+from portcullis.journal.segments import SegmentHeader
 
 EXIT_DAMAGE = 3
 
@@ -92,6 +97,54 @@ def stats_command(directory: Path, as_json: bool) -> None:
     if counted.damage:
         click.echo(f"damage at {counted.damage}; rows behind it are not counted", err=True)
         sys.exit(EXIT_DAMAGE)
+
+
+_keep_option = click.option(
+    "--keep",
+    default="168h",
+    show_default=True,
+    help="Rows so young stay, for clients that ask for what they missed.",
+)
+
+
+def _going(directory: Path, keep: str) -> tuple[Floor, list[SegmentHeader]]:
+    try:
+        keep_ns = Duration.parse(keep)
+    except ValueError:
+        raise click.BadParameter(f"expected {Duration.spelling}", param_hint="--keep") from None
+    floor = find_floor(directory, time.time_ns() - keep_ns)
+    return floor, below(directory, floor)
+
+
+def _print_gone(gone: Iterator[SegmentHeader], floor: Floor, as_json: bool) -> None:
+    count = 0
+    for header in gone:
+        count += 1
+        if as_json:
+            click.echo(json.dumps({"segment": header.number, "first_row": header.first_row}))
+        else:
+            click.echo(f"segment {header.number}, rows {header.first_row} to {header.end_row - 1}")
+    if not as_json:
+        click.echo(f"{count} segments; rows from {floor.row:,} on stay: {floor.why}")
+
+
+@command.command("prune")
+@_keep_option
+@_reading
+def prune_command(directory: Path, as_json: bool, keep: str) -> None:
+    """Remove the oldest segments of the journal in DIRECTORY that nothing needs any more."""
+    floor, headers = _going(directory, keep)
+    _print_gone(prune(directory, headers), floor, as_json)
+
+
+@command.command("archive")
+@_reading
+@click.argument("target", type=click.Path(file_okay=False, path_type=Path))
+@_keep_option
+def archive_command(directory: Path, target: Path, as_json: bool, keep: str) -> None:
+    """Move the oldest segments of the journal in DIRECTORY to TARGET that nothing needs here."""
+    floor, headers = _going(directory, keep)
+    _print_gone(archive(directory, target, headers), floor, as_json)
 
 
 @command.command("repair")

@@ -142,11 +142,14 @@ def _greet(
         rows=report.rows,
         batches=report.batches,
         last_row=report.last_row,
+        snapshot_row=recovered.snapshot_row,
         clean_stop=report.clean_stop,
         seconds=round(recovered.seconds, 3),
     )
     if report.cut_row:
         log.emit("journal_cut", found=str(report))
+    for text in recovered.refused_snapshots:
+        log.emit("snapshot_refused", text=text)
     if recovered.loss:
         log.emit("loss", text=recovered.loss, row_numbers_passed_over=recovered.passed_over)
     if recovered.new_accounts:

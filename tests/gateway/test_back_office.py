@@ -71,13 +71,13 @@ class Venue:
             link.close()
 
     def caught_up(self) -> dict[str, Any]:
-        """Health, once every follower has read what is sealed now."""
+        """Health, once all is well and every follower has read what is sealed now."""
         row = self.state()["last_row"]
 
         def look() -> dict[str, Any] | None:
             _, found = self.get("/health")
             rows = [one["row"] for one in found["followers"].values()]
-            return found if min(rows) >= row else None
+            return found if min(rows) >= row and found["status"] == "ok" else None
 
         found: dict[str, Any] = wait_for(look)
         return found

@@ -99,7 +99,7 @@ def test_no_number_stands_for_two_contents_at_any_sync(tmp_path: Path, seed: int
     for number in range(ROUNDS):
         disk, seen = tmp_path / f"disk-{number}", Seen()
         gateway.journal.sync()
-        shutil.copytree(running, disk, ignore=shutil.ignore_patterns("lock"))
+        shutil.copytree(running, disk, ignore=shutil.ignore_patterns("lock", "*.making"))
         for _ in range(draw.randint(1, BATCHES_A_ROUND)):
             trade(gateway, draw, draw.randint(1, ORDERS_A_BATCH))
         seen.look(gateway)

@@ -1,0 +1,228 @@
+"""Snapshots: a start from one is a start from the first row, and a bad one is never used."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from portcullis.gateway.config import Loaded, parse
+from portcullis.gateway.registry import LIMITS
+from portcullis.gateway.replica import Replica
+from portcullis.gateway.startup import Recovered, recover
+from portcullis.journal import rows
+from portcullis.journal.errors import JournalError
+from portcullis.journal.segments import list_segments, segment_path
+from portcullis.journal.snapshots import FOLDER, KEPT, list_snapshots
+from portcullis.journal.tail import JournalTail
+from portcullis.tools.gateway_process import CONFIG
+from portcullis.tools.journal import command as journal_command
+from tests.engine.naive_matcher import Command
+from tests.support.commands import append
+
+SMALL = """
+[journal]
+segment_rows = 32768
+[limits]
+orders = 20000
+ids = 100000
+levels = 1000
+sessions = 10
+accounts = 10
+instruments = 10
+"""
+LOADED = Loaded(parse(CONFIG.format(port=0) + SMALL, "g.toml"), "g.toml", Path())
+
+
+def sizes() -> dict[str, int]:
+    return {key: getattr(LOADED.config.limits, key) for key in LIMITS}
+
+
+def trade(gateway: Recovered, draw: random.Random, batches: int) -> None:
+    """Orders of all kinds around a price, changes of them, resets, and a mass cancel at times."""
+    table = gateway.journal.table
+    names: list[tuple[int, bytes]] = []
+    for _ in range(batches):
+        table.time_ns += 1_000_000
+        for _ in range(draw.randint(1, 60)):
+            session = draw.randint(1, 2)
+            terms = {
+                "side": draw.choice("12"),
+                "qty": draw.randint(1, 9),
+                "price": 1000 + draw.randint(-9, 9),
+                "account": session,
+                "time_in_force": draw.choice("001113"),
+            }
+            name = b"%x" % draw.getrandbits(draw.choice((40, 200)))
+            command = Command(rows.NEW_ORDER, session, name, **terms)  # type: ignore[arg-type]
+            if names and draw.random() < 0.3:
+                session, orig = draw.choice(names[-50:])
+                kind = draw.choice((rows.CANCEL, rows.REPLACE))
+                terms |= {"account": session}
+                command = Command(kind, session, name, orig, **terms)  # type: ignore[arg-type]
+            if command.kind != rows.CANCEL:
+                names.append((session, name))
+            assert append(table, command)
+        if draw.random() < 0.05:
+            append(table, Command(rows.MASS_CANCEL, 1, b"m", account=1, scope="7"))
+        if draw.random() < 0.05:
+            words = {rows.W_NEXT_OUT: 1, rows.W_NEXT_IN: 1, rows.W_UNSENT: 1}
+            words[rows.W_UNSENT_ROW] = gateway.index.head_row(2)
+            table.append_input(rows.RESET, 2, words=words)
+        first = table.batch_first
+        gateway.engine.run()
+        last = gateway.journal.seal()
+        gateway.index.observe(first, last)
+
+
+def facts(gateway: Recovered) -> list[object]:
+    """All that a start knows."""
+    known: list[object] = [gateway.engine.state_hash(), gateway.unsent.save()]
+    known.append([bytes(buffer) for _, buffer in gateway.index.save()])
+    registry = gateway.registry
+    known += [registry.sessions(), registry.settings, registry.largest, registry.day]
+    known += [registry.scheduled_ns, registry.day_began_ns, list(registry.catalog.instruments)]
+    return known
+
+
+def follow(directory: Path, every: int) -> Replica:
+    """A replica that has read all there is."""
+    replica = Replica(directory, sizes(), snapshot_every=every)
+    reader = JournalTail(directory, replica.next_row)
+    while replica.poll(reader):
+        pass
+    return replica
+
+
+def test_a_start_from_a_snapshot_knows_what_a_start_from_the_first_row_knows(
+    tmp_path: Path, seed: int
+) -> None:
+    draw = random.Random(seed)
+    running = tmp_path / "running"
+    gateway = recover(LOADED, running)
+    for number in range(6):
+        trade(gateway, draw, 120)
+        replica = follow(running, every=1)
+        assert replica.engine.state_hash() == gateway.engine.state_hash()
+        assert len(list_snapshots(running)) == min(number + 1, KEPT)
+        trade(gateway, draw, 20)
+    gateway.journal.close()
+    assert len(list_segments(running)) > 1
+    bare = tmp_path / "bare"
+    shutil.copytree(running, bare, ignore=shutil.ignore_patterns(FOLDER, "*.making"))
+    from_first, from_snapshot = recover(LOADED, bare), recover(LOADED, running)
+    assert from_snapshot.snapshot_row and not from_first.snapshot_row
+    assert from_snapshot.journal.report.rows < from_first.journal.report.rows
+    assert facts(from_snapshot) == facts(from_first)
+    for one in (from_first, from_snapshot):
+        trade(one, random.Random(seed), 20)
+    assert facts(from_snapshot) == facts(from_first)
+    for one in (from_first, from_snapshot):
+        one.journal.abandon()
+
+
+def test_the_first_segments_may_go_once_a_snapshot_stands_for_them(
+    tmp_path: Path, seed: int
+) -> None:
+    gateway = recover(LOADED, tmp_path)
+    trade(gateway, random.Random(seed), 700)
+    follow(tmp_path, every=1)
+    gateway.journal.close()
+    state = gateway.engine.state_hash()
+    segment_path(tmp_path, 1).unlink()
+    again = recover(LOADED, tmp_path)
+    assert again.engine.state_hash() == state
+    trade(again, random.Random(seed + 1), 20)
+    assert follow(tmp_path, every=0).engine.state_hash() == again.engine.state_hash()
+    again.journal.abandon()
+    for path in list_snapshots(tmp_path):
+        path.unlink()
+    with pytest.raises(JournalError, match="segment 1 is missing"):
+        recover(LOADED, tmp_path)
+
+
+def test_a_damaged_snapshot_is_refused_by_name_and_the_one_before_serves(tmp_path: Path) -> None:
+    gateway = recover(LOADED, tmp_path)
+    for _ in range(2):
+        trade(gateway, random.Random(1), 20)
+        follow(tmp_path, every=1)
+    gateway.journal.abandon()
+    older, newest = list_snapshots(tmp_path)
+    octets = newest.read_bytes()
+    draw = random.Random(7)
+    for _ in range(20):
+        at = draw.randrange(len(octets.rstrip(b"\0")))
+        damaged = bytearray(octets)
+        damaged[at] ^= 1 << draw.randrange(8)
+        newest.write_bytes(damaged)
+        again = recover(LOADED, tmp_path)
+        again.journal.abandon()
+        assert again.engine.state_hash() == gateway.engine.state_hash()
+        if again.refused_snapshots:  # else it was padding that nobody reads
+            assert str(newest) in again.refused_snapshots[0]
+            assert again.snapshot_row == int(older.stem)
+        for path in list_snapshots(tmp_path):
+            assert path in (older, newest)
+
+
+def test_a_snapshot_ahead_of_its_journal_is_refused(tmp_path: Path) -> None:
+    """The machine stopped: the snapshot was on disk, the rows it is of were not."""
+    gateway = recover(LOADED, tmp_path)
+    trade(gateway, random.Random(1), 5)
+    gateway.journal.sync()
+    early = segment_path(tmp_path, 1).read_bytes()
+    trade(gateway, random.Random(2), 5)
+    follow(tmp_path, every=1)
+    gateway.journal.abandon()
+    segment_path(tmp_path, 1).write_bytes(early)
+    again = recover(LOADED, tmp_path)
+    assert again.snapshot_row == 0
+    assert "does not have its row" in again.refused_snapshots[0]
+    again.journal.abandon()
+
+
+def test_what_nothing_needs_is_pruned_or_archived_and_a_start_knows_the_same(
+    tmp_path: Path, seed: int
+) -> None:
+    draw = random.Random(seed)
+    running, away = tmp_path / "running", tmp_path / "away"
+    gateway = recover(LOADED, running)
+    trade(gateway, draw, 400)
+    with pytest.raises(SystemExit):
+        journal_command(["prune", str(running), "--keep", "0s", "--json"])
+    assert segment_path(running, 1).exists()  # there is no snapshot yet
+    table = gateway.journal.table
+    table.append_input(rows.DAY, words={rows.W_DAY: gateway.engine.day + 1})
+    trade(gateway, draw, 2000)
+    for _ in range(KEPT):
+        trade(gateway, draw, 1)
+        follow(running, every=1)
+    count = len(list_segments(running))
+    gateway.journal.close()
+    # Orders that lasted hold their rows; let them go.
+    again = recover(LOADED, running)
+    for session in (1, 2):
+        append(
+            again.journal.table,
+            Command(rows.MASS_CANCEL, session, b"all", account=session, scope="7"),
+        )
+    again.journal.table.append_input(rows.DAY, words={rows.W_DAY: again.engine.day + 1})
+    trade(again, draw, 300)
+    for _ in range(KEPT):
+        trade(again, draw, 1)
+        follow(running, every=1)
+    again.journal.close()
+    with pytest.raises(SystemExit):
+        journal_command(["archive", str(running), str(away), "--keep", "0s"])
+    left = list_segments(running, from_first=False)
+    moved = list_segments(away)
+    assert moved and moved[-1].end_row == left[0].first_row
+    assert len(moved) + len(left) >= count
+    state = again.engine.state_hash()
+    once_more = recover(LOADED, running)
+    assert once_more.engine.state_hash() == state
+    trade(once_more, draw, 30)
+    assert follow(running, every=0).engine.state_hash() == once_more.engine.state_hash()
+    once_more.journal.abandon()
