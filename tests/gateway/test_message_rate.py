@@ -62,10 +62,11 @@ def test_what_comes_too_fast_is_delayed_and_others_are_not(tmp_path: Path) -> No
         fast.link.sendall(b"".join(frames) + fast.frame("1", "112=END"))
         other.link.sendall(other.order("o1", "1", "1", "10"))
         other.expect("8", t150="0", t11="o1")
-        assert time.monotonic() - began < 1.5
-        for n in range(300):
-            fast.expect("8", t150="0", t11=f"f{n}")
-        fast.expect("0", t112="END")
+        answers = fast.available()
+        assert len(answers) < 300
+        answers += [fast.receive() for _ in range(301 - len(answers))]
+        assert [answer.get(11) for answer in answers] == [*(f"f{n}" for n in range(300)), None]
+        assert answers[-1][112] == "END"
         # 302 messages with the Logon, of which a second's worth came at once.
         assert time.monotonic() - began > 1.9
         fast.log_out()

@@ -20,7 +20,7 @@ SMALL = """
 [journal]
 segment_rows = 131072
 [limits]
-logon_timeout = "1s"
+logon_timeout = "4s"
 orders = 20000
 ids = 40000
 unauthenticated_per_address = 50
