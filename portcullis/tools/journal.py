@@ -24,6 +24,7 @@ from portcullis.journal.errors import JournalError
 from portcullis.journal.reader import Statistics, Verification, dump, loss, statistics, verify
 from portcullis.journal.retention import Floor, archive, below, find_floor, prune
 from portcullis.journal.segments import SegmentHeader
+from portcullis.tools.journal_names import JournalNames
 
 EXIT_DAMAGE = 3
 
@@ -61,7 +62,7 @@ def verify_command(directory: Path, as_json: bool) -> None:
 
 
 @command.command("dump")
-@click.option("--session", type=int, help="Only rows of this session.")
+@click.option("--session", type=int, help="Only rows of this session, by its number.")
 @click.option(
     "--kind",
     "kinds",
@@ -70,8 +71,8 @@ def verify_command(directory: Path, as_json: bool) -> None:
     metavar="KIND",
     help="Only rows of this kind, such as new_order or report; may be given again.",
 )
-@click.option("--from-row", type=click.IntRange(min=1), default=1)
-@click.option("--to-row", type=click.IntRange(min=1))
+@click.option("--from-row", type=click.IntRange(min=1), default=1, help="Default: the first.")
+@click.option("--to-row", type=click.IntRange(min=1), help="Default: the last.")
 @_reading
 def dump_command(
     directory: Path,
@@ -81,11 +82,16 @@ def dump_command(
     from_row: int,
     to_row: int | None,
 ) -> None:
-    """Print the sealed rows of the journal in DIRECTORY, one a line."""
+    """Print the sealed rows of the journal in DIRECTORY, one a line.
+
+    Prices and quantities are decimals, and numbers of instruments, accounts and sessions their
+    names; with --json all is as it stands in the rows.
+    """
+    names = None if as_json else JournalNames(directory)
     for shown in dump(
         directory, session=session, kinds=frozenset(kinds), from_row=from_row, to_row=to_row
     ):
-        click.echo(json.dumps(shown) if as_json else row_text(shown))
+        click.echo(row_text(names.readable(shown)) if names else json.dumps(shown))
 
 
 @command.command("stats")
@@ -93,7 +99,8 @@ def dump_command(
 def stats_command(directory: Path, as_json: bool) -> None:
     """Count the rows of the journal in DIRECTORY by kind and session."""
     counted = statistics(directory)
-    click.echo(json.dumps(counted.as_json()) if as_json else statistics_text(counted))
+    names = JournalNames(directory)
+    click.echo(json.dumps(counted.as_json()) if as_json else statistics_text(counted, names))
     if counted.damage:
         click.echo(f"damage at {counted.damage}; rows behind it are not counted", err=True)
         sys.exit(EXIT_DAMAGE)
@@ -196,7 +203,10 @@ def row_text(shown: dict[str, Any]) -> str:
     items = rest.pop("items", {})
     row, kind, session = rest.pop("row"), rest.pop("kind"), rest.pop("session")
     parts = [f"{row:>10} {time_text(rest.pop('time_ns'))} {kind:<18} {session:>5}"]
-    parts += [f"{name}={value}" for name, value in rest.items() if value not in (0, "")]
+    for name, value in rest.items():
+        if value not in (0, ""):
+            is_time = name.endswith("_ns") and isinstance(value, int)
+            parts.append(f"{name.removesuffix('_ns')}={time_text(value) if is_time else value}")
     parts += [f"{name}={value!r}" for name, value in items.items()]
     return " ".join(parts)
 
@@ -207,8 +217,8 @@ def time_text(time_ns: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y%m%d-%H:%M:%S}.{fraction:09d}"
 
 
-def statistics_text(counted: Statistics) -> str:
-    """A table for people."""
+def statistics_text(counted: Statistics, names: JournalNames | None = None) -> str:
+    """A table for people. names: how sessions are called; None: by their numbers."""
     mean = counted.rows / counted.batches if counted.batches else 0.0
     lines = [
         f"segments  {counted.segments}",
@@ -219,8 +229,7 @@ def statistics_text(counted: Statistics) -> str:
         lines.append(f"from      {time_text(counted.first_time_ns)}")
         lines.append(f"to        {time_text(counted.last_time_ns)}")
     lines += [f"  {kind:<20}{count:>14,}" for kind, count in counted.kinds.most_common()]
-    lines += [
-        f"  session {session:<12}{count:>14,}"
-        for session, count in counted.sessions.most_common(20)
-    ]
+    for session, count in counted.sessions.most_common(20):
+        name = names.session(session) if names else str(session)
+        lines.append(f"  session {name:<12}{count:>14,}")
     return "\n".join(lines)

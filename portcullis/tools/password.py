@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from portcullis.gateway.auth import PasswordHash
 
 
 @click.command(name="password")
-@click.password_option(help="Asked for where it is not given; given here, others may see it.")
-def command(password: str) -> None:
-    """Print the scrypt hash of a password."""
+@click.option("--password", help="Given here, others on this machine may see it.")
+def command(password: str | None) -> None:
+    """Print the scrypt hash of a password.
+
+    It is asked for, or read from a pipe: its first line.
+    """
+    if password is None:
+        if sys.stdin.isatty():
+            password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        else:
+            password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise click.UsageError("expected a password that is not empty")
     click.echo(str(PasswordHash.make(password.encode())))

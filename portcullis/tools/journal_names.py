@@ -1,0 +1,117 @@
+"""A journal's numbers as people write them: symbols, accounts, sessions, decimals, texts.
+
+Owns the way from the fields of a row, as `journal.reader` gives them, to what `journal dump` and
+`stats` print. Follows the configuration rows and no other process. Must not know seals or files
+beyond the segment that a row stands in.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from portcullis.engine.why import WHYS
+from portcullis.gateway.catalog import AVG_PX_DECIMALS_EXTRA, AVG_PX_DECIMALS_MAX
+from portcullis.journal import rows as r
+from portcullis.journal.dtype import KIND_NAMES
+from portcullis.journal.errors import DamageError
+from portcullis.journal.reader import dump, row_fields
+from portcullis.journal.segments import HEADER_BYTES, list_segments, segment_path
+
+_CONFIGURATION = frozenset(("instrument", "account", "session"))
+# Reports whose last_px and last_qty are counts.
+_COUNTS = frozenset(("status_report", "mass_cancel_report"))
+_PRICES = ("price", "last_px", "fill_price", "new_price", "tick", "price_max")
+_QUANTITIES = (
+    "order_qty", "last_qty", "leaves_qty", "cum_qty", "fill_qty", "new_qty", "lot", "qty_max",
+)  # fmt: skip
+_EVENTS = {
+    value: name.removeprefix("EVENT_").lower()
+    for name, value in vars(r).items()
+    if name.startswith("EVENT_")
+}
+
+
+class JournalNames:
+    """What the configuration rows of a journal call its numbers. Reads the journal once."""
+
+    def __init__(self, directory: Path) -> None:
+        self._segments = list_segments(directory)
+        self._directory = directory
+        self._names: dict[str, dict[int, str]] = {kind: {} for kind in _CONFIGURATION}
+        # By instrument: decimals of its prices and of its quantities.
+        self._decimals: dict[int, tuple[int, int]] = {}
+        configuration = frozenset(
+            name for name in KIND_NAMES.values() if name.lower() in _CONFIGURATION
+        )
+        with suppress(DamageError):  # whoever reads the rows is told of it
+            for shown in dump(directory, kinds=configuration):
+                subject = shown["subject"]
+                self._names[shown["kind"].lower()][subject] = shown["items"]["name"]
+                if "tick" in shown:
+                    self._decimals[subject] = shown["price_decimals"], shown["qty_decimals"]
+        self._instrument_of = lru_cache(maxsize=1 << 16)(self._read_instrument)
+
+    def session(self, number: int) -> str:
+        """A session's key; "-" for nobody, its number where the journal does not name it."""
+        return self._names["session"].get(number, str(number or "-"))
+
+    def readable(self, shown: dict[str, Any]) -> dict[str, Any]:
+        """The same fields with names for numbers, and prices and quantities as decimals."""
+        told = dict(shown)
+        told["session"] = self.session(told["session"])
+        instrument = self._instrument(shown)
+        if instrument in self._decimals:
+            self._scale(told, *self._decimals[instrument])
+        for kind in ("instrument", "account"):
+            if told.get(kind):
+                told[kind] = self._names[kind].get(told[kind], told[kind])
+        if told.get("why") in WHYS and told["why"]:
+            told["why"] = repr(WHYS[told["why"]].text)
+        if told.get("reason") == r.NO_REASON:
+            del told["reason"]
+        if "event" in told:
+            told["event"] = _EVENTS.get(told["event"], told["event"])
+        return told
+
+    def _scale(self, told: dict[str, Any], prices: int, quantities: int) -> None:
+        counts = told["kind"].lower() in _COUNTS
+        for names, places in ((_PRICES, prices), (_QUANTITIES, quantities)):
+            for name in names:
+                if told.get(name) and not (counts and name.startswith("last_")):
+                    told[name] = _decimal(told[name], places)
+        if told.get("avg_px"):
+            places = min(prices + AVG_PX_DECIMALS_EXTRA, AVG_PX_DECIMALS_MAX)
+            told["avg_px"] = _decimal(told["avg_px"], places)
+
+    def _instrument(self, shown: dict[str, Any]) -> int:
+        """The instrument that a row is about; 0: none."""
+        if "tick" in shown:
+            return int(shown["subject"])
+        if "instrument" in shown:
+            return int(shown["instrument"])
+        return self._instrument_of(shown.get("terms_row") or 0)
+
+    def _read_instrument(self, row: int) -> int:
+        """The instrument of a command's row; 0 where the journal no longer has it."""
+        for header in self._segments:
+            if header.first_row <= row < header.end_row:
+                descriptor = os.open(segment_path(self._directory, header.number), os.O_RDONLY)
+                try:
+                    at = HEADER_BYTES + (row - header.first_row) * r.ROW_BYTES
+                    octets = os.pread(descriptor, r.ROW_BYTES, at)
+                finally:
+                    os.close(descriptor)
+                head = bytes((*octets[:2], 0, 0, *octets[4:]))  # without its TEXT rows
+                return int(row_fields(memoryview(head), row).get("instrument", 0))
+        return 0
+
+
+def _decimal(units: int, places: int) -> str:
+    """Units of 10^-places, without trailing zeros."""
+    sign, units = ("-", -units) if units < 0 else ("", units)
+    whole, part = divmod(units, 10**places)
+    return f"{sign}{whole}.{part:0{places}d}".rstrip("0").rstrip(".") if part else f"{sign}{whole}"

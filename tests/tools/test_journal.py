@@ -1,0 +1,62 @@
+"""What a person reads of a journal: names for numbers, decimals for units."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from portcullis.tools.main import main
+from tests.support.fix_client import FixClient
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The journal of a session that traded with another."""
+    with GatewayProcess(tmp_path_factory.mktemp("journal"), CONFIG) as gateway:
+        seller, buyer = (FixClient(name, gateway.port) for name in ("CLIENT1", "CLIENT2"))
+        for client in (seller, buyer):
+            client.log_on()
+        seller.link.sendall(seller.order("s1", "2", "2", "100.5"))
+        seller.expect("8", t150="0")
+        buyer.link.sendall(buyer.order("b1", "1", "0.5", "101"))
+        buyer.expect("8", t150="0")
+        buyer.expect("8", t150="F")
+        seller.expect("8", t150="F")
+        seller.send("F", "11=c", "41=none", "54=2", "55=BTC-USD", "60=20260102-12:00:00")
+        seller.expect("9", t102="1")
+        for client in (seller, buyer):
+            client.log_out()
+        return gateway.data
+
+
+def lines(*arguments: str) -> list[str]:
+    done = CliRunner().invoke(main, ["journal", *arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output.splitlines()
+
+
+def test_prices_and_quantities_are_decimals_and_numbers_have_names(data: Path) -> None:
+    (sell, _) = lines("dump", "--kind", "new_order", str(data))
+    for said in (
+        "FIX.4.4:PORTCULLIS->CLIENT1", "order_qty=2 ", "price=100.5 ", "instrument=BTC-USD",
+        "account=CLIENT1", "transact_time=20",
+    ):  # fmt: skip
+        assert said in sell
+    fill = lines("dump", "--kind", "report", str(data))[-1]
+    assert "last_px=100.5 last_qty=0.5 leaves_qty=1.5 cum_qty=0.5 avg_px=100.5 order_qty=2" in fill
+    assert "why='Unknown order'" in lines("dump", "--kind", "cancel_reject", str(data))[0]
+    assert "event=logged_on" in lines("dump", "--kind", "session_event", str(data))[0]
+    assert "tick=0.01 lot=0.0001" in lines("dump", "--kind", "instrument", str(data))[0]
+
+
+def test_json_has_rows_as_they_stand(data: Path) -> None:
+    shown = json.loads(lines("dump", "--json", "--kind", "new_order", str(data))[0])
+    assert (shown["price"], shown["order_qty"], shown["session"]) == (10050, 20000, 1)
+
+
+def test_counts_are_by_the_names_of_sessions(data: Path) -> None:
+    assert any("session FIX.4.4:PORTCULLIS->CLIENT2" in line for line in lines("stats", str(data)))
