@@ -66,12 +66,15 @@ def log_on(port: int, sessions: int, links: contextlib.ExitStack) -> list[socket
 
 
 def trade(clients: Sequence[socket.socket]) -> None:
-    """Each session sends its orders; of two neighbours one sells what the other buys."""
+    """Each session sends its orders, at one price; of two neighbours one sells, one buys.
+
+    So each order rests or trades, whatever the order in which they arrive, and all trade at last.
+    """
     for turn in range(TRADES):
         when = orders.utc_now()
         for number, client in enumerate(clients):
             terms = (
-                f"11=T{turn}", "38=1", "40=2", f"44={10 + number // 2}", f"54={1 + number % 2}",
+                f"11=T{turn}", "38=1", "40=2", "44=100", f"54={1 + number % 2}",
                 "55=BTC-USD", f"60={when}",
             )  # fmt: skip
             client.sendall(orders.message("D", 2 + turn, f"C{number}", when, *terms))
