@@ -52,6 +52,7 @@ _TABLES: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("[journal]", schema.Journal),
     ("[limits]", schema.Limits),
     ("[log]", schema.Log),
+    ("[capture]", schema.Capture),
     ("[day]", schema.Day),
     ("[[stream]]", schema.Stream),
 )

@@ -153,6 +153,32 @@ class BackOffice(_Table, frozen=True):
     ] = True
 
 
+class Capture(_Table, frozen=True):
+    """What clients send, kept as it came, and the message logs made of it."""
+
+    enabled: Annotated[
+        bool,
+        Meta(
+            description="Whether it is kept, and message logs are made. Passwords and the like are"
+            " taken out before anything is written."
+        ),
+    ] = True
+    file_bytes: Annotated[
+        Size, Meta(description="A file of the ring is ended at so many: some 200,000 orders.")
+    ] = Size(32 << 20)
+    files: Annotated[
+        int, Meta(ge=2, le=1_000_000, description="Files of the ring; the oldest goes.")
+    ] = 8
+    log_bytes: Annotated[
+        Size,
+        Meta(description="A message or event log of a session is put aside at so many bytes."),
+    ] = Size(64 << 20)
+    log_files: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000, description="Those put aside that are kept, of each session."),
+    ] = 4
+
+
 class Stream(_Table, frozen=True):
     """A multicast stream of reports."""
 
@@ -665,6 +691,7 @@ class Config(_Table, frozen=True):
     back_office: BackOffice = field(default_factory=BackOffice)
     limits: Limits = field(default_factory=Limits)
     log: Log = field(default_factory=Log)
+    capture: Capture = field(default_factory=Capture)
     stream: list[Stream] = field(default_factory=list)
     instrument: list[Instrument] = field(default_factory=list)
     account: list[Account] = field(default_factory=list)

@@ -19,6 +19,7 @@ from typing import Any, Protocol, cast
 from portcullis.codecs.fix.layout import M_START, MSG_WORDS
 from portcullis.codecs.fix.scanner import FixScanner
 from portcullis.gateway.admission import Place
+from portcullis.gateway.capture import Capture
 from portcullis.gateway.deadlines import Deadlines
 from portcullis.gateway.fix_peer import FixPeer
 from portcullis.gateway.tls import names_shown
@@ -48,6 +49,8 @@ class Hub(Protocol):
     # The receive buffer.
     buffer: memoryview
     write_high_water: int
+    # Where what was read is kept; None: nowhere.
+    capture: Capture | None
     # Bytes kept of a connection whose credentials are being checked.
     opening_bytes_max: int
 
@@ -163,7 +166,16 @@ class Connection(asyncio.BufferedProtocol):
                 self._let_in(found, now_ns)
                 continue  # with the scanner of that peer's dictionary
             if count and peer is not None:
+                slow = peer.session.slow_messages
                 taken = peer.receive(scanner, count, now_ns)
+                capture = self._hub.capture
+                if capture is not None and taken:
+                    stop = scanner.consumed
+                    if taken < count:
+                        stop = scanner.message[taken * MSG_WORDS + M_START]
+                    secret = peer.redacts or peer.session.slow_messages != slow
+                    octets = bytes(self._hub.buffer[start:stop])
+                    capture.add(peer.store.session, now_ns, octets, secret=secret)
                 if self._ended:
                     return
                 if taken < count:

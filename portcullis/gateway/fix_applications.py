@@ -154,12 +154,14 @@ def _joined(pieces: list[tuple[int, bytes]]) -> bytes:
 
 def _tags_within(members: tuple[FixMember, ...]) -> _Groups:
     """For each group among the members, by the tag of its counter, the tags that stand in it."""
-    return {member.tag: frozenset(_tags(member.members)) for member in members if member.is_group}
+    return {
+        member.tag: frozenset(tags_of(member.members)) for member in members if member.is_group
+    }
 
 
-def _tags(members: tuple[FixMember, ...]) -> list[int]:
+def tags_of(members: tuple[FixMember, ...]) -> list[int]:
     """Tags of the members, those within groups included."""
     found = []
     for member in members:
-        found += [member.tag, *_tags(member.members)]
+        found += [member.tag, *tags_of(member.members)]
     return found

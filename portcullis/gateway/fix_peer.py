@@ -83,6 +83,7 @@ class FixPeer:
         rejects_over_rate: bool = False,
         forget: Callable[[], None] | None = None,
         presence: Presence | None = None,
+        redacts: bool = False,
     ) -> None:
         self.key = key
         self.store = store
@@ -112,6 +113,8 @@ class FixPeer:
         self._forget = forget
         # Of a session whose orders are cancelled when it is gone.
         self._presence = presence
+        # Whether messages of the lane may hold secrets, too.
+        self.redacts = redacts
         self._sends_seen = 0
         self._notes = Throttled(shared.log, session=key)
 

@@ -22,12 +22,13 @@ from portcullis.gateway.authenticator import Authenticator
 from portcullis.gateway.cancel_on_disconnect import DisconnectCancels
 from portcullis.gateway.config import Loaded
 from portcullis.gateway.config_schema import ASCII_NAME, FixClient
-from portcullis.gateway.fix_applications import ECHO_TYPES, Echo, OrderEntry
+from portcullis.gateway.fix_applications import ECHO_TYPES, Echo, OrderEntry, tags_of
 from portcullis.gateway.fix_door import FixDoor
 from portcullis.gateway.fix_gate import Applicant, Entry, Guard, Identity
 from portcullis.gateway.fix_orders import FixOrders
 from portcullis.gateway.fix_peer import FixPeer, Surroundings
 from portcullis.gateway.fix_reports import FixReports
+from portcullis.gateway.redaction import SECRET_TAGS
 from portcullis.gateway.registry import session_key
 from portcullis.gateway.row_store import RowStore
 from portcullis.gateway.startup import Recovered
@@ -249,6 +250,7 @@ class FixPeers:
             rejects_over_rate=one.over_rate == "reject",
             forget=forget,
             presence=presence,
+            redacts=_has_secrets(reading.dictionary, settings.application_types),
         )
         if timetable is not None:
             timetable.join(peer, self._shared.turn.now_ns)
@@ -286,3 +288,10 @@ class FixPeers:
             certificate=one.certificate or "",
             authenticator=self.authenticators.get(one.authenticator or ""),
         )
+
+
+def _has_secrets(dictionary: FixDictionary, types: frozenset[bytes]) -> bool:
+    """Whether a message of these types may have a secret field."""
+    found = [dictionary.messages[one].members for one in types if one in dictionary.messages]
+    tags = {tag for members in (dictionary.header, *found) for tag in tags_of(members)}
+    return bool(tags & SECRET_TAGS)

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from portcullis.gateway.config import Loaded
 from portcullis.gateway.event_log import EventLog
+from portcullis.gateway.message_logs import MessageLogs
 from portcullis.journal.retention import CURSOR_SUFFIX, FOLLOWERS
 from portcullis.journal.tail import JournalTail
 
@@ -115,4 +116,6 @@ class Followed:
 def make_followers(loaded: Loaded, directory: Path, log: EventLog) -> list[Followed]:
     """All that the configuration asks for, beside the replica."""
     makes: dict[str, Make] = {}
+    if loaded.config.capture.enabled:
+        makes[MessageLogs.name] = lambda next_row: MessageLogs(loaded, directory, next_row)
     return [Followed(name, make, directory, log) for name, make in makes.items()]

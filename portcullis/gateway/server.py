@@ -24,6 +24,7 @@ from portcullis.gateway.admission import Admission
 from portcullis.gateway.auth import PasswordChecker
 from portcullis.gateway.authenticator import AuthenticatorError
 from portcullis.gateway.back_office_watch import BackOfficeWatch
+from portcullis.gateway.capture import Capture
 from portcullis.gateway.config import Loaded
 from portcullis.gateway.connection import Connection
 from portcullis.gateway.deadlines import Deadlines
@@ -62,6 +63,7 @@ class Server:
         self.log = log
         self.buffer = memoryview(bytearray(limits.read_bytes))
         self.write_high_water: int = limits.write_high_water
+        self.capture: Capture | None = None
         self.opening_bytes_max: int = 2 * limits.message_bytes
         self.exit_code = EXIT_STOPPED
         self._loop = asyncio.get_running_loop()
@@ -77,6 +79,12 @@ class Server:
             fault=self._output_failed,
             resend_bytes=limits.resend_bytes,
         )
+        kept = self.config.capture
+        if kept.enabled:
+            folder = recovered.journal.directory
+            self.capture = Capture(
+                folder, self.turn, log, file_bytes=kept.file_bytes, files=kept.files
+            )
         self.day = TradingDay(
             Calendar(self.config.day), self.turn, recovered.registry.day_began_ns
         )
@@ -157,6 +165,9 @@ class Server:
             for authenticator in self._peers.authenticators.values():
                 await authenticator.close()
         self._close_journal()
+        if self.capture is not None:
+            self.capture.write()
+            self.capture.close()
         if self.back_office is not None:
             self.back_office.close()
         return self.exit_code
@@ -233,6 +244,8 @@ class Server:
             if connection in self._connections:
                 connection.abort()
         self.turn.sync()
+        if self.capture is not None:
+            self.capture.write()
         if now_ns >= self._next_second_ns:
             self._next_second_ns = now_ns + _SECOND_NS
             self.turn.watch_clock()
@@ -311,6 +324,8 @@ class Server:
         turn = self.turn
         key = self._speaker.key if self._speaker else self._peers.key_of(turn.session_at_work())
         path = self._quarantine.put(key, turn.table.batch_first, error)
+        if self.capture is not None:
+            self.capture.write()
         self.log.emit("fatal", error=repr(error), session=key, quarantine=str(path))
         self.log.close()
         os._exit(EXIT_FATAL)

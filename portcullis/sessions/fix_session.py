@@ -70,6 +70,8 @@ class FixSession:
         self._early_bytes = 0
         # Why application messages are answered by a BusinessMessageReject; "": they are taken.
         self.refusal = ""
+        # Messages that the lane did not take: whoever keeps what came looks twice at those.
+        self.slow_messages = 0
         # Whether the application had no room for a message that waits in the session.
         self.is_stalled = False
 
@@ -291,6 +293,7 @@ class FixSession:
 
     def _take(self, message: FixMessage, scanner: Scanner, index: int, now_ns: int) -> bool:
         """Take one message as it arrives; False: the application has no room for it."""
+        self.slow_messages += 1
         link = self._link
         if link.state in UP:
             return self._take_up(message, scanner, index, now_ns)

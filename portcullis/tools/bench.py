@@ -18,6 +18,7 @@ from portcullis.tools.benchmarks.figures import Figure, machine
 # name -> size of a real run
 BENCHMARKS = {
     "stages": 300_000,
+    "capture": 300_000,
     "fix_codec": 300_000,
     "engine": 500_000,
     "journal": 2_000_000,

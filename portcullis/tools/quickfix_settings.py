@@ -75,7 +75,7 @@ _CANNOT: dict[str, tuple[str, frozenset[str]]] = {
     "validateuserdefinedfields": ("fields must be in the dictionary", _ALWAYS),
     "filestorepath": ("the journal in gateway.data_dir is the store", frozenset()),
     "filelogpath": (
-        "the event log is [log] file; messages stand in the journal",
+        "the back office writes logs/ in gateway.data_dir",
         frozenset(),
     ),
     "filelogbackuppath": ("see FileLogPath", frozenset()),

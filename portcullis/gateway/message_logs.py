@@ -1,0 +1,288 @@
+"""Message and event logs of each FIX session, in QuickFIX's line format.
+
+Owns the follower that renders them: what we sent comes from the journal, written from its rows
+once more; what came in, from the capture; both in the order of time. Runs in the back office, or
+wherever somebody has a data directory: it needs a journal reader and a capture reader, and writes
+nothing but its logs. Must not be waited for by the gateway.
+
+A log is `logs/<BeginString>-<ours>-<theirs>.messages.current.log` of the data directory, and
+`.event.current.log` beside it; one that has grown to its bound becomes `.backup.<n>.log`. A line
+is `YYYYMMDD-HH:MM:SS.mmm : ` and a message, its delimiters as they are. Messages of ours stand at
+the time at which they were numbered, also where the client was away; what is sent again does not
+stand there again. After a crash of this process some lines may come twice, none is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from portcullis.gateway.capture import CaptureReader
+from portcullis.gateway.config import Loaded
+from portcullis.gateway.fix_door import FixDoor
+from portcullis.gateway.fix_reports import FixReports
+from portcullis.gateway.redaction import redact
+from portcullis.gateway.registry import Registry, session_key
+from portcullis.journal import rows
+from portcullis.journal.segments import RowSpace, SegmentHeader, list_segments
+from portcullis.journal.table import RowTable
+from portcullis.journal.tail import JournalTail
+
+FOLDER = "logs"
+ROWS_A_POLL = 8192
+CAPTURE_BYTES_A_POLL = 1 << 20
+# What came in is written some time behind the turn that brought it: young entries wait.
+HOLD_NS = 250_000_000
+_RESERVE_BYTES = 1 << 40
+_CURSOR = "capture.json"
+_TIMESTAMP_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
+_KEY = re.compile(r"(?P<version>[^:]+):(?P<ours>.+)->(?P<theirs>.+)")
+_MESSAGE = re.compile(rb"8=FIX.*?\x0110=\d\d\d\x01(?=8=FIX|\Z)|.+", re.DOTALL)
+_EVENTS = {
+    rows.EVENT_LOGGED_ON: "Logged on",
+    rows.EVENT_LOGGED_OUT: "Logged out",
+    rows.EVENT_DISCONNECTED: "Disconnected",
+    rows.EVENT_ORDERS_CANCELLED: "Orders cancelled on disconnect",
+}
+
+
+class Entry(NamedTuple):
+    """A line to be. place: row of its batch's beginning, or file and offset of its record."""
+
+    time_ns: int
+    came_in: bool
+    is_event: bool
+    session: int
+    octets: bytes
+    place: tuple[int, int]
+
+
+class MessageLogs:
+    """A follower (`followers.Follower`)."""
+
+    name = "message-logs"
+
+    def __init__(self, loaded: Loaded, directory: Path, next_row: int) -> None:
+        self.next_row = next_row
+        self._loaded = loaded
+        self._directory = directory
+        self._folder = directory / FOLDER
+        kept = loaded.config.capture
+        self._files = LogFiles(self._folder, kept.log_bytes, kept.log_files)
+        self._capture = CaptureReader(directory, *self._kept_place())
+        self._registry = Registry()
+        self._mapped: SegmentHeader | None = None
+        self._space: RowSpace | None = None
+        self._doors: dict[int, FixDoor] = {}
+        # By id: names of sessions, as their files have them.
+        self._names: dict[int, str] = {}
+        self._waiting: list[Entry] = []
+
+    def poll(self, reader: JournalTail, now_ns: int = 0) -> int:
+        """Render what is new; give how many rows were read."""
+        if self._space is None:
+            self._open(reader)
+        horizon = (now_ns or time.time_ns()) - HOLD_NS
+        taken = last_ns = 0
+        for batch in reader.batches(ROWS_A_POLL):
+            self._map(reader.segment)
+            last_ns = self._take(batch.first_row, batch.row_count)
+            taken += batch.row_count
+        if taken >= ROWS_A_POLL:  # there is more: what came in later than this has to wait
+            horizon = min(horizon, last_ns)
+        read = 0
+        for record in self._capture.records(CAPTURE_BYTES_A_POLL):
+            read += len(record.octets)
+            last_ns = record.time_ns
+            for message in _MESSAGE.findall(record.octets):
+                place = (record.number, record.offset)
+                entry = Entry(record.time_ns, True, False, record.session, message, place)
+                self._waiting.append(entry)
+        if read >= CAPTURE_BYTES_A_POLL:
+            horizon = min(horizon, last_ns)
+        self._write(horizon)
+        own = [entry.place[0] for entry in self._waiting if not entry.came_in]
+        self.next_row = min(own, default=reader.next_row)
+        return taken or read
+
+    # --- the journal -----------------------------------------------------------------------------
+
+    def _open(self, reader: JournalTail) -> None:
+        """Map what there is, and learn names and instruments from the rows before ours."""
+        headers = list_segments(self._directory)
+        first = headers[0]
+        self._space = RowSpace(first.first_row, _RESERVE_BYTES, first.rows * rows.ROW_BYTES)
+        self._table = RowTable(
+            self._space.memory,
+            origin_row=first.first_row,
+            batch_rows=first.batch_rows,
+            input_rows=first.input_rows,
+        )
+        self._reports = FixReports(self._table, self._registry.catalog, row_capacity=1)
+        for header in headers:
+            self._map(header)
+            count = min(header.end_row, reader.next_row) - header.first_row
+            if count > 0:
+                self._table.tail = header.first_row + count
+                self._registry.apply_batch(self._table, header.first_row, count)
+            if header.number == reader.segment.number:
+                break
+        self._learn()
+
+    def _map(self, header: SegmentHeader) -> None:
+        if self._mapped is None or header.number > self._mapped.number:
+            assert self._space is not None
+            self._space.map(self._directory, header, private=True)
+            self._mapped = header
+
+    def _take(self, first: int, count: int) -> int:
+        """Take in a batch; give its time."""
+        table = self._table
+        table.tail = first + count
+        inputs = table.input_count(first, first + count - 1)
+        known = len(self._registry.sessions())
+        self._registry.apply_batch(table, first, inputs)
+        if len(self._registry.sessions()) != known:
+            self._learn()
+        start = (first - table.origin_row) * rows.ROW_BYTES
+        kinds = bytes(table.octets[start : start + count * rows.ROW_BYTES : rows.ROW_BYTES])
+        time_ns = 0
+        for row, kind in enumerate(kinds, first):
+            if kind == rows.TEXT:
+                continue
+            words = table.row_words(row)
+            time_ns = words[rows.W_TIME]
+            session = words[rows.W_HEAD] >> 32
+            if session in self._doors:
+                text = self._text(row, kind, words)
+                if text is not None:
+                    is_event = kind < rows.FIRST_OUTPUT
+                    entry = Entry(time_ns, False, is_event, session, text, (first, 0))
+                    self._waiting.append(entry)
+        return time_ns
+
+    def _text(self, row: int, kind: int, words: list[int]) -> bytes | None:
+        """A message of ours, or what an event says; None: the row says nothing here."""
+        if kind >= rows.FIRST_OUTPUT:
+            if not words[rows.W_OUT_SEQ]:
+                return None
+            self._reports.rows[0] = row
+            self._reports.encode(self._doors[words[rows.W_HEAD] >> 32], 0, 1, 1)
+            octets: bytes = self._reports.take()
+            return octets
+        if kind == rows.SESSION_EVENT:
+            return _EVENTS.get(words[rows.W_EVENT], "").encode() or None
+        if kind == rows.RESET:
+            return b"Numbers reset: next out %d, next in %d" % (
+                words[rows.W_NEXT_OUT],
+                words[rows.W_NEXT_IN],
+            )
+        if kind == rows.CANCEL_ALL:
+            return b"Cancelling all orders: " + (self._table.item(row, rows.ITEM_VALUE) or b"")
+        return None
+
+    def _learn(self) -> None:
+        """Know each FIX session that the journal has named."""
+        config = self._loaded.config
+        settings = {session_key(config, one): one for one in config.fix_sessions()}
+        for session, octets in self._registry.sessions():
+            key = octets.decode()
+            match = _KEY.fullmatch(key)
+            if match is None or session in self._doors:
+                continue
+            one = settings.get(key)
+            self._names[session] = "-".join(
+                re.sub(r"[^A-Za-z0-9._-]", "_", part) for part in match.groups()
+            )
+            self._doors[session] = FixDoor(
+                session,
+                comp_id=match["ours"].encode(),
+                client=match["theirs"].encode(),
+                begin_string=match["version"].encode(),
+                timestamp_digits=_TIMESTAMP_DIGITS[one.timestamp] if one else 3,
+            )
+
+    # --- the logs --------------------------------------------------------------------------------
+
+    def _write(self, horizon_ns: int) -> None:
+        """Write what is older than that, in order of time; what came in before what went out."""
+        ready = [entry for entry in self._waiting if entry.time_ns < horizon_ns]
+        if not ready:
+            return
+        self._waiting = [entry for entry in self._waiting if entry.time_ns >= horizon_ns]
+        ready.sort(key=lambda entry: (entry.time_ns, not entry.came_in))
+        for entry in ready:
+            name = self._names.get(entry.session)
+            if name is not None:
+                # What came in was redacted before it was kept.
+                text = entry.octets if entry.came_in else redact(entry.octets)
+                line = b"%b : %b\n" % (line_time(entry.time_ns), text)
+                self._files.append(f"{name}.{'event' if entry.is_event else 'messages'}", line)
+        self._files.flush()
+        came = [entry.place for entry in self._waiting if entry.came_in]
+        number, offset = min(came, default=(self._capture.number, self._capture.offset))
+        fresh = self._folder / (_CURSOR + ".new")
+        fresh.write_text(json.dumps({"number": number, "offset": offset}))
+        fresh.replace(self._folder / _CURSOR)
+
+    def _kept_place(self) -> tuple[int, int]:
+        try:
+            kept = json.loads((self._folder / _CURSOR).read_text())
+        except FileNotFoundError:
+            return 0, 0
+        return kept["number"], kept["offset"]
+
+
+class LogFiles:
+    """Files by name, each within its bound. Lines are written at `flush`."""
+
+    def __init__(self, folder: Path, bytes_max: int, files_max: int) -> None:
+        self._folder = folder
+        self._bytes_max = bytes_max
+        self._files_max = files_max
+        self._lines: dict[str, list[bytes]] = {}
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+    def append(self, name: str, line: bytes) -> None:
+        self._lines.setdefault(name, []).append(line)
+
+    def flush(self) -> None:
+        for name, lines in self._lines.items():
+            path = self._folder / f"{name}.current.log"
+            with open(path, "ab", opener=_open_private) as file:
+                file.write(b"".join(lines))
+                is_full = file.tell() >= self._bytes_max
+            if is_full:
+                self._put_aside(name, path)
+        self._lines.clear()
+
+    def _put_aside(self, name: str, path: Path) -> None:
+        kept = sorted(self._backups(name))
+        path.rename(self._backup(name, kept[-1] + 1 if kept else 1))
+        for number in kept[: len(kept) + 1 - self._files_max]:
+            self._backup(name, number).unlink()
+
+    def _backup(self, name: str, number: int) -> Path:
+        return self._folder / f"{name}.backup.{number}.log"
+
+    def _backups(self, name: str) -> Iterator[int]:
+        for path in self._folder.glob(f"{name}.backup.*.log"):
+            number = path.name.removeprefix(f"{name}.backup.").removesuffix(".log")
+            if number.isdigit():
+                yield int(number)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def line_time(time_ns: int) -> bytes:
+    """A time as QuickFIX's logs have it, in UTC."""
+    seconds, rest_ns = divmod(time_ns, 1_000_000_000)
+    text = time.strftime("%Y%m%d-%H:%M:%S", time.gmtime(seconds))
+    return b"%b.%03d" % (text.encode(), rest_ns // 1_000_000)

@@ -1,0 +1,174 @@
+"""Message and event logs: what came and what went, in order, in QuickFIX's lines, no secrets."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from portcullis.gateway.capture import Capture, CaptureReader
+from portcullis.gateway.config import load
+from portcullis.gateway.event_log import EventLog
+from portcullis.gateway.message_logs import LogFiles, MessageLogs
+from portcullis.journal.tail import JournalTail
+from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from tests.gateway.test_back_office import wait_for
+from tests.gateway.test_crash import LIMITS
+from tests.support.fix_client import FixClient
+
+LATER_NS = 1 << 62
+LINE = re.compile(
+    rb"(\d{8}-\d\d:\d\d:\d\d\.\d{3}) : (8=FIX\.4\.4\x019=\d+\x01(35=.*?)10=\d{3}\x01)"
+)
+
+
+class _Turn:
+    """What the capture uses of a turn."""
+
+    def __init__(self) -> None:
+        self.now_ns = 1
+        self.after: list[object] = []
+
+
+def kept(directory: Path) -> tuple[Capture, EventLog]:
+    log = EventLog.to_file(directory / "events.log")
+    turn = _Turn()
+    return Capture(directory, turn, log, file_bytes=100, files=2), log  # type: ignore[arg-type]
+
+
+def messages(path: Path) -> list[tuple[str, dict[str, str]]]:
+    """Time and fields of each line."""
+    found = []
+    for line in path.read_bytes().splitlines():
+        match = LINE.fullmatch(line)
+        assert match is not None, line
+        pairs = [pair.partition(b"=") for pair in match[3].split(b"\x01")[:-1]]
+        found.append((match[1].decode(), {t.decode(): v.decode() for t, _, v in pairs}))
+    return found
+
+
+def test_logs_show_both_ways_in_order_and_no_secret(tmp_path: Path) -> None:
+    with GatewayProcess(tmp_path, CONFIG + LIMITS) as gateway:
+        client = FixClient("CLIENT1", gateway.port)
+        client.log_on("553=user", "554=hushhush", "95=10", "96=hush\x0110=00")
+        client.link.sendall(client.order("o1", "1", "1", "100"))
+        client.expect("8", t150="0")
+        client.link.sendall(
+            client.order("o2", "1", "1", "100") + client.order("o3", "1", "1", "100")
+        )
+        client.expect("8", t11="o2")
+        client.expect("8", t11="o3")
+        client.log_out()
+        gateway.stop()
+    octets = b"".join(path.read_bytes() for path in (gateway.data / "capture").iterdir())
+    assert b"hush" not in octets
+    loaded = load(tmp_path / "gateway.toml")
+    tail = JournalTail(gateway.data, 1)
+    logs = MessageLogs(loaded, gateway.data, 1)
+    while logs.poll(tail, LATER_NS):
+        pass
+    stem = gateway.data / "logs" / "FIX.4.4-PORTCULLIS-CLIENT1"
+    found = messages(stem.with_name(stem.name + ".messages.current.log"))
+    assert [(one["49"] == "CLIENT1", one["35"]) for _, one in found] == [
+        (True, "A"), (False, "A"), (True, "D"), (False, "8"), (True, "D"), (True, "D"),
+        (False, "8"), (False, "8"), (True, "5"), (False, "5"),
+    ]  # fmt: skip
+    assert (found[0][1]["554"], found[0][1]["96"]) == ("***", "***")
+    assert found[3][1]["11"] == "o1"
+    assert found[3][1]["52"] == found[3][0]
+    assert [time for time, _ in found] == sorted(time for time, _ in found)
+    events = stem.with_name(stem.name + ".event.current.log").read_text().splitlines()
+    assert [line.partition(" : ")[2] for line in events] == [
+        "Logged on", "Logged out", "Disconnected"
+    ]  # fmt: skip
+    # Another process goes on where this one ended: nothing comes twice.
+    again = MessageLogs(loaded, gateway.data, logs.next_row)
+    again.poll(JournalTail(gateway.data, logs.next_row), LATER_NS)
+    assert messages(stem.with_name(stem.name + ".messages.current.log")) == found
+
+
+def test_entries_that_are_young_wait_for_each_other(tmp_path: Path) -> None:
+    with GatewayProcess(tmp_path, CONFIG + LIMITS) as gateway:
+        client = FixClient("CLIENT1", gateway.port)
+        client.log_on()
+        client.close()
+        gateway.stop()
+    logs = MessageLogs(load(tmp_path / "gateway.toml"), gateway.data, 1)
+    tail = JournalTail(gateway.data, 1)
+    assert logs.poll(tail, 1) > 0
+    assert list((gateway.data / "logs").iterdir()) == []
+    assert logs.next_row < tail.next_row
+    logs.poll(tail, LATER_NS)
+    assert logs.next_row == tail.next_row
+    path = gateway.data / "logs" / "FIX.4.4-PORTCULLIS-CLIENT1.messages.current.log"
+    assert [one["35"] for _, one in messages(path)] == ["A", "A"]
+
+
+def test_a_ring_keeps_so_many_files_and_a_reader_says_what_it_missed(tmp_path: Path) -> None:
+    capture, log = kept(tmp_path)
+    for number in range(10):
+        capture.add(1, number, b"x" * 100, secret=False)
+        capture.write()
+    assert len(list((tmp_path / "capture").iterdir())) == 2
+    reader = CaptureReader(tmp_path, 1, 0)
+    assert [record.time_ns for record in reader.records(1 << 20)] == [8, 9]
+    assert reader.skipped == 7
+    capture.add(1, 10, b"y", secret=False)
+    assert list(reader.records(1 << 20)) == []
+    capture.write()
+    assert [(record.time_ns, record.octets) for record in reader.records(1 << 20)] == [(10, b"y")]
+    capture.close()
+    log.close()
+
+
+def test_a_record_that_was_cut_ends_its_file_and_is_passed_over(tmp_path: Path) -> None:
+    capture, log = kept(tmp_path)
+    capture.add(1, 1, b"whole", secret=False)
+    capture.write()
+    capture.close()
+    (path,) = (tmp_path / "capture").iterdir()
+    path.write_bytes(path.read_bytes() + b"\0" * 20)
+    path.write_bytes(path.read_bytes()[:-10] + b"\xff")
+    capture.add(2, 2, b"next", secret=False)
+    capture.write()
+    found = [record.octets for record in CaptureReader(tmp_path).records(1 << 20)]
+    assert found == [b"whole", b"next"]
+    capture.close()
+    log.close()
+
+
+def test_a_disk_that_fails_is_said_and_stops_nobody(tmp_path: Path) -> None:
+    (tmp_path / "capture").write_text("no folder")
+    capture, log = kept(tmp_path)
+    for _ in range(3):
+        capture.add(1, 1, b"x", secret=False)
+        capture.write()
+    log.close()
+    assert (tmp_path / "events.log").read_text().count("capture_failed") == 1
+
+
+def test_a_log_is_put_aside_at_its_bound_and_the_oldest_goes(tmp_path: Path) -> None:
+    files = LogFiles(tmp_path / "logs", bytes_max=9, files_max=2)
+    for number in range(4):
+        files.append("s.messages", b"line %d\n%d\n" % (number, number))
+        files.flush()
+    files.append("s.messages", b"last\n")
+    files.flush()
+    found = {path.name: path.read_text() for path in (tmp_path / "logs").iterdir()}
+    assert found == {
+        "s.messages.backup.3.log": "line 2\n2\n",
+        "s.messages.backup.4.log": "line 3\n3\n",
+        "s.messages.current.log": "last\n",
+    }
+
+
+def test_the_back_office_renders_while_the_gateway_trades(tmp_path: Path) -> None:
+    config = CONFIG.replace("enabled = false", "enabled = true") + LIMITS
+    with GatewayProcess(tmp_path, config) as gateway:
+        client = FixClient("CLIENT1", gateway.port)
+        client.log_on()
+        client.link.sendall(client.order("o1", "1", "1", "100"))
+        client.expect("8", t150="0")
+        path = gateway.data / "logs" / "FIX.4.4-PORTCULLIS-CLIENT1.messages.current.log"
+        wait_for(lambda: path.exists() and b"35=8" in path.read_bytes())
+        assert [one["35"] for _, one in messages(path)] == ["A", "A", "D", "8"]
+        client.close()
