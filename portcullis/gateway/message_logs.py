@@ -114,7 +114,7 @@ class MessageLogs:
 
     def _open(self, reader: JournalTail) -> None:
         """Map what there is, and learn names and instruments from the rows before ours."""
-        headers = list_segments(self._directory)
+        headers = list_segments(self._directory, from_first=False)
         first = headers[0]
         self._space = RowSpace(first.first_row, _RESERVE_BYTES, first.rows * rows.ROW_BYTES)
         self._table = RowTable(
