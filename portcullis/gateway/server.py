@@ -232,6 +232,9 @@ class Server:
     def _on_timer(self) -> None:
         self._loop.call_later(_TIMER_S, self._on_timer)
         now_ns = self.turn.begin()
+        step_ns = self.turn.watch_clock()
+        if step_ns:
+            self._go_on_after(step_ns)
         self.deadlines.run(now_ns)
         self.day.tick(now_ns)
         for connection in list(self._strangers):
@@ -248,7 +251,6 @@ class Server:
             self.capture.write()
         if now_ns >= self._next_second_ns:
             self._next_second_ns = now_ns + _SECOND_NS
-            self.turn.watch_clock()
             self._watch()
             self._peers.cut_slow(self.config.limits.max_lag)
             self.log.drain()
@@ -263,6 +265,14 @@ class Server:
         for text in sorted(self._troubles - found):
             self.log.emit("trouble_over", text=text)
         self._troubles = found
+
+    def _go_on_after(self, step_ns: int) -> None:
+        """Somebody set the clock by so much: time-outs run on as if nobody had."""
+        self._next_second_ns += step_ns
+        for connection in (*self._strangers, *self._leaving):
+            connection.deadline_ns += step_ns
+        for peer in self._peers:
+            peer.session.pass_over(step_ns)
 
     # --- connections (see connection.Hub) --------------------------------------------------------
 

@@ -243,11 +243,13 @@ class Turn:
         self.begin()
         return 0
 
-    def watch_clock(self) -> None:
-        """Note it in the journal where somebody has set the clock. Called once a second."""
+    def watch_clock(self) -> int:
+        """Note it in the journal where somebody has set the clock; give by how much, or 0."""
         offset = time.time_ns() - time.monotonic_ns()
         step = offset - self._clock_offset_ns
-        if abs(step) > _STEP_NS:
-            self._clock_offset_ns = offset
-            self.begin()
-            self.append(rows.TIME_STEP, items={rows.ITEM_VALUE: f"{step} ns".encode()})
+        if abs(step) <= _STEP_NS:
+            return 0
+        self._clock_offset_ns = offset
+        self.begin()
+        self.append(rows.TIME_STEP, items={rows.ITEM_VALUE: f"{step} ns".encode()})
+        return step

@@ -77,6 +77,11 @@ class FixLink:
             self._now_ns += step_ns
         return self._now_ns
 
+    def pass_over(self, step_ns: int) -> None:
+        """The wall clock was set: no time has passed by that."""
+        if step_ns > 0:  # one set back is seen for what it is
+            self.wall_ns += step_ns
+
     # --- states ------------------------------------------------------------------------------
 
     @property

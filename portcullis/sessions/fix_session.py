@@ -223,6 +223,10 @@ class FixSession:
             raise RuntimeError("numbers of a connected session cannot be reset: log it out first")
         self._link.reset_numbers()
 
+    def pass_over(self, step_ns: int) -> None:
+        """The wall clock was set by so much since the last call: no time-out runs by that."""
+        self._link.pass_over(step_ns)
+
     def disconnected(self, now_ns: int) -> None:
         """The connection is gone, whoever closed it. Numbers stay."""
         link = self._link

@@ -182,11 +182,11 @@ def test_row_time_never_runs_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_clock_that_was_set_is_a_row(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk.turn.watch_clock()
+    assert desk.turn.watch_clock() == 0
     assert not desk.turn.has_rows
     real = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: real() + 3_600_000_000_000)
-    desk.turn.watch_clock()
+    assert abs(desk.turn.watch_clock() - 3_600_000_000_000) < 1_000_000_000
     words = desk.journal.table.row_words(1)
     assert words[rows.W_HEAD] & 0xFF == rows.TIME_STEP
 

@@ -775,6 +775,15 @@ def test_a_clock_that_is_set_back_puts_no_heartbeat_off(bench: Bench, hours: int
     assert bench.wait(36) == [] and bench.is_disconnected
 
 
+def test_a_clock_that_is_set_forward_ends_nothing(bench: Bench) -> None:
+    bench.wait(10)
+    bench.clock.advance(3600)
+    bench.session.pass_over(3600 * SECOND_NS)
+    assert bench.wait(0) == []
+    assert bench.session.tick(bench.clock.now_ns) == bench.clock.now_ns + 20 * SECOND_NS
+    assert bench.wait(20) == ["35=0|34=2"]
+
+
 def test_a_clock_that_is_set_back_is_held_against_the_time_of_messages(bench: Bench) -> None:
     sent = bench.at(0)
     bench.clock.advance(-3600)
