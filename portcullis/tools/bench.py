@@ -22,6 +22,7 @@ BENCHMARKS = {
     "fix_codec": 300_000,
     "engine": 500_000,
     "journal": 2_000_000,
+    "recovery": 300_000,
     "gateway": 500_000,
     "sessions": 1000,
     "translation": 100_000,

@@ -2,7 +2,7 @@
 
 Owns the printing; what is printed comes from `journal.reader`. Nothing here locks, and nothing
 but `archive` and `prune` (`journal.retention`) writes.
-Exit codes: 0; 3 where the journal is damaged or unusable.
+Exit codes: 0; 2 where a library is missing; 3 where the journal is damaged or unusable.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from portcullis.journal.errors import JournalError
 from portcullis.journal.reader import Statistics, Verification, dump, loss, statistics, verify
 from portcullis.journal.retention import Floor, archive, below, find_floor, prune
 from portcullis.journal.segments import SegmentHeader
+from portcullis.tools.export import export
 from portcullis.tools.journal_names import JournalNames
 
+EXIT_MISSING = 2
 EXIT_DAMAGE = 3
 
 
@@ -104,6 +106,28 @@ def stats_command(directory: Path, as_json: bool) -> None:
     if counted.damage:
         click.echo(f"damage at {counted.damage}; rows behind it are not counted", err=True)
         sys.exit(EXIT_DAMAGE)
+
+
+@command.command("export")
+@_reading
+@click.option(
+    "--parquet",
+    "folder",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for one Parquet file a kind of row.",
+)
+def export_command(directory: Path, as_json: bool, folder: Path) -> None:
+    """Write the journal in DIRECTORY as Parquet files (pip install 'portcullis[parquet]')."""
+    try:
+        written = export(directory, folder)
+    except ImportError as error:
+        click.echo(f"{error}; pip install 'portcullis[parquet]'", err=True)
+        sys.exit(EXIT_MISSING)
+    if as_json:
+        click.echo(json.dumps(written))
+    for name, rows in sorted(written.items()) if not as_json else ():
+        click.echo(f"{rows:>12,}  {folder / name}.parquet")
 
 
 _keep_option = click.option(
