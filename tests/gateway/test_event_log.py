@@ -6,7 +6,9 @@ import json
 import os
 from pathlib import Path
 
-from portcullis.gateway.event_log import EventLog
+import pytest
+
+from portcullis.gateway.event_log import EventLog, Throttled
 
 
 def lines(octets: bytes) -> list[dict[str, object]]:
@@ -67,3 +69,22 @@ def test_a_reader_that_is_gone_ends_nothing() -> None:
     log.emit("nobody hears")
     log.emit("nobody hears")
     os.close(writer)
+
+
+def test_what_peers_cause_without_end_is_written_now_and_then_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = EventLog.to_file(tmp_path / "events")
+    throttled = Throttled(log, per_second=3, session="A")
+    now_s = 100.0
+    monkeypatch.setattr("portcullis.gateway.event_log.time.monotonic", lambda: now_s)
+    for number in range(10):
+        throttled.emit("noted", number=number)
+    now_s = 101.0
+    throttled.emit("noted", number=10)
+    log.close()
+    found = lines((tmp_path / "events").read_bytes())
+    assert [(line["event"], line.get("number", line.get("count"))) for line in found] == [
+        ("noted", 0), ("noted", 1), ("noted", 2), ("lines_held_back", 7), ("noted", 10),
+    ]  # fmt: skip
+    assert {line["session"] for line in found} == {"A"}
