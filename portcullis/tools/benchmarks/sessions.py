@@ -26,6 +26,8 @@ _SPARE_DESCRIPTORS = 64
 _CONFIG = """
 [listen]
 fix = "127.0.0.1:{{port}}"
+[back_office]
+enabled = false
 [journal]
 segment_rows = 131072
 [limits]
