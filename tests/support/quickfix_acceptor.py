@@ -1,0 +1,64 @@
+"""QuickFIX's acceptor with the echo of its own acceptance tests, as a process.
+
+Arguments: a settings file. Runs until it is killed. In a process of its own, because the C++
+threads do not outlive a Python that ends with grace.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+import quickfix as fix
+
+
+class EchoApplication(fix.Application):  # type: ignore[misc, name-defined]
+    """What QuickFIX's own acceptance tests have behind the session."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: set[tuple[str, str]] = set()
+
+    def onCreate(self, session_id: Any) -> None:
+        pass
+
+    def onLogon(self, session_id: Any) -> None:
+        pass
+
+    def onLogout(self, session_id: Any) -> None:
+        self._seen = {one for one in self._seen if one[0] != session_id.toString()}
+
+    def toAdmin(self, message: Any, session_id: Any) -> None:
+        pass
+
+    def fromAdmin(self, message: Any, session_id: Any) -> None:
+        pass
+
+    def toApp(self, message: Any, session_id: Any) -> None:
+        pass
+
+    def fromApp(self, message: Any, session_id: Any) -> None:
+        header = message.getHeader()
+        msg_type = header.getField(35)
+        if msg_type not in ("D", "d", "C"):
+            raise fix.UnsupportedMessageType()
+        if msg_type == "D":
+            one = (session_id.toString(), message.getField(11))
+            resent = header.isSetField(97) and header.getField(97) == "Y"
+            if resent and one in self._seen:
+                return
+            self._seen.add(one)
+        echo = fix.Message(message)
+        for tag in (43, 122):
+            echo.getHeader().removeField(tag)
+        fix.Session.sendToTarget(echo, session_id)
+
+
+if __name__ == "__main__":
+    settings = fix.SessionSettings(sys.argv[1])
+    application = EchoApplication()
+    store = fix.MemoryStoreFactory()
+    acceptor = fix.SocketAcceptor(application, store, settings)
+    acceptor.start()
+    threading.Event().wait()
