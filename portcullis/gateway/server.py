@@ -146,7 +146,7 @@ class Server:
             except AuthenticatorError as error:  # the others trade; each Logon tries again
                 self.log.emit("authenticator_failed", error=str(error))
         listeners = [self._listener(key, one) for key, one in bound.items()]
-        for listener in listeners:
+        for listener in reversed(listeners):  # who sees the first door open finds the others open
             listener.start()
         self._loop.call_later(_TIMER_S, self._on_timer)
         # What stands now stands until the end: the collector need not look at it again.
