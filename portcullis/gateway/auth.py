@@ -77,6 +77,10 @@ class Crowded(Exception):
     """Too many wait already."""
 
 
+class Abandoned(asyncio.CancelledError):
+    """Cancelled in its turn: whoever asked has gone, and the work was done for nothing."""
+
+
 class FairQueue:
     """One at a time, and those that wait come by turns of their addresses.
 
@@ -94,12 +98,17 @@ class FairQueue:
 
     @contextlib.asynccontextmanager
     async def turn(self, address: str) -> AsyncIterator[None]:
-        """Wait for the address's turn, and have it as long as the context lasts; or Crowded."""
+        """Wait for the address's turn, and have it as long as the context lasts.
+
+        Crowded where too many wait, Abandoned where it is cancelled in its turn.
+        """
         if self._is_busy:
             await self._wait(address)
         self._is_busy = True
         try:
             yield
+        except asyncio.CancelledError:
+            raise Abandoned from None
         finally:
             self._pass_on()
 

@@ -10,7 +10,6 @@ wrong is answered by closing, and the log says why. Must not know bytes or socke
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,7 +17,7 @@ from typing import Any, Protocol
 from portcullis.codecs.fix.scanner import FixScanner
 from portcullis.dictionaries.fix_tags import PASSWORD, USERNAME
 from portcullis.gateway.admission import Admission, Network, Place, is_allowed
-from portcullis.gateway.auth import Crowded, PasswordChecker, PasswordHash
+from portcullis.gateway.auth import Abandoned, Crowded, PasswordChecker, PasswordHash
 from portcullis.gateway.authenticator import (
     Authenticator,
     AuthenticatorError,
@@ -174,7 +173,7 @@ class FixGate:
             fits = await self._passwords.check(known, password, caller.place.address)
         except Crowded:
             return self._refuse(peer.key, caller, "too many passwords wait to be checked")
-        except asyncio.CancelledError:  # it hung up, and has not shown that it is right
+        except Abandoned:  # it hung up, and has not shown that it is right
             self._admission.failed(caller.place, self._turn.now_ns)
             raise
         now_ns = self._turn.begin()
@@ -205,7 +204,7 @@ class FixGate:
             return self._refuse(found.key, caller, "too many wait for the authenticator")
         except AuthenticatorError as error:
             return self._refuse(found.key, caller, str(error))
-        except asyncio.CancelledError:
+        except Abandoned:
             self._admission.failed(caller.place, self._turn.now_ns)
             raise
         now_ns = self._turn.begin()

@@ -7,7 +7,13 @@ import hashlib
 
 import pytest
 
-from portcullis.gateway.auth import Crowded, FairQueue, PasswordChecker, PasswordHash
+from portcullis.gateway.auth import (
+    Abandoned,
+    Crowded,
+    FairQueue,
+    PasswordChecker,
+    PasswordHash,
+)
 
 
 def test_a_hash_accepts_its_password_and_no_other() -> None:
@@ -110,6 +116,30 @@ def test_who_goes_while_waiting_leaves_the_turn_to_the_next() -> None:
         return await last
 
     assert asyncio.run(run()) == "d"
+
+
+def test_to_go_in_ones_turn_is_not_to_go_while_waiting() -> None:
+    ends: list[type[BaseException]] = []
+
+    async def hold(queue: FairQueue) -> None:
+        try:
+            async with queue.turn("a"):
+                await asyncio.Event().wait()
+        except asyncio.CancelledError as end:
+            ends.append(type(end))
+            raise
+
+    async def run() -> str:
+        queue = FairQueue(waiting_max=10, waiting_per_address_max=10)
+        tasks = [asyncio.create_task(hold(queue)) for _ in range(2)]
+        await asyncio.sleep(0)
+        for task in reversed(tasks):
+            task.cancel()
+        await asyncio.wait(tasks)
+        return await _pass(queue, "b")
+
+    assert asyncio.run(run()) == "b"
+    assert ends == [asyncio.CancelledError, Abandoned]
 
 
 async def _pass(queue: FairQueue, address: str) -> str:
