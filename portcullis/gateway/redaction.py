@@ -38,6 +38,8 @@ def redact(octets: bytes) -> bytes:
 
 def _value_end(octets: bytes, field: re.Match[bytes]) -> int:
     start = field.end()
+    if octets.startswith(MASK + b"\x01", start):
+        return start + len(MASK)  # done before: its length is that of what stood there
     length_tag = _LENGTHS.get(field[1])
     if length_tag is not None:
         before = octets.rfind(b"\x01", 0, max(field.start() - 1, 0)) + 1

@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "dictionary": "portcullis.tools.dictionary",
     "import-quickfix": "portcullis.tools.import_quickfix",
     "journal": "portcullis.tools.journal",
+    "log": "portcullis.tools.log",
     "orders": "portcullis.tools.orders",
     "password": "portcullis.tools.password",
     "serve": "portcullis.tools.serve",

@@ -1,0 +1,180 @@
+"""`portcullis log`: message and event logs with field names, in the order of time.
+
+Owns which files are read, following them, and colours. What stands in them is `message_log`'s.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from portcullis.dictionaries.fix_dictionary import FixDictionary
+from portcullis.dictionaries.fix_xml import DictionaryError, load_dictionary
+from portcullis.gateway.message_logs import FOLDER
+from portcullis.tools.message_log import (
+    CAME_IN,
+    EVENT,
+    WENT_OUT,
+    Line,
+    LineReader,
+    is_wanted,
+    named_fields,
+    title,
+    type_named,
+)
+
+_POLL_S = 0.2
+_READ_BYTES = 1 << 20
+_MARKS = {CAME_IN: "<", WENT_OUT: ">", EVENT: "*"}
+_COLOURS = {CAME_IN: "cyan", WENT_OUT: "green", EVENT: "yellow"}
+_REFUSALS = frozenset((b"3", b"9", b"j"))
+
+
+@click.command(name="log")
+@click.argument("logs", nargs=-1)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path("data"),
+    show_default=True,
+    help="Data directory, whose logs are meant where LOGS are no files.",
+)
+@click.option("--cl-ord-id", "cl_ord_ids", multiple=True, help="Only messages about this order.")
+@click.option("--type", "types", multiple=True, help="Only this MsgType, D or NewOrderSingle.")
+@click.option("--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@click.option("--dictionary", default="FIX44.xml", show_default=True, help="Names of fields.")
+def command(
+    logs: tuple[str, ...],
+    data: Path,
+    cl_ord_ids: tuple[str, ...],
+    types: tuple[str, ...],
+    follow: bool,
+    dictionary: str,
+) -> None:
+    """Show logs of FIX messages and events.
+
+    LOGS are files or folders, of this gateway or of QuickFIX (C++, /J, /Go), or CompIDs of
+    clients; without any, all of the data directory. `<` came in, `>` went out, `*` is an event.
+    Passwords and the like are not shown, whoever wrote the log.
+    """
+    try:
+        names = load_dictionary(dictionary)
+    except DictionaryError as error:
+        raise click.ClickException(str(error)) from None
+    wanted = frozenset(one.encode() for one in cl_ord_ids)
+    kinds = frozenset(type_named(one, names) for one in types)
+    sources = Sources(logs, data / FOLDER)
+    if not sources.refresh() and not follow:
+        raise click.ClickException(f"no log {' '.join(logs) or f'in {data / FOLDER}'}")
+    try:
+        _show(heapq.merge(*sources.whole(final=not follow), key=_time), wanted, kinds, names)
+        while follow:
+            time.sleep(_POLL_S)
+            sources.refresh()
+            _show(iter(sorted(sources.new(), key=_time)), wanted, kinds, names)
+    except (KeyboardInterrupt, BrokenPipeError):
+        return
+    finally:
+        sources.close()
+
+
+def _time(line: Line) -> str:
+    return line.time.replace("/", "").replace(" ", "-")
+
+
+def _show(
+    lines: Iterator[Line], wanted: frozenset[bytes], kinds: frozenset[bytes], names: FixDictionary
+) -> None:
+    for line in lines:
+        if is_wanted(line, wanted, kinds):
+            click.echo(_shown(line, names))
+
+
+def _shown(line: Line, names: FixDictionary) -> str:
+    mark = _MARKS.get(line.way, "-")
+    if line.way == EVENT:
+        return click.style(f"{line.time} {mark} {line.text}", fg=_COLOURS[EVENT])
+    is_refusal = line.get(35) in _REFUSALS or (line.get(35), line.get(39)) == (b"8", b"8")
+    colour = "red" if is_refusal else _COLOURS.get(line.way)
+    head = click.style(f"{mark} {title(line, names)}", fg=colour, bold=True)
+    return f"{line.time} {head} " + " ".join(named_fields(line, names))
+
+
+class Sources:
+    """The files that are read. logs: as the command was given them; folder: of the gateway."""
+
+    def __init__(self, logs: tuple[str, ...], folder: Path) -> None:
+        self._logs = logs
+        self._folder = folder
+        self._files: dict[Path, _Source] = {}
+
+    def refresh(self) -> bool:
+        """Look for files that have come; whether there are any at all."""
+        for path in self._paths():
+            if path not in self._files:
+                self._files[path] = _Source(path)
+        return bool(self._files)
+
+    def _paths(self) -> Iterator[Path]:
+        for log in self._logs:
+            path = Path(log)
+            if path.is_dir():
+                yield from sorted(path.glob("*.log"))
+            elif path.is_file():
+                yield path
+            else:
+                yield from sorted(
+                    found
+                    for found in self._folder.glob("*.log")
+                    if f"-{log}." in found.name or f"-{log}-" in found.name
+                )
+        if not self._logs:
+            yield from sorted(self._folder.glob("*.log"))
+
+    def whole(self, *, final: bool) -> list[Iterator[Line]]:
+        """Of each file, all that it has now; final: a last line without its end, too."""
+        return [source.read(final=final) for source in self._files.values()]
+
+    def close(self) -> None:
+        for source in self._files.values():
+            source.close()
+
+    def new(self) -> Iterator[Line]:
+        """What came since."""
+        for source in self._files.values():
+            yield from source.read()
+
+
+class _Source:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._reader = LineReader(path.name)
+        self._file = path.open("rb")
+        self._identity = path.stat().st_ino
+
+    def read(self, *, final: bool = False) -> Iterator[Line]:
+        """What is there and was not read; a file put aside is read to its end first."""
+        while octets := self._file.read(_READ_BYTES):
+            yield from self._reader.feed(octets)
+        if self._is_another():
+            yield from self._reader.end()
+            self._file.close()
+            self._file = self._path.open("rb")
+            self._identity = self._path.stat().st_ino
+            yield from self.read()
+        if final:
+            yield from self._reader.end()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _is_another(self) -> bool:
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:  # put aside; the next one comes with its first line
+            return False
+        return status.st_ino != self._identity or status.st_size < self._file.tell()

@@ -1,0 +1,146 @@
+"""Logs of FIX messages as people read them: ours, and those of QuickFIX's engines.
+
+Owns the reading of their lines, the names of fields and values, and the choice of messages. A line
+is a time in one of the spellings of QuickFIX (C++, /J, /Go), perhaps none, and a message or an
+event. Secrets go before anything is looked at, whoever wrote the log. Must not know files or
+terminals.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from portcullis.dictionaries.fix_dictionary import FixDictionary
+from portcullis.gateway.redaction import redact
+
+# QuickFIX: "20260102-12:00:00.123 : "; QuickFIX/J: "20260102-12:00:00: "; QuickFIX/Go:
+# "2026/01/02 12:00:00.123456 ".
+_START = re.compile(
+    rb"(?P<time>\d{8}-\d\d:\d\d:\d\d(?:\.\d+)?|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)?)"
+    rb"(?: ?: ?| )(?P<text>.*)",
+    re.DOTALL,
+)
+_END = re.compile(rb"\x0110=\d{3}\x01?\Z")
+# A message may hold line ends; one longer than that is shown as it is so far.
+_MESSAGE_MAX = 1 << 20
+# Told by the line as a whole: BeginString, BodyLength, MsgType, CheckSum.
+_LEFT_OUT = frozenset((8, 9, 35, 10))
+
+CAME_IN, WENT_OUT, EVENT, UNKNOWN = "in", "out", "event", "message"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One entry. way: CAME_IN, WENT_OUT, UNKNOWN, or EVENT, which has text and no fields."""
+
+    time: str
+    way: str
+    text: str
+    fields: tuple[tuple[int, bytes], ...] = ()
+
+    def get(self, tag: int) -> bytes:
+        """The first value of a field; empty where it is absent."""
+        return next((value for number, value in self.fields if number == tag), b"")
+
+
+class LineReader:
+    """Takes the bytes of one log as they come. prefix: how its file's name begins."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix.encode()
+        self._rest = b""
+        self._open = b""
+
+    def feed(self, octets: bytes) -> Iterator[Line]:
+        """Entries that are whole."""
+        *lines, self._rest = (self._rest + octets).split(b"\n")
+        for line in lines:
+            if self._open:
+                line = self._open + b"\n" + line
+                self._open = b""
+            if _is_cut(line) and len(line) < _MESSAGE_MAX:
+                self._open = line
+            elif line.strip():
+                yield self._entry(line.rstrip(b"\r"))
+
+    def end(self) -> Iterator[Line]:
+        """What is left though its line end has not come."""
+        left, self._rest, self._open = (self._open + b"\n" + self._rest).strip(b"\n"), b"", b""
+        if left:
+            yield self._entry(left)
+
+    def _entry(self, line: bytes) -> Line:
+        match = _START.match(line)
+        time, text = (match["time"].decode(), match["text"]) if match else ("", line)
+        text = redact(text)
+        if not text.startswith(b"8=FIX"):
+            return Line(time, EVENT, readable(text))
+        fields = tuple(_fields(text))
+        values = dict(reversed(fields))
+        sender, target = values.get(49, b""), values.get(56, b"")
+        way = UNKNOWN
+        if self._prefix.startswith(b"%b-%b-%b" % (values[8], sender, target)):
+            way = WENT_OUT
+        elif self._prefix.startswith(b"%b-%b-%b" % (values[8], target, sender)):
+            way = CAME_IN
+        return Line(time, way, readable(text), fields)
+
+
+def _is_cut(line: bytes) -> bool:
+    """Whether a message has begun and not ended: a value of it has a line end."""
+    start = line.find(b"8=FIX")
+    if start < 0 or (start and not _START.match(line)):
+        return False
+    return b"\x01" in line and _END.search(line.rstrip(b"\r")) is None
+
+
+def _fields(text: bytes) -> Iterator[tuple[int, bytes]]:
+    """Fields in their order. Data with delimiters in it is cut there: it is shown, not used."""
+    for pair in text.split(b"\x01"):
+        tag, equals, value = pair.partition(b"=")
+        if equals and tag.isdigit() and len(tag) < 10:
+            yield int(tag), value
+
+
+def readable(octets: bytes) -> str:
+    """Text that a terminal only shows: | for delimiters, escapes for what is not printable."""
+    text = octets.replace(b"\x01", b"|").decode("utf-8", "backslashreplace")
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+def is_wanted(line: Line, cl_ord_ids: frozenset[bytes], msg_types: frozenset[bytes]) -> bool:
+    """Whether an entry is one of these types, and about one of these orders; empty: all are.
+
+    About an order: ClOrdID(11) or OrigClOrdID(41) is its id.
+    """
+    if msg_types and line.get(35) not in msg_types:
+        return False
+    return not cl_ord_ids or bool({line.get(11), line.get(41)} & cl_ord_ids)
+
+
+def type_named(text: str, dictionary: FixDictionary) -> bytes:
+    """A MsgType(35) by itself or by its name in the dictionary."""
+    found = dictionary.messages_by_name.get(text)
+    return found.msg_type if found else text.encode()
+
+
+def title(line: Line, dictionary: FixDictionary) -> str:
+    """The name and type of a message."""
+    msg_type = line.get(35)
+    found = dictionary.messages.get(msg_type)
+    return f"{found.name if found else 'Unknown'}({readable(msg_type)})"
+
+
+def named_fields(line: Line, dictionary: FixDictionary) -> Iterator[str]:
+    """Each field of a message as Name(tag)=value, with what an enumerated value means."""
+    for tag, value in line.fields:
+        if tag in _LEFT_OUT:
+            continue
+        described = dictionary.fields.get(tag)
+        if described is None:
+            yield f"{tag}={readable(value)}"
+            continue
+        meaning = described.values.get(value, "")
+        yield f"{described.name}({tag})={readable(value)}" + (f" {meaning}" if meaning else "")
