@@ -18,6 +18,8 @@ SHIPPED: dict[str, str] = {
     "fix44-session": "FIX 4.4 sessions: every numbered session test case",
     "fix44-orders": "Order entry over FIX 4.4: the order state tables of appendix D",
     "fix44-hostile": "Truncated, oversized, garbled and slow input over FIX 4.4",
+    "soupbintcp": "SoupBinTCP 3.00 sessions, with OUCH 4.2 inside",
+    "ouch42": "Order entry over OUCH 4.2",
     "certify-fix44": "For `certify`: a FIX 4.4 client is walked through",
 }
 

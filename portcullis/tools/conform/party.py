@@ -19,6 +19,8 @@ class Party(ABC):
     """A client. letter: as scenarios call it. is_known: whether its numbers are."""
 
     wire: Wire
+    # How long after the first login messages of the past may come; 0: none do.
+    past_s = 0.0
 
     def __init__(
         self, letter: str, client: Client, target: Target, now_ns: Callable[[], int]

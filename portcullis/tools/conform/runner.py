@@ -191,7 +191,16 @@ class ScenarioRun:
                     client.open_link().put_back(arrival)
             await self._expect(client, [answer])
             client.is_known = True
+            if unknown and client.past_s:
+                await self._pass_over_the_past(client)
             return
+
+    async def _pass_over_the_past(self, client: Party) -> None:
+        """What was kept for the client before the scenario began is none of its business."""
+        while (arrival := await client.open_link().receive(client.past_s)) is not None:
+            if arrival.message is None:
+                return
+            client.took(arrival.message)
 
     async def _reset(self, client: Party, step: Step) -> None:
         if client.resets_by_itself:

@@ -7,6 +7,7 @@ the first, each sequenced message is the next. Must not know what a scenario exp
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from portcullis.tools.conform.binary_layouts import OUCH_OUT
 from portcullis.tools.conform.matching import FieldCheck, Verdict
@@ -18,8 +19,13 @@ from portcullis.tools.conform.wire import Fields, Message, SoupWire, Wire
 class SoupParty(Party):
     """One user's side. sequence: number of the next sequenced message; session: its name."""
 
+    past_s = 0.15
     sequence = 1
     session = ""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._tokens: list[str] = []
 
     def new_wire(self) -> Wire:
         self.wire = SoupWire()
@@ -56,6 +62,10 @@ class SoupParty(Party):
         return Step(step.line, step.text, Verb.SEND, step.client, "LogoutRequest"), None
 
     def encode(self, msg_type: str, fields: Fields, counts: bool) -> bytes:
+        if msg_type in ("EnterOrder", "ReplaceOrder"):
+            given = dict(fields)
+            self._tokens.append(given.get("replacement", given.get("token", "")))
+            self.leaves_orders = True
         return self.wire.encode(msg_type, fields)
 
     def sent(self, octets: bytes) -> None:
@@ -81,7 +91,14 @@ class SoupParty(Party):
         return step.message in ("ServerHeartbeat", "Debug")
 
     def goodbye(self) -> list[bytes]:
-        return [self.encode("LogoutRequest", [], False)]
+        """Cancel what rests, and log out."""
+        cancels = [
+            self.wire.encode("CancelOrder", [("token", token), ("shares", "0")])
+            for token in self._tokens
+        ]
+        self._tokens.clear()
+        self.leaves_orders = False
+        return [*cancels, self.encode("LogoutRequest", [], False)]
 
     def is_goodbye(self, message: Message) -> bool:
         return message.type == "EndOfSession"
