@@ -136,7 +136,9 @@ class FixPeer:
         allowed = count
         if self._rate is not None:
             allowed = self._rate.take(count, now_ns)
-        self._offer(scanner, 0, allowed, now_ns)
+        taken = self.session.receive(scanner, 0, allowed, now_ns)
+        if taken < allowed:
+            self._offer(scanner, taken, allowed - taken, now_ns)
         if allowed < count and self._reject_rate is not None:
             rejected = self._reject_rate.take(count - allowed, now_ns)
             self.session.refusal = self._over_rate_text
@@ -155,15 +157,14 @@ class FixPeer:
         return 0 if self._rate is None else self._rate.next_ns
 
     def _offer(self, scanner: FixScanner, first: int, count: int, now_ns: int) -> None:
-        session = self.session
-        taken, end = first, first + count
-        while taken < end:
-            now_taken = session.receive(scanner, taken, end - taken, now_ns)
-            taken += now_taken
-            if taken < end:
-                self._shared.turn.settle()
-                if not now_taken and not session.receive(scanner, taken, end - taken, now_ns):
-                    raise RuntimeError(f"{self.key}: an empty batch has no room for a message")
+        """Make room, and give the session messages, as often as it takes."""
+        end = first + count
+        while first < end:
+            self._shared.turn.settle()
+            taken = self.session.receive(scanner, first, end - first, now_ns)
+            if not taken:
+                raise RuntimeError(f"{self.key}: an empty batch has no room for a message")
+            first += taken
 
     def tick(self, now_ns: int) -> int:
         """Do what is due; give the next deadline."""
