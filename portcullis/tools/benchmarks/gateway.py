@@ -18,7 +18,7 @@ from pathlib import Path
 
 from portcullis.tools.benchmarks import load, orders
 from portcullis.tools.benchmarks.figures import Figure, percentile
-from portcullis.tools.gateway_process import GatewayProcess
+from portcullis.tools.gateway_process import CONFIG, GatewayProcess
 
 ROUND_TRIPS_MAX = 20_000
 # Slower servers get fewer orders: a figure of theirs needs no million.
@@ -40,11 +40,11 @@ def rival(name: str) -> Iterator[tuple[int, int]]:
 
 
 @contextmanager
-def gateway() -> Iterator[tuple[int, int]]:
+def gateway(config: str = CONFIG) -> Iterator[tuple[int, int]]:
     """Our gateway on an empty directory; gives (port, pid)."""
     with (
         tempfile.TemporaryDirectory(prefix="portcullis-bench-") as directory,
-        GatewayProcess(Path(directory)) as process,
+        GatewayProcess(Path(directory), config) as process,
     ):
         yield process.port, process.pid
         process.stop()
@@ -123,6 +123,20 @@ def measure_gateway(size: int, echo: list[int]) -> list[Figure]:
     return figures
 
 
+def measure_beside(size: int, echo: list[int]) -> list[Figure]:
+    """Round trips again, while the back office follows on whatever processor is free."""
+    trips = orders.resting_flow(min(size, ROUND_TRIPS_MAX))
+    warm = len(trips.messages) // 10
+    with (
+        gateway(CONFIG.replace("enabled = false", "enabled = true")) as (port, pid),
+        load.log_on(port, orders.TAKER) as link,
+        processors(pid, shared=True),
+    ):
+        load.round_trips(link, trips.messages[:warm])
+        times = load.round_trips(link, trips.messages[warm:])
+    return _trips("portcullis beside its back office", times, echo, {})
+
+
 def measure_rival(name: str, size: int, echo: list[int]) -> list[Figure]:
     """Another engine: a report for each order, no book."""
     size = min(size, RIVAL_ORDERS_MAX)
@@ -146,7 +160,7 @@ def measure_rival(name: str, size: int, echo: list[int]) -> list[Figure]:
 def measure(size: int) -> list[Figure]:
     """Echo, ours, then the others; those not installed are named."""
     figures, echo = measure_echo(size)
-    figures += measure_gateway(size, echo)
+    figures += measure_gateway(size, echo) + measure_beside(size, echo)
     for name in ("simplefix", "quickfix"):
         if importlib.util.find_spec(name) is None:
             figures.append(Figure(f"{name}: not installed, skipped", 0, ""))
