@@ -261,7 +261,7 @@ def guarded(password: str, more: str = "", n: int = 1 << 10) -> str:
 
 def test_a_stranger_who_knows_the_comp_ids_holds_no_place(tmp_path: Path) -> None:
     # A hash that takes long, so that guesses are being checked when the client comes.
-    config = guarded("sesame", n=1 << 16) + LIMITS.replace("1s", "10s")
+    config = guarded("sesame", n=1 << 15) + LIMITS.replace("1s", "10s")
     with GatewayProcess(tmp_path, config) as gateway:
         client = FixClient("CLIENT1", gateway.port)
         with contextlib.ExitStack() as links:
