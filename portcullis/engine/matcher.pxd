@@ -6,6 +6,7 @@ from portcullis.engine.keys cimport OrderKeys
 from portcullis.engine.mass cimport MassCommands
 from portcullis.engine.orders cimport Orders
 from portcullis.engine.reports cimport Reports
+from portcullis.engine.status cimport StatusAnswers
 from portcullis.engine.sweep cimport Sweep
 from portcullis.journal.table cimport RowTable
 
@@ -16,6 +17,7 @@ cdef class Engine:
     cdef readonly Reports reports
     cdef readonly Sweep sweep
     cdef readonly Orders orders
+    cdef StatusAnswers _status
     cdef readonly Amendments amendments
     cdef readonly MassCommands mass
     cdef readonly DayRoll day_roll

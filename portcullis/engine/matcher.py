@@ -38,6 +38,7 @@ if cython.compiled:
     from cython.cimports.portcullis.engine.mass import MassCommands
     from cython.cimports.portcullis.engine.orders import Orders
     from cython.cimports.portcullis.engine.reports import Reports
+    from cython.cimports.portcullis.engine.status import StatusAnswers
     from cython.cimports.portcullis.engine.sweep import Sweep
     from cython.cimports.portcullis.journal.rows import *
     from cython.cimports.portcullis.journal.table import RowTable
@@ -51,6 +52,7 @@ else:
     from portcullis.engine.mass import MassCommands
     from portcullis.engine.orders import Orders
     from portcullis.engine.reports import Reports
+    from portcullis.engine.status import StatusAnswers
     from portcullis.engine.sweep import Sweep
     from portcullis.journal.rows import *
     from portcullis.journal.table import RowTable
@@ -107,9 +109,10 @@ class Engine:
         ).cast("q")
         self.sweep = Sweep(table, self.book, self.ids, self.reports, self.instruments)
         self._keys = keys = OrderKeys(table, self.ids, session_capacity)
-        parts = (table, self.book, keys, self.sweep, self.ids, self.reports, self.instruments)
-        self.orders = Orders(*parts)
-        self.amendments = Amendments(*parts)
+        parts = (table, self.book, keys, self.sweep, self.ids, self.reports)
+        self._status = StatusAnswers(*parts)
+        self.orders = Orders(*parts, self.instruments, self._status)
+        self.amendments = Amendments(*parts, self.instruments)
         self.mass = MassCommands(table, self.book, self.sweep, self.reports)
         self.day_roll = DayRoll(table, self.book, self.ids, self.sweep, self.reports)
         self._sessions = self.reports.sessions
@@ -186,7 +189,7 @@ class Engine:
             elif kind == SEND:
                 self._send(row, head, session)
             elif kind == STATUS:
-                self.orders.status(row)
+                self._status.answer(row)
             elif kind == MASS_CANCEL or kind == MASS_STATUS or kind == CANCEL_ALL:
                 self.mass.take(row)
             else:

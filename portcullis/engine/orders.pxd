@@ -2,6 +2,7 @@ from portcullis.engine.book cimport Book
 from portcullis.engine.ids cimport IdTable
 from portcullis.engine.keys cimport OrderKeys
 from portcullis.engine.reports cimport Reports
+from portcullis.engine.status cimport StatusAnswers
 from portcullis.engine.sweep cimport Sweep
 from portcullis.journal.table cimport RowTable
 
@@ -16,6 +17,7 @@ cdef class Orders:
     cdef IdTable _ids
     cdef Reports _reports
     cdef long long[::1] _instruments
+    cdef StatusAnswers _status
     cdef long long[::1] _ord_reasons
     cdef long long _managed_restatement
     cdef long long[::1] _cxl_reasons
@@ -46,9 +48,3 @@ cdef class Orders:
     cdef void replace(self, long long row) noexcept nogil
     cdef long long _check_replacement(self, long long at, long long slot) noexcept nogil
     cdef bint _keeps_place(self, long long at, long long slot) noexcept nogil
-    cdef void _present(
-        self, long long found, long long session, long long row, long long flags
-    ) noexcept nogil
-    cdef void status(self, long long row) noexcept nogil
-    cdef long long _find_by_row(self, long long brought, long long session) noexcept nogil
-    cdef long long _order_row(self, long long found) noexcept nogil

@@ -1,8 +1,8 @@
 """Commands upon one order: what the rules of the venue make of each.
 
-Owns new, cancel, replace and status of single orders. Must not know FIX, sessions' business beyond
-their numbers, nor commands over many orders. Each command takes at most two rows; then the sweep
-may go on. An order is accepted (report 0) before it meets the book.
+Owns new, cancel and replace of single orders; `status` tells what one is. Must not know FIX,
+sessions' business beyond their numbers, nor commands over many orders. Each command takes at most
+two rows; then the sweep may go on. An order is accepted (report 0) before it meets the book.
 
 Choices where the rules leave one:
 - A refused new order has an OrderID, the number of its own row, and burns its id.
@@ -32,6 +32,7 @@ if cython.compiled:
     from cython.cimports.portcullis.engine.keys import OrderKeys
     from cython.cimports.portcullis.engine.layout import *
     from cython.cimports.portcullis.engine.reports import Reports
+    from cython.cimports.portcullis.engine.status import StatusAnswers
     from cython.cimports.portcullis.engine.sweep import Sweep
     from cython.cimports.portcullis.engine.why import *
     from cython.cimports.portcullis.journal.rows import *
@@ -42,6 +43,7 @@ else:
     from portcullis.engine.keys import OrderKeys
     from portcullis.engine.layout import *
     from portcullis.engine.reports import Reports
+    from portcullis.engine.status import StatusAnswers
     from portcullis.engine.sweep import Sweep
     from portcullis.engine.why import *
     from portcullis.journal.rows import *
@@ -54,7 +56,7 @@ else:
 @cython.final
 @cython.cclass
 class Orders:
-    """Applies NEW_ORDER, CANCEL, REPLACE and STATUS rows."""
+    """Applies NEW_ORDER, CANCEL and REPLACE rows."""
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class Orders:
         ids: IdTable,
         reports: Reports,
         instruments: memoryview[int],
+        status: StatusAnswers,
     ) -> None:
         self._table = table
         self._words = table.words
@@ -75,6 +78,7 @@ class Orders:
         self._ids = ids
         self._reports = reports
         self._instruments = instruments
+        self._status = status
         self._managed_restatement = WHYS[WHY_MANAGED].restatement or 0
         self._ord_reasons = memoryview(bytearray(8 * 256)).cast("q")
         self._cxl_reasons = memoryview(bytearray(8 * 256)).cast("q")
@@ -242,7 +246,7 @@ class Orders:
         """Answer a new order whose id is known: the present state if it may be a resend, else
         refused as a duplicate, with the state of the order that has the id."""
         if flags & F_POSS_RESEND:
-            self._present(found, session, row, 0)
+            self._status.present(found, session, row, 0)
             return
         reference: cython.longlong = self._ids.reference(self._keys.current(found))
         if reference & 3 == REF_LIVE:
@@ -435,7 +439,7 @@ class Orders:
         found: cython.longlong = self._ids.find()
         if found >= 0:
             if flags & F_POSS_RESEND:
-                self._present(found, session, row, 0)
+                self._status.present(found, session, row, 0)
                 return
             why = WHY_DUPLICATE_ID
         elif flags & F_REFUSED:
@@ -516,101 +520,3 @@ class Orders:
             and self._words[at + W_PRICE] == self._orders[order + O_PRICE]
             and self._words[at + W_QTY] <= self._orders[order + O_QTY]
         )
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _present(
-        self,
-        found: cython.longlong,
-        session: cython.longlong,
-        row: cython.longlong,
-        flags: cython.longlong,
-    ) -> cython.void:
-        """Tell `session` the present state of the order that has an id. One row."""
-        reference: cython.longlong = self._ids.reference(self._keys.current(found))
-        if reference & 3 == REF_LIVE:
-            self._reports.live(
-                STATUS_REPORT,
-                flags,
-                session,
-                row,
-                reference >> 2,
-                EXEC_STATUS,
-                self._sweep.status(reference >> 2),
-                NO_REASON,
-                WHY_NONE,
-            )
-        else:
-            self._reports.past(
-                STATUS_REPORT,
-                flags,
-                session,
-                row,
-                reference >> 2,
-                EXEC_STATUS,
-                NO_REASON,
-                WHY_NONE,
-            )
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def status(self, row: cython.longlong) -> cython.void:
-        """Apply a STATUS row: one row, to who asked."""
-        at: cython.longlong = self._table.at(row)
-        session: cython.longlong = (self._words[at + W_HEAD] >> 32) & ID_MASK
-        flags: cython.longlong = (self._words[at + W_HEAD] >> 8) & 0xFF
-        owner: cython.longlong = self._keys.owner_session(row, flags, session)
-        named: cython.longlong = 0
-        if flags & F_ORDER_ID:
-            named = self._keys.number_item(row, ITEM_ORDER_ID)
-        own: cython.longlong = 0
-        found: cython.longlong = -1
-        if (self._words[at + W_TERMS] >> 32) & 0xFF or flags & F_LONG_ID:
-            self._keys.hash_id(row, at, owner)
-            found = self._ids.find()
-        elif named:
-            own = F_OWN
-            found = self._find_by_row(named, owner)
-        if found >= 0 and flags & F_ORDER_ID and self._order_row(found) != named:
-            found = -1
-        if found >= 0:
-            self._present(found, session, row, own)
-        else:
-            self._reports.none(
-                STATUS_REPORT,
-                F_ANSWER | own,
-                session,
-                row,
-                EXEC_STATUS,
-                STATUS_REJECTED,
-                self._ord_reasons[WHY_UNKNOWN_ORDER],
-                WHY_UNKNOWN_ORDER,
-            )
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _find_by_row(self, brought: cython.longlong, session: cython.longlong) -> cython.longlong:
-        """Index of the id that a session's NEW_ORDER row brought; below 0: there is none."""
-        if session == 0 or not self._table.has_row(brought):
-            return -1
-        at: cython.longlong = self._table.at(brought)
-        head: cython.longlong = self._words[at + W_HEAD]
-        if head & 0xFF != NEW_ORDER or (head >> 32) & ID_MASK != session:
-            return -1
-        self._keys.hash_id(brought, at, session)
-        return self._ids.find()
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _order_row(self, found: cython.longlong) -> cython.longlong:
-        """OrderID of the order that has an id, 0 where it is no longer known."""
-        reference: cython.longlong = self._ids.reference(self._keys.current(found))
-        if reference & 3 == REF_LIVE:
-            return self._orders[(reference >> 2) * ORDER_WORDS + O_ROW]
-        if self._table.has_row(reference >> 2):
-            return self._words[self._table.at(reference >> 2) + W_ORDER]
-        return 0

@@ -1,18 +1,13 @@
 from portcullis.codecs.fix.scanner cimport FixScanner
-from portcullis.gateway.catalog cimport Catalog
 from portcullis.gateway.fix_door cimport FixDoor
-from portcullis.gateway.order_fields cimport OrderFields
-from portcullis.journal.table cimport RowTable
+from portcullis.gateway.order_refusals cimport OrderRefusals
 
 
-cdef class FixOrders(OrderFields):
+cdef class FixOrders(OrderRefusals):
     cdef readonly bint full
     cdef public bint disk_full
-    cdef RowTable _table
     cdef long long[::1] _words
     cdef unsigned char[::1] _octets
-    cdef Catalog _catalog
-    cdef long long _kind
     cdef long long _instrument
     cdef long long _account
     cdef long long _qty
