@@ -27,6 +27,7 @@ from portcullis.gateway.turn import Turn
 FOLDER = "capture"
 SUFFIX = ".in"
 _HEAD = struct.Struct("<qII")
+HEAD_BYTES = _HEAD.size
 _WAITING_MAX = 256 << 10  # bytes that wait for the timer: one full read
 _RETRY_NS = 10_000_000_000  # after a write that failed
 
@@ -107,13 +108,12 @@ class Capture:
 class CaptureReader:
     """Reads, from a place on; at the end it waits. number, offset: where it is; 0: the oldest.
 
-    skipped: files that were gone before they were read.
+    Where that file is gone, the ring has run over it: it goes on with the oldest there is.
     """
 
     def __init__(self, directory: Path, number: int = 0, offset: int = 0) -> None:
         self.number = number
         self.offset = offset
-        self.skipped = 0
         self._folder = directory / FOLDER
 
     def records(self, bytes_max: int) -> Iterator[Record]:
@@ -127,14 +127,14 @@ class CaptureReader:
                 newer = [number for number in known if number > self.number]
                 if not newer:
                     return
-                self.skipped += newer[0] - self.number - 1 if self.number else 0
                 self.number, self.offset = newer[0], 0
-            found = 0
+            before = taken
             for record in self._read(bytes_max - taken):
-                found += len(record.octets) + _HEAD.size
+                taken += len(record.octets) + _HEAD.size
                 yield record
-            taken += found
-            if not found:
+                if taken >= bytes_max:
+                    return
+            if taken == before:
                 if self.number == known[-1]:
                     return
                 # What is behind the last whole record of an ended file was never finished.

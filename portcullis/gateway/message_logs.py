@@ -22,14 +22,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from portcullis.gateway.capture import CaptureReader
+from portcullis.gateway.capture import HEAD_BYTES, CaptureReader
 from portcullis.gateway.config import Loaded
 from portcullis.gateway.fix_door import FixDoor
 from portcullis.gateway.fix_reports import FixReports
 from portcullis.gateway.redaction import redact
 from portcullis.gateway.registry import Registry, session_key
+from portcullis.gateway.saved_state import start_of
 from portcullis.journal import rows
 from portcullis.journal.segments import RowSpace, SegmentHeader, list_segments
+from portcullis.journal.snapshots import SnapshotError, list_snapshots, read_snapshot
 from portcullis.journal.table import RowTable
 from portcullis.journal.tail import JournalTail
 
@@ -82,33 +84,50 @@ class MessageLogs:
         # By id: names of sessions, as their files have them.
         self._names: dict[int, str] = {}
         self._waiting: list[Entry] = []
+        # Of the journal and of the capture: time of what was read last, and whether there is more.
+        self._journal_ns = self._capture_ns = 0
+        self._journal_more = self._capture_more = False
 
     def poll(self, reader: JournalTail, now_ns: int = 0) -> int:
         """Render what is new; give how many rows were read."""
         if self._space is None:
             self._open(reader)
+        # What is behind is read first, else what is ahead of it would pile up here.
+        taken = read = 0
+        if not self._capture_more or self._journal_ns <= self._capture_ns:
+            taken = self._read_journal(reader)
+        if not self._journal_more or self._capture_ns <= self._journal_ns:
+            read = self._read_capture()
         horizon = (now_ns or time.time_ns()) - HOLD_NS
-        taken = last_ns = 0
-        for batch in reader.batches(ROWS_A_POLL):
-            self._map(reader.segment)
-            last_ns = self._take(batch.first_row, batch.row_count)
-            taken += batch.row_count
-        if taken >= ROWS_A_POLL:  # there is more: what came in later than this has to wait
-            horizon = min(horizon, last_ns)
-        read = 0
-        for record in self._capture.records(CAPTURE_BYTES_A_POLL):
-            read += len(record.octets)
-            last_ns = record.time_ns
-            for message in _MESSAGE.findall(record.octets):
-                place = (record.number, record.offset)
-                entry = Entry(record.time_ns, True, False, record.session, message, place)
-                self._waiting.append(entry)
-        if read >= CAPTURE_BYTES_A_POLL:
-            horizon = min(horizon, last_ns)
+        if self._journal_more:
+            horizon = min(horizon, self._journal_ns)
+        if self._capture_more:
+            horizon = min(horizon, self._capture_ns)
         self._write(horizon)
         own = [entry.place[0] for entry in self._waiting if not entry.came_in]
         self.next_row = min(own, default=reader.next_row)
         return taken or read
+
+    def _read_journal(self, reader: JournalTail) -> int:
+        taken = 0
+        for batch in reader.batches(ROWS_A_POLL):
+            self._map(reader.segment)
+            self._journal_ns = self._take(batch.first_row, batch.row_count)
+            taken += batch.row_count
+        self._journal_more = taken >= ROWS_A_POLL
+        return taken
+
+    def _read_capture(self) -> int:
+        read = 0
+        for record in self._capture.records(CAPTURE_BYTES_A_POLL):
+            read += len(record.octets) + HEAD_BYTES
+            self._capture_ns = record.time_ns
+            for message in _MESSAGE.findall(record.octets):
+                place = (record.number, record.offset)
+                entry = Entry(record.time_ns, True, False, record.session, message, place)
+                self._waiting.append(entry)
+        self._capture_more = read >= CAPTURE_BYTES_A_POLL
+        return read
 
     # --- the journal -----------------------------------------------------------------------------
 
@@ -124,15 +143,36 @@ class MessageLogs:
             input_rows=first.input_rows,
         )
         self._reports = FixReports(self._table, self._registry.catalog, row_capacity=1)
+        learnt = self._load_names(reader.next_row)
         for header in headers:
             self._map(header)
-            count = min(header.end_row, reader.next_row) - header.first_row
+            start = max(header.first_row, learnt)
+            count = min(header.end_row, reader.next_row) - start
             if count > 0:
-                self._table.tail = header.first_row + count
-                self._registry.apply_batch(self._table, header.first_row, count)
+                self._table.tail = start + count
+                self._registry.apply_batch(self._table, start, count)
             if header.number == reader.segment.number:
                 break
         self._learn()
+
+    def _load_names(self, next_row: int) -> int:
+        """Take names from a snapshot, where there is one; give the row from which on to look.
+
+        The newest that is not beyond our next row; else the oldest, which names more than was
+        known then, for the rows before it may be gone.
+        """
+        found = 0
+        for path in reversed(list_snapshots(self._directory) if next_row > 1 else []):
+            try:
+                snapshot = read_snapshot(path)
+            except (SnapshotError, OSError):
+                continue
+            told, found = snapshot.sections["registry"], start_of(snapshot).next_row
+            if found <= next_row:
+                break
+        if found:
+            self._registry.load(told)
+        return found
 
     def _map(self, header: SegmentHeader) -> None:
         if self._mapped is None or header.number > self._mapped.number:
