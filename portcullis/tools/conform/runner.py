@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -155,6 +156,8 @@ class ScenarioRun:
                 self._values.known[name.strip()] = self._render(client, template.strip())
             case Verb.SAY:
                 self._note(client, "!", self._render(client, step.argument))
+            case Verb.OPERATE:
+                await self._operate(client, step)
             case Verb.ACCEPT:
                 await self._accept(client)
             case Verb.AND | Verb.OR:
@@ -169,6 +172,27 @@ class ScenarioRun:
         )
         client.on_connect()
         self._note(client, "-", "connected")
+
+    async def _operate(self, client: Party, step: Step) -> None:
+        """Run the operator's command of the profile; without one a person is asked."""
+        name, _, words = step.argument.partition(" ")
+        command = self._target.operator.get(name)
+        self._note(client, "!", words)
+        if command is None:
+            return
+        # Split before values come in: what a target sends is never read as a command.
+        arguments = [self._render(client, word) for word in shlex.split(command)]
+        process = await asyncio.create_subprocess_exec(
+            *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        try:
+            said, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+        if process.returncode:
+            text = said.decode("utf-8", "replace").strip()[-500:]
+            raise StepFailed(f"the operator's command {name} failed: {text}")
 
     async def _accept(self, client: Party) -> None:
         raise StepFailed("waiting to be connected to is for `conform certify`")

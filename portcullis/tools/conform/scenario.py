@@ -55,6 +55,7 @@ class Verb(StrEnum):
     WAIT = "wait"
     LET = "let"
     SAY = "say"
+    OPERATE = "operate"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,9 @@ GIVEN = frozenset(
 _SCENARIO_KEYS = ("fix", "quickfix", "rule", "needs")
 _WITH_MESSAGE = frozenset((Verb.SEND, Verb.GARBLE, Verb.EXPECT, Verb.AND, Verb.OR, Verb.MAYBE))
 _WITH_FIELDS = _WITH_MESSAGE | {Verb.LOGON, Verb.LOGOUT}
-_WITH_TEXT = frozenset((Verb.RAW, Verb.DRIP, Verb.LET, Verb.SAY, Verb.SILENT, Verb.WAIT))
+_WITH_TEXT = frozenset(
+    (Verb.RAW, Verb.DRIP, Verb.LET, Verb.SAY, Verb.OPERATE, Verb.SILENT, Verb.WAIT)
+)
 _CLIENT = re.compile(r"([A-Z]): *(.*)")
 _TIMING = re.compile(
     r"\s;\s*(?:within\s+(?P<within>[\d.]+m?s)"

@@ -30,6 +30,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     application: what answers orders: an echo of each, or ExecutionReports.
     price, qty: a limit price and quantity that are accepted; multiples of qty are, too.
     offers: what scenarios with `needs` ask for and this target has.
+    operator: commands for what only its operator can do; `{name}` in them is a scenario's value.
     """
 
     comp_id: str = "PORTCULLIS"
@@ -40,6 +41,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     price: str = "100"
     qty: str = "10"
     offers: list[str] = field(default_factory=list)
+    operator: dict[str, str] = field(default_factory=dict)
     patience_s: Annotated[float, Meta(gt=0, le=600)] = 5.0
     connect_s: Annotated[float, Meta(gt=0, le=600)] = 5.0
     scenario_s: Annotated[float, Meta(gt=0, le=3600)] = 60.0
@@ -50,7 +52,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def offered(self) -> frozenset[str]:
         """What scenarios may ask for with `needs`."""
         kept = ("continuity",) if self.reset == "flag" else ()
-        return frozenset((*self.offers, self.application, *kept))
+        return frozenset((*self.offers, *self.operator, self.application, *kept))
 
 
 def read_profile(path: Path) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,6 +59,39 @@ def test_the_corpora_hold(gateway: GatewayProcess, names: list[str], clients: li
     chosen = [f"--corpus={name}" for name in names]
     result = conform("run", f"--target=127.0.0.1:{gateway.port}", *chosen, *clients)
     assert result.exit_code == 0, result.output
+
+
+def test_what_only_an_operator_can_do_holds(gateway: GatewayProcess, tmp_path: Path) -> None:
+    ours = f"{sys.executable} -m portcullis.tools.main"
+    more = f"--data {gateway.data} --why conformance"
+    commands = {
+        "bust": f"{ours} bust {{trade}} {more}",
+        "correct": f"{ours} correct {{trade}} --price {{price-1}} {more}",
+        "logout-by-target": f"{ours} sessions disconnect FIX.4.4:PORTCULLIS->{{us}} {more}",
+        "day-end": f"{ours} day end {more}",
+    }
+    profile = tmp_path / "profile.toml"
+    lines = [f'{name} = "{command}"' for name, command in commands.items()]
+    profile.write_text("\n".join(["[operator]", *lines]))
+    # The end of the day is for all: alone.
+    for names in (["J.1.*", "12-logout-by-target"], ["H.1.a-*"]):
+        result = conform(
+            "run", f"--target=127.0.0.1:{gateway.port}", f"--profile={profile}", *ORDERS,
+            "--corpus=fix44-session", "--corpus=fix44-orders", *(f"--only={one}" for one in names),
+        )  # fmt: skip
+        assert (result.exit_code, "skipped," in result.output) == (0, True), result.output
+        assert " 0 skipped," in result.output
+
+
+def test_an_operator_who_fails_is_told(gateway: GatewayProcess, tmp_path: Path) -> None:
+    profile = tmp_path / "profile.toml"
+    profile.write_text('[operator]\nlogout-by-target = "ls /nowhere/{us}"\n')
+    result = conform(
+        "run", f"--target=127.0.0.1:{gateway.port}", f"--profile={profile}", *ORDERS,
+        "--only=12-logout-by-target",
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert "the operator's command logout-by-target failed" in result.output
 
 
 def test_scenarios_in_the_language_of_quickfix_run_as_they_are(

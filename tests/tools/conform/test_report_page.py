@@ -69,6 +69,8 @@ def test_a_browser_shows_each_failure_within_the_window(tmp_path: Path, width: i
     assert measured.split(",\n")[:2] == ["0 too wide", "1 failures"]
     assert "rgba(0, 0, 0, 0)" not in measured
     assert "&lt;b&gt;long" in shown.stdout
+    if width < 1000:
+        return
     subprocess.run(
         [*command, f"--screenshot={picture}", file.as_uri()],
         capture_output=True,
