@@ -101,7 +101,7 @@ def take_logout(link: FixLink, message: FixMessage, now_ns: int) -> None:
         link.gap.clear()
         link.limit(now_ns, link.config.close_timeout_ns)
         return
-    link.they_answered = True
+    link.they_answered = link.state is State.LOGOUT_SENT
     link.count(message, now_ns)
     link.close("logged out")
 
