@@ -199,9 +199,9 @@ class MessageLogs:
             time_ns = words[rows.W_TIME]
             session = words[rows.W_HEAD] >> 32
             if session in self._doors:
+                is_event = kind < rows.FIRST_OUTPUT or not self._is_whole(words)
                 text = self._text(row, kind, words)
                 if text is not None:
-                    is_event = kind < rows.FIRST_OUTPUT
                     entry = Entry(time_ns, False, is_event, session, text, (first, 0))
                     self._waiting.append(entry)
         return time_ns
@@ -211,6 +211,8 @@ class MessageLogs:
         if kind >= rows.FIRST_OUTPUT:
             if not words[rows.W_OUT_SEQ]:
                 return None
+            if not self._is_whole(words):
+                return b"The message of row %d is not shown: rows that it needs are gone" % row
             self._reports.rows[0] = row
             self._reports.encode(self._doors[words[rows.W_HEAD] >> 32], 0, 1, 1)
             octets: bytes = self._reports.take()
@@ -225,6 +227,20 @@ class MessageLogs:
         if kind == rows.CANCEL_ALL:
             return b"Cancelling all orders: " + (self._table.item(row, rows.ITEM_VALUE) or b"")
         return None
+
+    def _is_whole(self, words: list[int]) -> bool:
+        """Whether all rows are there that an output row's message is written from.
+
+        Those of an order that has ended may have been pruned, where we are far behind.
+        """
+        table = self._table
+        cause, terms = words[rows.W_CAUSE], words[rows.W_TERMS_ROW]
+        if cause < table.oldest_row:
+            return False
+        if words[rows.W_HEAD] & 0xFF != rows.SENT:
+            return not terms or bool(terms >= table.oldest_row)
+        again: int = table.word(cause, rows.W_REISSUE)
+        return not again or (again >= table.oldest_row and self._is_whole(table.row_words(again)))
 
     def _learn(self) -> None:
         """Know each FIX session that the journal has named."""

@@ -14,6 +14,7 @@ from portcullis.gateway.message_logs import LogFiles, MessageLogs
 from portcullis.gateway.registry import LIMITS as LIMIT
 from portcullis.gateway.replica import Replica
 from portcullis.gateway.saved_state import start_of
+from portcullis.journal import rows
 from portcullis.journal.snapshots import list_snapshots, read_snapshot
 from portcullis.journal.tail import JournalTail
 from portcullis.tools.gateway_process import CONFIG, GatewayProcess
@@ -220,3 +221,29 @@ def test_neither_source_runs_ahead_of_the_other(
     assert most <= 4
     path = gateway.data / "logs" / "FIX.4.4-PORTCULLIS-CLIENT1.messages.current.log"
     assert [one["35"] for _, one in messages(path)] == ["A", "A", *["D", "8"] * 30]
+
+
+def test_a_message_whose_rows_were_pruned_is_named_and_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portcullis.gateway.message_logs.ROWS_A_POLL", 1)
+    with GatewayProcess(tmp_path, CONFIG + LIMITS) as gateway:
+        client = FixClient("CLIENT1", gateway.port)
+        client.log_on()
+        client.link.sendall(client.order("o1", "1", "1", "100"))
+        client.expect("8", t150="0")
+        client.send("F", "11=o2", "41=o1", "54=1", "55=BTC-USD", "60=20260102-12:00:00")
+        client.expect("8", t150="4")
+        client.close()
+        gateway.stop()
+    tail = JournalTail(gateway.data, 1)
+    logs = MessageLogs(load(tmp_path / "gateway.toml"), gateway.data, 1)
+    (cancel,) = [b.first_row for b in JournalTail(gateway.data, 1).batches(1 << 20)
+                 if bytes(b.octets[:1])[0] == rows.CANCEL]  # fmt: skip
+    while tail.next_row < cancel:
+        logs.poll(tail, LATER_NS)
+    logs._table.oldest_row = cancel
+    while logs.poll(tail, LATER_NS):
+        pass
+    path = gateway.data / "logs" / "FIX.4.4-PORTCULLIS-CLIENT1.event.current.log"
+    assert f"The message of row {cancel + 1} is not shown" in path.read_text()
