@@ -1,8 +1,7 @@
 """Runs one scenario against a target: step by step, every wait bounded.
 
-Owns what each step does and when a scenario has fallen. Must not know files, corpora or reports.
-Numbers of FIX sessions are counted here, for each client: what goes out gets the next one, what
-comes in must have the next one, unless the scenario says otherwise.
+Owns what each step does and when a scenario has fallen. Must not know files, corpora or reports,
+nor what a protocol counts: that is the `Party`'s of each client.
 """
 
 from __future__ import annotations
@@ -24,8 +23,10 @@ from portcullis.tools.conform.target import Client, Target
 from portcullis.tools.conform.values import SOH, TemplateError, Values
 from portcullis.tools.conform.wire import Message, WireError, fix_length_and_sum
 
+# A target may need a moment to notice that the scenario before has hung up.
 RETRIES = 20
 RETRY_S = 0.1
+# How long the answer to our Logout is waited for at the end.
 GOODBYE_S = 0.5
 TRANSCRIPT_MAX = 2_000
 
