@@ -9,6 +9,8 @@ cdef class DayRoll:
     cdef readonly long long day
     cdef readonly long long row
     cdef readonly long long account
+    cdef readonly long long session
+    cdef readonly long long session_row
     cdef public long long slice_left
     cdef RowTable _table
     cdef long long[::1] _words
@@ -21,6 +23,8 @@ cdef class DayRoll:
     cdef bint take(self, long long row) noexcept nogil
     cdef void _skip(self) noexcept nogil
     cdef bint work(self) noexcept nogil
+    cdef bint _roll_sessions(self) noexcept nogil
+    cdef bint is_busy(self) noexcept nogil
     cdef void settle(self) noexcept nogil
     cdef void _free_ids(self) noexcept nogil
     cdef void _resolve(self, long long index) noexcept nogil

@@ -9,6 +9,10 @@ an order of the old day may still trade. Then, in the run that ended the last of
 the old day are free, but for those of live orders: all of an order's chain, since its first id is
 what an OrderID is looked up by. That is three walks through the id table, without a pause.
 
+Behind the last expiry the sessions of OUCH are told that their day ends, and numbered from 1 in
+the next; until then nobody enters an order by OUCH. With F_SAME_DAY the old numbers get no end:
+what the loss took may have stood behind them.
+
 A DAY row that comes while another is at work ends both days together. The first of all ends none,
 and one with F_SAME_DAY only gives the day a new id: after a loss, session ids must not come again.
 As for mass commands, an empty run does nothing that replay would miss: the next order is looked up
@@ -75,7 +79,10 @@ class DayRoll:
         # The DAY row at work, 0: none; the account whose orders are looked at.
         self.row = 0
         self.account = 0
-        # Orders that this run may still expire.
+        # The next session to begin the day; above the capacity: all have. And the row it is by.
+        self.session = reports.session_capacity + 1
+        self.session_row = 0
+        # Orders that this run may still expire, and sessions it may roll.
         self.slice_left = 0
 
     @cython.cfunc
@@ -91,6 +98,9 @@ class DayRoll:
             self.row = row
             self.account = 0
             self._sweep.day_slot = 0
+            self._reports.is_closing = True
+        self.session = 1
+        self.session_row = row
         self.day = day
         return True
 
@@ -123,7 +133,8 @@ class DayRoll:
     @cython.nogil
     @cython.exceptval(check=False)
     def work(self) -> cython.bint:
-        """Expire orders for what is left of the slice; False: the batch is full."""
+        """Expire orders, then roll sessions, for what is left of the slice; False: the batch is
+        full."""
         slot: cython.longlong
         offset: cython.longlong
         while self.row and self.slice_left:
@@ -148,21 +159,55 @@ class DayRoll:
             )
             # Moves day_slot on.
             self._sweep.close(slot, offset)
+        return self._roll_sessions()
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _roll_sessions(self) -> cython.bint:
+        """Begin the day for sessions of OUCH, once no order expires any more."""
+        if self.row and self._sweep.day_slot:
+            return True
+        while self.slice_left and self.session <= self._reports.session_capacity:
+            if self._table.tail + STEP_ROWS > self._table.batch_limit:
+                return False
+            if self._reports.is_ouch(self.session):
+                self.slice_left -= 1
+                if (
+                    self._reports.has_day(self.session)
+                    and not (self._words[self._table.at(self.session_row)] >> 8) & F_SAME_DAY
+                ):
+                    self._reports.end_day(self.session, self.session_row)
+                self._reports.begin_day(self.session, self.session_row, self.day)
+            self.session += 1
         return True
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def is_busy(self) -> cython.bint:
+        """Whether orders have to expire, or sessions to begin the day, in the next run."""
+        return self.row != 0 or self.session <= self._reports.session_capacity
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
     def settle(self) -> cython.void:
         """End the day once none of its orders is left. The last step of a run."""
+        if self._sweep.day_slot == 0:
+            while self.session <= self._reports.session_capacity and not self._reports.is_ouch(
+                self.session
+            ):
+                self.session += 1
         if self.row == 0:
             return
         self._skip()
-        if self._sweep.day_slot == 0:
+        if self._sweep.day_slot == 0 and self.session > self._reports.session_capacity:
             if self._ids.used:
                 self._free_ids()
             self.row = 0
             self.account = 0
+            self._reports.is_closing = False
 
     # --- ids -----------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ cdef enum:
     O_PREV = 13
     O_ACCOUNT_NEXT = 14
     O_ACCOUNT_PREV = 15
+    META_EXPIRES = 16777216
     LEVEL_WORDS = 4
     L_FIRST = 0
     L_LAST = 1
@@ -35,7 +36,7 @@ cdef enum:
     A_LAST = 1
     A_ORDERS = 2
     A_STP = 3
-    INSTRUMENT_WORDS = 8
+    INSTRUMENT_WORDS = 16
     I_KNOWN = 0
     I_DECIMALS = 1
     I_PRICE_MAX = 2
@@ -44,6 +45,10 @@ cdef enum:
     I_PRICE_WIDEST = 5
     I_QTY_WIDEST = 6
     I_ORDERS = 7
+    I_LOT = 8
+    I_TICK = 9
+    I_OUCH_UP = 10
+    I_OUCH_DOWN = 11
     SESSION_WORDS = 8
     S_NEXT_OUT = 0
     S_NEXT_IN = 1
@@ -52,6 +57,7 @@ cdef enum:
     S_FLAGS = 4
     S_EVENT = 5
     S_EVENT_TIME = 6
+    S_DAY = 7
     REF_LIVE = 0
     REF_CLOSED = 1
     REF_SUPERSEDED = 2
@@ -60,6 +66,8 @@ cdef enum:
     LOOK_AHEAD = 8
     LOOK_AHEAD_PLACES = 16
     LOOK_AHEAD_WORDS = 3
+    OUCH_DAY_SECONDS = 99998
+    UNSAID_ROWS = 1024
     STEP_ROWS = 4
     SLICE_ORDERS = 256
     MASS_QUEUE = 16

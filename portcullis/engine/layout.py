@@ -23,13 +23,15 @@ O_CUM = 5
 O_SUM = 6  # exact sum of price x quantity over the fills, below 2^62
 O_PRICE = 7
 O_AVG = 8  # AvgPx as reported
-O_META = 9  # side u1 | ord_type u1 | time_in_force u1 | u1 | session u4
+O_META = 9  # side u1 | ord_type u1 | time_in_force u1 | META_ flags u1 | session u4
 O_REF = 10  # instrument u4 | account u4, as W_REF
 O_LEVEL = 11  # price level it rests at; 0: not in the book
 O_NEXT = 12  # the order behind it at its level; in a free slot: the next free one
 O_PREV = 13
 O_ACCOUNT_NEXT = 14  # the account's orders, oldest first
 O_ACCOUNT_PREV = 15
+
+META_EXPIRES = 1 << 24  # the order stands among those whose time runs out
 
 # --- price levels ------------------------------------------------------------------------------
 LEVEL_WORDS = 4
@@ -54,7 +56,7 @@ A_ORDERS = 2
 A_STP = 3
 
 # --- instruments -------------------------------------------------------------------------------
-INSTRUMENT_WORDS = 8
+INSTRUMENT_WORDS = 16
 I_KNOWN = 0
 I_DECIMALS = 1  # as W_DECIMALS: price_decimals u1 | qty_decimals u1 | flags u1
 I_PRICE_MAX = 2
@@ -63,6 +65,10 @@ I_SCALE = 4  # 10^(avg_decimals - price_decimals)
 I_PRICE_WIDEST = 5  # highest bounds that any order under these decimals may have entered under
 I_QTY_WIDEST = 6
 I_ORDERS = 7  # live orders
+I_LOT = 8
+I_TICK = 9
+I_OUCH_UP = 10  # a price of four decimals x this / the next is one in the instrument's units
+I_OUCH_DOWN = 11
 
 # --- sessions ----------------------------------------------------------------------------------
 SESSION_WORDS = 8
@@ -73,6 +79,7 @@ S_ACCOUNT = 3
 S_FLAGS = 4
 S_EVENT = 5  # last EVENT_ code
 S_EVENT_TIME = 6  # of that row, nanoseconds since the epoch
+S_DAY = 7  # OUCH: the day of its messages, YYYYMMDDNN
 
 # --- references of the id table: kind in the low two bits; 0: the entry is empty ---------------
 REF_LIVE = 0  # slot << 2
@@ -88,7 +95,11 @@ LOOK_AHEAD = 8  # commands whose ids are hashed together
 LOOK_AHEAD_PLACES = 16  # rows whose hashes are kept
 LOOK_AHEAD_WORDS = 3
 
+# --- orders entered by OUCH ---------------------------------------------------------------------
+OUCH_DAY_SECONDS = 99_998  # a time in force from here on is the day's
+
 # --- work in slices ----------------------------------------------------------------------------
+UNSAID_ROWS = 1024  # of OUCH sessions, kept for the event log
 STEP_ROWS = 4  # output rows that one atomic step may take
 SLICE_ORDERS = 256  # orders that mass commands, and a day's end, work on in one run
 MASS_QUEUE = 16  # mass commands that may wait; mass statuses only while half of it is free.

@@ -24,6 +24,7 @@ cdef class Engine:
     cdef readonly long long[::1] instruments
     cdef readonly long long cursor
     cdef readonly long long rows_ignored
+    cdef long long _expire_row
     cdef RowTable _table
     cdef OrderKeys _keys
     cdef long long[::1] _words
@@ -31,9 +32,9 @@ cdef class Engine:
 
     cdef long long _run(self) noexcept nogil
     cdef void _apply(self, long long row, long long head) noexcept nogil
-    cdef void _send(self, long long row, long long head, long long session) noexcept nogil
     cdef void _session_row(self, long long at, long long kind, long long session) noexcept nogil
-    cdef bint _configure(self, long long at, long long kind) noexcept nogil
+    cdef bint _configure(self, long long row, long long kind) noexcept nogil
+    cdef bint _expire(self) noexcept nogil
     cdef bint _configure_instrument(self, long long at, long long instrument) noexcept nogil
     cdef unsigned long long _mix(self, unsigned long long state, long long value) noexcept nogil
     cdef unsigned long long _hash_order(

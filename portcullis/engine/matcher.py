@@ -40,6 +40,7 @@ if cython.compiled:
     from cython.cimports.portcullis.engine.reports import Reports
     from cython.cimports.portcullis.engine.status import StatusAnswers
     from cython.cimports.portcullis.engine.sweep import Sweep
+    from cython.cimports.portcullis.engine.why import *
     from cython.cimports.portcullis.journal.rows import *
     from cython.cimports.portcullis.journal.table import RowTable
 else:
@@ -54,6 +55,7 @@ else:
     from portcullis.engine.reports import Reports
     from portcullis.engine.status import StatusAnswers
     from portcullis.engine.sweep import Sweep
+    from portcullis.engine.why import *
     from portcullis.journal.rows import *
     from portcullis.journal.table import RowTable
 
@@ -116,6 +118,8 @@ class Engine:
         self.mass = MassCommands(table, self.book, self.sweep, self.reports)
         self.day_roll = DayRoll(table, self.book, self.ids, self.sweep, self.reports)
         self._sessions = self.reports.sessions
+        # The EXPIRE row at work; 0: none.
+        self._expire_row = 0
         # Next input row to look at.
         self.cursor = table.tail
         # Rows that could not be applied: a fault of whoever wrote them, never of a client.
@@ -158,10 +162,14 @@ class Engine:
             self._apply(row, head)
             if self.sweep.slot:
                 return RUN_MORE
-        if not self.day_roll.work() or not self.mass.work() or not self.mass.settle():
+        if not self.day_roll.work() or not self._expire():
+            return RUN_MORE
+        if not self.mass.work() or not self.mass.settle():
             return RUN_MORE
         self.day_roll.settle()
-        return RUN_SLICE if self.mass.row or self.day_roll.row else RUN_DONE
+        if self.mass.row or self.day_roll.is_busy() or self._expire_row:
+            return RUN_SLICE
+        return RUN_DONE
 
     @cython.cfunc
     @cython.nogil
@@ -187,9 +195,11 @@ class Engine:
             elif kind == REPLACE:
                 self.orders.replace(row)
             elif kind == SEND:
-                self._send(row, head, session)
+                self.reports.open(SENT, 0, session, row, 0, WHY_NONE)
             elif kind == STATUS:
                 self._status.answer(row)
+            elif kind == MODIFY:
+                self.orders.modify(row)
             elif kind == MASS_CANCEL or kind == MASS_STATUS or kind == CANCEL_ALL:
                 self.mass.take(row)
             else:
@@ -199,28 +209,52 @@ class Engine:
                 self.amendments.apply(row)
             else:
                 self.rows_ignored += 1
+        elif kind == EXPIRE:
+            self._expire_row = row
+            self._expire()
         elif kind == DAY:
             if self.day_roll.take(row):
                 self.day_roll.work()
             else:
                 self.rows_ignored += 1
-        elif not self._configure(at, kind):
+        elif not self._configure(row, kind):
             self.rows_ignored += 1
-
-    # --- sessions ----------------------------------------------------------------------------
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def _send(
-        self, row: cython.longlong, head: cython.longlong, session: cython.longlong
-    ) -> cython.void:
-        """Number the message of a SEND row."""
-        if (head >> 8) & F_UNSEQUENCED:
-            offset: cython.longlong = self._table.open_output(SENT, 0, session)
-            self._words[offset + W_CAUSE] = row
-        else:
-            self.reports.open(SENT, 0, session, row)
+    def _expire(self) -> cython.bint:
+        """End orders whose time has run out by the EXPIRE row at work, for what is left of the
+        slice, which days share; False: the batch is full."""
+        slot: cython.longlong = 0
+        while self._expire_row:
+            slot = self.sweep.expiries.due(self._words[self._table.at(self._expire_row) + W_TIME])
+            if slot == 0:
+                self._expire_row = 0
+            elif self.day_roll.slice_left == 0:
+                break
+            elif self._table.tail + STEP_ROWS > self._table.batch_limit:
+                return False
+            else:
+                self.day_roll.slice_left -= 1
+                self.sweep.withdraw(slot)
+                self.sweep.close(
+                    slot,
+                    self.reports.live(
+                        REPORT,
+                        0,
+                        0,
+                        self._expire_row,
+                        slot,
+                        EXEC_EXPIRED,
+                        STATUS_EXPIRED,
+                        NO_REASON,
+                        WHY_TIME_OUT,
+                    ),
+                )
+        return True
+
+    # --- sessions ----------------------------------------------------------------------------
 
     @cython.cfunc
     @cython.nogil
@@ -250,8 +284,9 @@ class Engine:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def _configure(self, at: cython.longlong, kind: cython.longlong) -> cython.bint:
-        """Take what a row of configuration says; False where it can't be so."""
+    def _configure(self, row: cython.longlong, kind: cython.longlong) -> cython.bint:
+        """Take what a row of configuration says; False where it can't be so. At most one row."""
+        at: cython.longlong = self._table.at(row)
         subject: cython.longlong = self._words[at + W_SUBJECT]
         if kind == INSTRUMENT:
             return self._configure_instrument(at, subject)
@@ -266,6 +301,12 @@ class Engine:
                 return False
             self._sessions[subject * SESSION_WORDS + S_ACCOUNT] = self._words[at + W_ACCOUNT]
             self._sessions[subject * SESSION_WORDS + S_FLAGS] = self._words[at + W_SESSION_FLAGS]
+            if (
+                self._words[at + W_SESSION_FLAGS] & SESSION_OUCH
+                and self.day_roll.day
+                and not self.reports.has_day(subject)
+            ):
+                self.reports.begin_day(subject, row, self.day_roll.day)
         elif kind == GENESIS:
             if self.ids.used:
                 return False
@@ -313,6 +354,8 @@ class Engine:
                     price_widest = self.instruments[record + I_PRICE_WIDEST]
                 if self.instruments[record + I_QTY_WIDEST] > qty_widest:
                     qty_widest = self.instruments[record + I_QTY_WIDEST]
+        lot: cython.longlong = self._words[at + W_LOT] if self._words[at + W_LOT] > 0 else 1
+        tick: cython.longlong = self._words[at + W_TICK] if self._words[at + W_TICK] > 0 else 1
         if price_widest > bound // qty_widest or price_widest > bound // scale:
             return False
         self.instruments[record + I_KNOWN] = 1
@@ -320,11 +363,36 @@ class Engine:
         self.instruments[record + I_PRICE_MAX] = price_max
         self.instruments[record + I_QTY_MAX] = qty_max
         self.instruments[record + I_SCALE] = scale
+        self.instruments[record + I_LOT] = lot
+        self.instruments[record + I_TICK] = tick
+        self.instruments[record + I_OUCH_UP] = 1
+        self.instruments[record + I_OUCH_DOWN] = 1
+        for _step in range(price_decimals, 4):
+            self.instruments[record + I_OUCH_DOWN] *= 10
+        for _step in range(4, price_decimals):
+            self.instruments[record + I_OUCH_UP] *= 10
         self.instruments[record + I_PRICE_WIDEST] = price_widest
         self.instruments[record + I_QTY_WIDEST] = qty_widest
         return True
 
     # --- for owners, tools and tests -----------------------------------------------------------
+
+    @property
+    def expires_ns(self) -> int:
+        """When the next order's time runs out: time for an EXPIRE row. 0: no order's does."""
+        return self.sweep.expiries.next_ns()
+
+    def session_day(self, session: int) -> int:
+        """OUCH: the day whose messages a session is numbering."""
+        return self._session_word(session, S_DAY)
+
+    def take_unsaid(self) -> tuple[list[int], int]:
+        """Rows that say more to OUCH sessions than their messages do, and how many were left out
+        since the last call."""
+        count = self.reports.unsaid_count
+        kept = min(count, UNSAID_ROWS)
+        self.reports.unsaid_count = 0
+        return list(self.reports.unsaid[:kept]), count - kept
 
     @property
     def day(self) -> int:
@@ -391,6 +459,8 @@ class Engine:
         for word in range(O_TERMS, O_LEVEL):
             if word != O_ID:
                 state = self._mix(state, self.book.orders[order + word])
+        if self.book.orders[order + O_META] & META_EXPIRES:
+            state = self._mix(state, self.sweep.expiries.time_of(slot))
         return state
 
     @cython.cfunc
@@ -415,6 +485,8 @@ class Engine:
         state = self._mix(state, self.day_roll.day)
         state = self._mix(state, self.day_roll.row)
         state = self._mix(state, self.day_roll.account)
+        state = self._mix(state, self.day_roll.session)
+        state = self._mix(state, self._expire_row)
         state = self._mix(state, self.book.orders[self.sweep.day_slot * ORDER_WORDS + O_ROW])
         state = self._mix(state, self.mass.row)
         state = self._mix(state, self.mass.sent)

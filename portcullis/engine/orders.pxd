@@ -26,7 +26,17 @@ cdef class Orders:
 
     cdef void new_order(self, long long row) noexcept nogil
     cdef long long _check_new(self, long long at, long long flags) noexcept nogil
-    cdef long long _check_terms(self, long long at, long long instrument) noexcept nogil
+    cdef long long _check_terms(
+        self, long long terms, long long qty, long long price, long long instrument
+    ) noexcept nogil
+    cdef void _set_expiry(self, long long slot, long long at) noexcept nogil
+    cdef long long _size(self, long long at, long long slot) noexcept nogil
+    cdef void _shrink(
+        self, long long row, long long at, long long session, long long slot
+    ) noexcept nogil
+    cdef void modify(self, long long row) noexcept nogil
+    cdef long long _check_side(self, long long slot, long long side) noexcept nogil
+    cdef void _replace_shares(self, long long row) noexcept nogil
     cdef void _refuse(
         self, long long row, long long at, long long session, long long flags, long long found,
         long long why

@@ -56,7 +56,7 @@ else:
 @cython.final
 @cython.cclass
 class Orders:
-    """Applies NEW_ORDER, CANCEL and REPLACE rows."""
+    """Applies NEW_ORDER, CANCEL, MODIFY and REPLACE rows."""
 
     def __init__(
         self,
@@ -106,6 +106,9 @@ class Orders:
             self._answer_seen(row, session, flags, found)
             return
         why: cython.longlong = self._check_new(at, flags)
+        is_ouch: cython.bint = self._reports.is_ouch(session)
+        if is_ouch and self._reports.is_closing:
+            why = WHY_CLOSED
         # Risk stands here: behind the id check, before the book. It sees the command row and the
         # account, and gives a Why code.
         slot: cython.longlong = 0
@@ -129,6 +132,8 @@ class Orders:
         self._orders[order + O_META] = (terms & 0xFFFFFF) | (session << 32)
         self._orders[order + O_REF] = self._words[at + W_REF]
         self._orders[order + O_LEVEL] = 0
+        if is_ouch:
+            self._set_expiry(slot, at)
         self._book.enlist(slot)
         self._instruments[(self._words[at + W_REF] & ID_MASK) * INSTRUMENT_WORDS + I_ORDERS] += 1
         self._reports.live(
@@ -149,7 +154,9 @@ class Orders:
         account: cython.longlong = (reference >> 32) & ID_MASK
         if account == 0 or account > self._book.account_capacity:
             return WHY_UNKNOWN_ACCOUNT
-        why = self._check_terms(at, reference & ID_MASK)
+        why = self._check_terms(
+            terms, self._words[at + W_QTY], self._words[at + W_PRICE], reference & ID_MASK
+        )
         if why != WHY_NONE:
             return why
         if self._ids.used >= self._ids.capacity:
@@ -164,7 +171,13 @@ class Orders:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def _check_terms(self, at: cython.longlong, instrument: cython.longlong) -> cython.longlong:
+    def _check_terms(
+        self,
+        terms: cython.longlong,
+        qty: cython.longlong,
+        price: cython.longlong,
+        instrument: cython.longlong,
+    ) -> cython.longlong:
         """Why the terms of a new order or replacement can't stand. Translation has checked tick
         and lot; what is checked here is what no row may break."""
         if instrument == 0 or instrument > self._book.instrument_capacity:
@@ -175,7 +188,6 @@ class Orders:
         marks: cython.longlong = (self._instruments[record + I_DECIMALS] >> 16) & 0xFF
         if marks & (INSTRUMENT_HALTED | INSTRUMENT_OUTSIDE):
             return WHY_HALTED
-        terms: cython.longlong = self._words[at + W_TERMS]
         side: cython.longlong = terms & 0xFF
         ord_type: cython.longlong = (terms >> 8) & 0xFF
         time_in_force: cython.longlong = (terms >> 16) & 0xFF
@@ -191,14 +203,12 @@ class Orders:
             and time_in_force != TIF_FOK
         ):
             return WHY_UNSUPPORTED_TERM
-        qty: cython.longlong = self._words[at + W_QTY]
         if qty <= 0 or qty > self._instruments[record + I_QTY_MAX]:
             return WHY_BAD_QTY
         if ord_type == TYPE_MARKET:
             return WHY_NONE
         if ord_type != TYPE_LIMIT:
             return WHY_UNSUPPORTED_TERM
-        price: cython.longlong = self._words[at + W_PRICE]
         if price <= 0 or price > self._instruments[record + I_PRICE_MAX]:
             return WHY_BAD_PRICE
         return WHY_NONE
@@ -310,10 +320,14 @@ class Orders:
             return WHY_TOO_LATE
         order: cython.longlong = self._target_slot * ORDER_WORDS
         side: cython.longlong = self._words[at + W_TERMS] & 0xFF
-        # Side 0: the protocol names neither side nor symbol.
-        if side and (
-            side != self._orders[order + O_META] & 0xFF
-            or (self._words[at + W_REF] ^ self._orders[order + O_REF]) & ID_MASK
+        # Side 0: the message names neither side nor symbol; shares: nor does OUCH.
+        if (
+            side
+            and not (self._words[at + W_HEAD] >> 8) & F_SHARES
+            and (
+                side != self._orders[order + O_META] & 0xFF
+                or (self._words[at + W_REF] ^ self._orders[order + O_REF]) & ID_MASK
+            )
         ):
             return WHY_TERMS_MISMATCH
         return WHY_NONE
@@ -418,10 +432,199 @@ class Orders:
             self._reject_change(row, session, flags, why)
             return
         slot: cython.longlong = self._target_slot
+        if flags & F_SHARES and self._words[at + W_QTY]:
+            self._shrink(row, at, session, slot)
+            return
         self._sweep.withdraw(slot)
         self._sweep.close(
             slot, self._answer_change(row, session, slot, EXEC_CANCELED, STATUS_CANCELED)
         )
+
+    # --- orders of OUCH: sizes in shares, and changes that FIX does not have ---------------------
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _set_expiry(self, slot: cython.longlong, at: cython.longlong) -> cython.void:
+        """Let an order's time run out as the row at `at` says: so many seconds after it."""
+        order: cython.longlong = slot * ORDER_WORDS
+        seconds: cython.longlong = self._words[at + W_OUCH] & 0xFFFFFF
+        if 0 < seconds < OUCH_DAY_SECONDS:
+            self._orders[order + O_META] |= META_EXPIRES
+            self._sweep.expiries.put(slot, self._words[at + W_TIME] + seconds * 1_000_000_000)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.cdivision(True)
+    def _size(self, at: cython.longlong, slot: cython.longlong) -> cython.longlong:
+        """What the shares of the row at `at` are in the units of an order's instrument; more than
+        any order has, where they are too many."""
+        record: cython.longlong = (
+            self._orders[slot * ORDER_WORDS + O_REF] & ID_MASK
+        ) * INSTRUMENT_WORDS
+        shares: cython.longlong = self._words[at + W_QTY]
+        # The instrument is known: its lot is from 1.
+        lot: cython.longlong = self._instruments[record + I_LOT]
+        if shares > self._instruments[record + I_QTY_WIDEST] // lot:
+            return self._instruments[record + I_QTY_WIDEST] + 1
+        return shares * lot
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _shrink(
+        self,
+        row: cython.longlong,
+        at: cython.longlong,
+        session: cython.longlong,
+        slot: cython.longlong,
+    ) -> cython.void:
+        """Lower an order's size to that of the row, down to what is executed. One row."""
+        order: cython.longlong = slot * ORDER_WORDS
+        size: cython.longlong = self._size(at, slot)
+        cum: cython.longlong = self._orders[order + O_CUM]
+        if size >= self._orders[order + O_QTY]:
+            self._reject_change(row, session, 0, WHY_NOT_LESS)
+            return
+        if size <= cum:
+            self._sweep.withdraw(slot)
+            self._sweep.close(
+                slot, self._answer_change(row, session, slot, EXEC_CANCELED, STATUS_CANCELED)
+            )
+            return
+        loss: cython.longlong = self._orders[order + O_QTY] - size
+        self._book.reduce(slot, loss)
+        self._orders[order + O_QTY] = size
+        self._reports.put_last(
+            self._answer_change(row, session, slot, EXEC_RESTATED, self._sweep.status(slot)),
+            0,
+            loss,
+        )
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def modify(self, row: cython.longlong) -> cython.void:
+        """Apply a MODIFY row: another side among sales, and no larger size. One row."""
+        at: cython.longlong = self._table.at(row)
+        session: cython.longlong = (self._words[at + W_HEAD] >> 32) & ID_MASK
+        side: cython.longlong = self._words[at + W_TERMS] & 0xFF
+        # The side named is the one wanted, not one to be looked for.
+        why: cython.longlong = self._find_target(row, at, session)
+        slot: cython.longlong = self._target_slot
+        order: cython.longlong = slot * ORDER_WORDS
+        size: cython.longlong = 0
+        if why == WHY_NONE:
+            size = self._size(at, slot)
+            why = self._check_side(slot, side)
+        if why == WHY_NONE and size > self._orders[order + O_QTY]:
+            why = WHY_BAD_QTY
+        if why == WHY_NONE and size <= self._orders[order + O_CUM]:
+            why = WHY_QTY_BELOW_CUM
+        if why != WHY_NONE:
+            self._reject_change(row, session, 0, why)
+            return
+        if size < self._orders[order + O_QTY]:
+            self._book.reduce(slot, self._orders[order + O_QTY] - size)
+            self._orders[order + O_QTY] = size
+        self._orders[order + O_META] = ((self._orders[order + O_META] >> 8) << 8) | side
+        self._answer_change(row, session, slot, EXEC_RESTATED, self._sweep.status(slot))
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _check_side(self, slot: cython.longlong, side: cython.longlong) -> cython.longlong:
+        """Why an order can't have another side: a sale may become another kind of sale."""
+        order: cython.longlong = slot * ORDER_WORDS
+        now: cython.longlong = self._orders[order + O_META] & 0xFF
+        if side == now:
+            return WHY_NONE
+        if now == SIDE_BUY:
+            return WHY_SIDE
+        if side == SIDE_SELL:
+            return WHY_NONE
+        if side != SIDE_SELL_SHORT and side != SIDE_SELL_SHORT_EXEMPT:
+            return WHY_SIDE
+        instrument: cython.longlong = self._orders[order + O_REF] & ID_MASK
+        marks: cython.longlong = (
+            self._instruments[instrument * INSTRUMENT_WORDS + I_DECIMALS] >> 16
+        )
+        return WHY_NONE if marks & INSTRUMENT_SHORT_MARKING else WHY_SIDE
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.cdivision(True)
+    def _replace_shares(self, row: cython.longlong) -> cython.void:
+        """Apply a REPLACE row of OUCH: one row, then the sweep, for the order loses its place.
+
+        What can't be replaced is passed over, what can't be so is cancelled, and the new token is
+        free as before. (OUCH 4.2, "Replace Order": four outcomes.)
+        """
+        at: cython.longlong = self._table.at(row)
+        session: cython.longlong = (self._words[at + W_HEAD] >> 32) & ID_MASK
+        flags: cython.longlong = (self._words[at + W_HEAD] >> 8) & 0xFF
+        why: cython.longlong = self._find_target(row, at, session)
+        slot: cython.longlong = self._target_slot
+        order: cython.longlong = slot * ORDER_WORDS
+        self._keys.hash_id(row, at, session)
+        found: cython.longlong = self._ids.find()
+        if found >= 0:
+            why = WHY_DUPLICATE_ID
+        if why != WHY_NONE:
+            self._reject_change(row, session, 0, why)
+            return
+        instrument: cython.longlong = self._orders[order + O_REF] & ID_MASK
+        record: cython.longlong = instrument * INSTRUMENT_WORDS
+        terms: cython.longlong = self._words[at + W_TERMS] | (self._orders[order + O_META] & 0xFF)
+        qty: cython.longlong = self._size(at, slot)
+        cum: cython.longlong = self._orders[order + O_CUM]
+        price: cython.longlong = 0
+        if flags & F_REFUSED:
+            why = (terms >> 56) & 0xFF
+        elif self._reports.is_closing:
+            why = WHY_CLOSED
+        elif (terms >> 8) & 0xFF == TYPE_LIMIT:
+            # Below 2^62: a price of four decimals has 31 bits, and I_OUCH_UP is at most 10^4.
+            price = self._words[at + W_PRICE] * self._instruments[record + I_OUCH_UP]
+            if price % self._instruments[record + I_OUCH_DOWN]:
+                why = WHY_TICK
+            else:
+                price = price // self._instruments[record + I_OUCH_DOWN]
+                if price % self._instruments[record + I_TICK]:
+                    why = WHY_TICK
+        if why == WHY_NONE and self._ids.used >= self._ids.capacity:
+            why = WHY_IDS_FULL
+        if why == WHY_NONE:
+            why = self._check_terms(terms, qty, price, instrument)
+        if why == WHY_NONE and qty <= cum:
+            why = WHY_QTY_BELOW_CUM
+        if (
+            why == WHY_NONE
+            and self._sweep.rests(terms)
+            and not self._book.has_room(self._book.side_of(slot), price)
+        ):
+            why = WHY_LEVELS_FULL
+        if why != WHY_NONE:
+            self._sweep.cancel_unasked(slot, row, why)
+            return
+        index: cython.longlong = self._ids.put(found, (slot << 2) | REF_LIVE)
+        self._ids.refer(self._orders[order + O_ID], (index << 2) | REF_SUPERSEDED)
+        if self._orders[order + O_META] & META_EXPIRES:
+            self._sweep.expiries.drop(slot)
+        self._orders[order + O_ID] = index
+        self._orders[order + O_TERMS] = row
+        self._book.lift(slot)
+        self._orders[order + O_QTY] = qty
+        self._orders[order + O_LEAVES] = qty - cum
+        self._orders[order + O_PRICE] = price
+        self._orders[order + O_META] = (terms & 0xFFFFFF) | (session << 32)
+        self._set_expiry(slot, at)
+        self._answer_change(row, session, slot, EXEC_REPLACED, self._sweep.status(slot))
+        self._sweep.enter(slot, row)
+
+    # --- replacements ----------------------------------------------------------------------------
 
     @cython.cfunc
     @cython.nogil
@@ -431,9 +634,14 @@ class Orders:
         at: cython.longlong = self._table.at(row)
         session: cython.longlong = (self._words[at + W_HEAD] >> 32) & ID_MASK
         flags: cython.longlong = (self._words[at + W_HEAD] >> 8) & 0xFF
+        if flags & F_SHARES:
+            self._replace_shares(row)
+            return
         terms: cython.longlong = self._words[at + W_TERMS]
         owner: cython.longlong = self._keys.owner_session(row, flags, session)
         why: cython.longlong = self._find_target(row, at, owner)
+        if why == WHY_NONE and self._reports.is_ouch(owner):
+            why = WHY_OTHER_DOOR
         slot: cython.longlong = self._target_slot
         self._keys.hash_id(row, at, owner)
         found: cython.longlong = self._ids.find()
@@ -496,7 +704,12 @@ class Orders:
         # Account 0: none is named, and the order keeps its own.
         if account != 0 and account != self._orders[order + O_REF] >> 32:
             return WHY_TERMS_MISMATCH
-        why: cython.longlong = self._check_terms(at, self._orders[order + O_REF] & ID_MASK)
+        why: cython.longlong = self._check_terms(
+            self._words[at + W_TERMS],
+            self._words[at + W_QTY],
+            self._words[at + W_PRICE],
+            self._orders[order + O_REF] & ID_MASK,
+        )
         if why != WHY_NONE:
             return why
         if self._ids.used >= self._ids.capacity:

@@ -5,13 +5,23 @@ from portcullis.journal.table cimport RowTable
 cdef class Reports:
     cdef readonly long long[::1] sessions
     cdef readonly long long session_capacity
+    cdef public bint is_closing
+    cdef readonly long long[::1] unsaid
+    cdef public long long unsaid_count
+    cdef unsigned char[::1] _silent_in_ouch
     cdef RowTable _table
     cdef long long[::1] _words
     cdef long long[::1] _orders
 
     cdef long long open(
-        self, long long kind, long long flags, long long session, long long cause
+        self, long long kind, long long flags, long long session, long long cause,
+        long long exec_type, long long why
     ) noexcept nogil
+    cdef bint is_ouch(self, long long session) noexcept nogil
+    cdef bint has_day(self, long long session) noexcept nogil
+    cdef void begin_day(self, long long session, long long cause, long long day) noexcept nogil
+    cdef void end_day(self, long long session, long long cause) noexcept nogil
+    cdef void _day_event(self, long long session, long long cause, long long event) noexcept nogil
     cdef long long live(
         self, long long kind, long long flags, long long session, long long cause, long long slot,
         long long exec_type, long long ord_status, long long reason, long long why

@@ -1,7 +1,8 @@
 """Session numbers, and output rows: each report is written and numbered here, in one act.
 
 Owns the sessions' next numbers both ways and the head of each session's chain of numbered rows
-(W_PREV). Must not know why a report is written. An output row's words come from an order's record
+(W_PREV). A row that its session's protocol has no message for (`engine.messages`) takes no number.
+Must not know why a report is written. An output row's words come from an order's record
 while the order lives, and from its last report row afterwards.
 
 Invariants: numbers of a session's rows rise by one within an epoch; the caller has seen to room in
@@ -17,14 +18,18 @@ try:
 except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
+from portcullis.engine.messages import silent_in_ouch
+
 if cython.compiled:
     from cython.cimports.portcullis.engine.book import Book
     from cython.cimports.portcullis.engine.layout import *
+    from cython.cimports.portcullis.engine.why import *
     from cython.cimports.portcullis.journal.rows import *
     from cython.cimports.portcullis.journal.table import RowTable
 else:
     from portcullis.engine.book import Book
     from portcullis.engine.layout import *
+    from portcullis.engine.why import *
     from portcullis.journal.rows import *
     from portcullis.journal.table import RowTable
 
@@ -46,6 +51,13 @@ class Reports:
         for session in range(sessions + 1):
             self.sessions[session * SESSION_WORDS + S_NEXT_OUT] = 1
             self.sessions[session * SESSION_WORDS + S_NEXT_IN] = 1
+        self._silent_in_ouch = memoryview(silent_in_ouch())
+        # A day is ending: OUCH takes no orders until the next has begun.
+        self.is_closing = False
+        # Rows of OUCH sessions that say more than their messages do; `unsaid_count` goes on where
+        # there is no room. Whoever logs them empties it; no state depends on it.
+        self.unsaid = memoryview(bytearray(8 * UNSAID_ROWS)).cast("q")
+        self.unsaid_count = 0
 
     @cython.cfunc
     @cython.nogil
@@ -56,11 +68,24 @@ class Reports:
         flags: cython.longlong,
         session: cython.longlong,
         cause: cython.longlong,
+        exec_type: cython.longlong,
+        why: cython.longlong,
     ) -> cython.longlong:
-        """Append a numbered output row; give its word offset. No allocation. O(1)."""
+        """Append an output row, numbered where it has a message; give its word offset.
+
+        No allocation. O(1).
+        """
         row: cython.longlong = self._table.tail
         offset: cython.longlong = self._table.open_output(kind, flags, session)
         record: cython.longlong = session * SESSION_WORDS
+        if self.sessions[record + S_FLAGS] & SESSION_OUCH:
+            if why:
+                if self.unsaid_count < UNSAID_ROWS:
+                    self.unsaid[self.unsaid_count] = row
+                self.unsaid_count += 1
+            if self._silent_in_ouch[(kind << 8) | exec_type]:
+                self._words[offset + W_CAUSE] = cause
+                return offset
         self._words[offset + W_OUT_SEQ] = self.sessions[record + S_NEXT_OUT]
         self._words[offset + W_PREV] = self.sessions[record + S_HEAD]
         self._words[offset + W_CAUSE] = cause
@@ -87,7 +112,7 @@ class Reports:
         order: cython.longlong = slot * ORDER_WORDS
         if session == 0:
             session = (self._orders[order + O_META] >> 32) & ID_MASK
-        offset: cython.longlong = self.open(kind, flags, session, cause)
+        offset: cython.longlong = self.open(kind, flags, session, cause, exec_type, why)
         self._words[offset + W_TERMS_ROW] = self._orders[order + O_TERMS]
         self._words[offset + W_ORDER] = self._orders[order + O_ROW]
         self._words[offset + W_LEAVES_QTY] = self._orders[order + O_LEAVES]
@@ -95,7 +120,11 @@ class Reports:
         self._words[offset + W_AVG_PX] = self._orders[order + O_AVG]
         self._words[offset + W_ORDER_QTY] = self._orders[order + O_QTY]
         self._words[offset + W_STATE] = (
-            exec_type | (ord_status << 8) | (reason << 16) | (why << 24) | (slot << 32)
+            exec_type
+            | (ord_status << 8)
+            | (reason << 16)
+            | (why << 24)
+            | ((self._orders[order + O_META] & 0xFF) << 32)
         )
         return offset
 
@@ -117,8 +146,9 @@ class Reports:
 
         A row that is no longer kept leaves order and quantities at 0, the status at rejected.
         """
-        offset: cython.longlong = self.open(kind, flags, session, cause)
+        offset: cython.longlong = self.open(kind, flags, session, cause, exec_type, why)
         ord_status: cython.longlong = 0x38
+        side: cython.longlong = 0
         source: cython.longlong
         if self._table.has_row(final_row):
             source = self._table.at(final_row)
@@ -129,8 +159,9 @@ class Reports:
             self._words[offset + W_AVG_PX] = self._words[source + W_AVG_PX]
             self._words[offset + W_ORDER_QTY] = self._words[source + W_ORDER_QTY]
             ord_status = (self._words[source + W_STATE] >> 8) & 0xFF
+            side = (self._words[source + W_STATE] >> 32) & 0xFF
         self._words[offset + W_STATE] = (
-            exec_type | (ord_status << 8) | (reason << 16) | (why << 24)
+            exec_type | (ord_status << 8) | (reason << 16) | (why << 24) | (side << 32)
         )
         return offset
 
@@ -149,11 +180,54 @@ class Reports:
         why: cython.longlong,
     ) -> cython.longlong:
         """Report that concerns no order; give the word offset."""
-        offset: cython.longlong = self.open(kind, flags, session, cause)
+        offset: cython.longlong = self.open(kind, flags, session, cause, exec_type, why)
         self._words[offset + W_STATE] = (
             exec_type | (ord_status << 8) | (reason << 16) | (why << 24)
         )
         return offset
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def is_ouch(self, session: cython.longlong) -> cython.bint:
+        return self.sessions[session * SESSION_WORDS + S_FLAGS] & SESSION_OUCH != 0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def has_day(self, session: cython.longlong) -> cython.bint:
+        """Whether an OUCH session has begun a day."""
+        return self.sessions[session * SESSION_WORDS + S_DAY] != 0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def begin_day(
+        self, session: cython.longlong, cause: cython.longlong, day: cython.longlong
+    ) -> cython.void:
+        """Number an OUCH session's messages from 1 again; the first says so. One row."""
+        record: cython.longlong = session * SESSION_WORDS
+        self.sessions[record + S_NEXT_OUT] = 1
+        self.sessions[record + S_HEAD] = 0
+        self.sessions[record + S_DAY] = day
+        self._day_event(session, cause, EVENT_DAY_BEGINS)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def end_day(self, session: cython.longlong, cause: cython.longlong) -> cython.void:
+        """Say to an OUCH session that its day ends: its last message. One row."""
+        self._day_event(session, cause, EVENT_DAY_ENDS)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _day_event(
+        self, session: cython.longlong, cause: cython.longlong, event: cython.longlong
+    ) -> cython.void:
+        offset: cython.longlong = self.open(SYSTEM_EVENT, 0, session, cause, event, WHY_NONE)
+        self._words[offset + W_SESSION_DAY] = self.sessions[session * SESSION_WORDS + S_DAY]
+        self._words[offset + W_STATE] = event
 
     @cython.cfunc
     @cython.nogil

@@ -25,7 +25,7 @@ else:
     from portcullis.engine.matcher import Engine
     from portcullis.journal.rows import *
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 
 class StateError(ValueError):
@@ -66,12 +66,17 @@ def numbers(engine: Engine) -> dict[str, int]:
         "day": engine.day_roll.day,
         "day_row": engine.day_roll.row,
         "day_account": engine.day_roll.account,
+        "day_session": engine.day_roll.session,
+        "day_session_row": engine.day_roll.session_row,
+        "is_closing": engine.reports.is_closing,
+        "expire_row": engine._expire_row,
+        "expiries": engine.sweep.expiries.count,
     }
 
 
 def _tables(engine: Engine) -> list[tuple[str, memoryview, int]]:
     """Every table, and how many words of it are in use."""
-    book = engine.book
+    book, expiries = engine.book, engine.sweep.expiries
     return [
         ("orders", memoryview(book.orders), ORDER_WORDS * (book._slots_used + 1)),
         ("levels", memoryview(book.levels), LEVEL_WORDS * (book._levels_used + 1)),
@@ -83,6 +88,9 @@ def _tables(engine: Engine) -> list[tuple[str, memoryview, int]]:
         ("sessions", memoryview(engine.reports.sessions), len(engine.reports.sessions)),
         ("waiting", memoryview(engine.mass.waiting), len(engine.mass.waiting)),
         ("ids", memoryview(engine.ids._entries), len(engine.ids._entries)),
+        ("expiry_times", memoryview(expiries._times), expiries.count + 1),
+        ("expiry_slots", memoryview(expiries._slots), expiries.count + 1),
+        ("expiry_places", memoryview(expiries._places), book._slots_used + 1),
     ]
 
 
@@ -141,6 +149,11 @@ def load(engine: Engine, saved: dict[str, int], tables: dict[str, memoryview]) -
     engine.day_roll.day = saved["day"]
     engine.day_roll.row = saved["day_row"]
     engine.day_roll.account = saved["day_account"]
+    engine.day_roll.session = saved["day_session"]
+    engine.day_roll.session_row = saved["day_session_row"]
+    engine.reports.is_closing = saved["is_closing"]
+    engine._expire_row = saved["expire_row"]
+    engine.sweep.expiries.count = saved["expiries"]
 
 
 def oldest_row(engine: Engine) -> int:
@@ -165,7 +178,8 @@ def oldest_row(engine: Engine) -> int:
         if table.has_row(row):
             found = _older(found, table.words[table.at(row) + W_ORDER])
             found = _older(found, table.words[table.at(row) + W_TERMS_ROW])
-    for row in (engine.mass.row, engine.day_roll.row, engine.sweep.cause):
+    at_work = (engine.mass.row, engine.day_roll.row, engine.sweep.cause, engine._expire_row)
+    for row in at_work:
         found = _older(found, row)
     return found
 

@@ -1,4 +1,5 @@
 from portcullis.engine.book cimport Book
+from portcullis.engine.expiries cimport Expiries
 from portcullis.engine.ids cimport IdTable
 from portcullis.engine.reports cimport Reports
 from portcullis.journal.table cimport RowTable
@@ -10,6 +11,7 @@ cdef class Sweep:
     cdef readonly long long slot
     cdef readonly long long cause
     cdef readonly long long why
+    cdef readonly Expiries expiries
     cdef RowTable _table
     cdef Book _book
     cdef long long[::1] _orders
@@ -26,7 +28,9 @@ cdef class Sweep:
         self, long long order, long long scale, long long price, long long qty
     ) noexcept nogil
     cdef void close(self, long long slot, long long offset) noexcept nogil
-    cdef void cancel_unasked(self, long long slot, long long cause, long long why) noexcept nogil
+    cdef long long cancel_unasked(
+        self, long long slot, long long cause, long long why
+    ) noexcept nogil
     cdef void withdraw(self, long long slot) noexcept nogil
     cdef void enter(self, long long slot, long long cause) noexcept nogil
     cdef long long _key_limit(self, long long slot) noexcept nogil
@@ -34,4 +38,4 @@ cdef class Sweep:
     cdef bint go_on(self) noexcept nogil
     cdef void _trade(self, long long slot, long long passive) noexcept nogil
     cdef void _prevent(self, long long slot, long long passive, long long mode) noexcept nogil
-    cdef void _decrement(self, long long slot, long long qty, long long cause) noexcept nogil
+    cdef long long _decrement(self, long long slot, long long qty, long long cause) noexcept nogil

@@ -30,6 +30,7 @@ from portcullis.engine.why import WHYS
 
 if cython.compiled:
     from cython.cimports.portcullis.engine.book import Book
+    from cython.cimports.portcullis.engine.expiries import Expiries
     from cython.cimports.portcullis.engine.ids import IdTable
     from cython.cimports.portcullis.engine.layout import *
     from cython.cimports.portcullis.engine.reports import Reports
@@ -38,6 +39,7 @@ if cython.compiled:
     from cython.cimports.portcullis.journal.table import RowTable
 else:
     from portcullis.engine.book import Book
+    from portcullis.engine.expiries import Expiries
     from portcullis.engine.ids import IdTable
     from portcullis.engine.layout import *
     from portcullis.engine.reports import Reports
@@ -76,6 +78,7 @@ class Sweep:
         for code in range(256):
             restatement = WHYS[code].restatement if code in WHYS else None
             self._restatements[code] = NO_REASON if restatement is None else restatement
+        self.expiries = Expiries(book.order_capacity)
         # The order at work, 0: none; the row that set it going; why its rest is cancelled.
         self.slot = 0
         self.cause = 0
@@ -165,6 +168,8 @@ class Sweep:
             self.day_slot = self._orders[order + O_ACCOUNT_NEXT]
         if slot == self.slot:
             self.slot = 0
+        if self._orders[order + O_META] & META_EXPIRES:
+            self.expiries.drop(slot)
         self._instruments[
             (self._orders[order + O_REF] & ID_MASK) * INSTRUMENT_WORDS + I_ORDERS
         ] -= 1
@@ -176,8 +181,11 @@ class Sweep:
     @cython.exceptval(check=False)
     def cancel_unasked(
         self, slot: cython.longlong, cause: cython.longlong, why: cython.longlong
-    ) -> cython.void:
-        """Cancel an order by a rule or another's command, and tell its owner. One row."""
+    ) -> cython.longlong:
+        """Cancel an order by a rule or another's command, and tell its owner: one row.
+
+        Give its word offset.
+        """
         self.withdraw(slot)
         offset: cython.longlong = self._reports.live(
             REPORT,
@@ -191,6 +199,7 @@ class Sweep:
             why,
         )
         self.close(slot, offset)
+        return offset
 
     @cython.cfunc
     @cython.nogil
@@ -340,36 +349,37 @@ class Sweep:
     def _prevent(
         self, slot: cython.longlong, passive: cython.longlong, mode: cython.longlong
     ) -> cython.void:
-        """Keep an account from trading with itself: one or two rows, aggressor first."""
+        """Keep an account from trading with itself: one or two rows, aggressor first.
+
+        Each names the trade prevented where a fill has its own.
+        """
         cause: cython.longlong = self.cause
-        if mode == STP_CANCEL_NEWEST:
-            self.cancel_unasked(slot, cause, WHY_SELF_TRADE)
-        elif mode == STP_CANCEL_OLDEST:
-            self.cancel_unasked(passive, cause, WHY_SELF_TRADE)
-        elif mode == STP_CANCEL_BOTH:
-            self.cancel_unasked(slot, cause, WHY_SELF_TRADE)
-            self.cancel_unasked(passive, cause, WHY_SELF_TRADE)
-        else:
-            qty: cython.longlong = self._orders[slot * ORDER_WORDS + O_LEAVES]
-            if self._orders[passive * ORDER_WORDS + O_LEAVES] < qty:
-                qty = self._orders[passive * ORDER_WORDS + O_LEAVES]
-            self._decrement(slot, qty, cause)
-            self._decrement(passive, qty, cause)
+        price: cython.longlong = self._orders[passive * ORDER_WORDS + O_PRICE]
+        qty: cython.longlong = self._orders[slot * ORDER_WORDS + O_LEAVES]
+        if self._orders[passive * ORDER_WORDS + O_LEAVES] < qty:
+            qty = self._orders[passive * ORDER_WORDS + O_LEAVES]
+        if mode == STP_DECREMENT:
+            self._reports.put_last(self._decrement(slot, qty, cause), price, qty)
+            self._reports.put_last(self._decrement(passive, qty, cause), price, qty)
+            return
+        if mode != STP_CANCEL_OLDEST:
+            self._reports.put_last(self.cancel_unasked(slot, cause, WHY_SELF_TRADE), price, qty)
+        if mode != STP_CANCEL_NEWEST:
+            self._reports.put_last(self.cancel_unasked(passive, cause, WHY_SELF_TRADE), price, qty)
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
     def _decrement(
         self, slot: cython.longlong, qty: cython.longlong, cause: cython.longlong
-    ) -> cython.void:
+    ) -> cython.longlong:
         """Take quantity off an order without a trade: cancelled if nothing is left. One row."""
         order: cython.longlong = slot * ORDER_WORDS
         if self._orders[order + O_LEAVES] == qty:
-            self.cancel_unasked(slot, cause, WHY_SELF_TRADE)
-            return
+            return self.cancel_unasked(slot, cause, WHY_SELF_TRADE)
         self._book.reduce(slot, qty)
         self._orders[order + O_QTY] -= qty
-        self._reports.live(
+        return self._reports.live(
             REPORT,
             0,
             0,

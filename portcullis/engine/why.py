@@ -32,15 +32,26 @@ WHY_ENTRY_DISABLED = 17
 WHY_ID_TOO_LONG = 18
 WHY_TOO_LONG = 19
 WHY_PRICE_ON_MARKET = 20
+WHY_DISPLAY = 21
+WHY_CROSS = 22
+WHY_FIRM = 23
+WHY_MINIMUM = 24
+WHY_TIME_IN_FORCE = 25
+WHY_TOKEN = 26
+WHY_CLOSED = 27
 # Refusals of cancels and replacements.
 WHY_UNKNOWN_ORDER = 32
 WHY_NOT_CURRENT_ID = 33
 WHY_ID_MISMATCH = 34
 WHY_TOO_LATE = 35
 WHY_TERMS_MISMATCH = 36
+WHY_QTY_BELOW_CUM = 37
 WHY_SCOPE_UNSUPPORTED = 38
 WHY_BUSY = 39
 WHY_SCOPE_CONTRADICTS = 40
+WHY_OTHER_DOOR = 41
+WHY_NOT_LESS = 42
+WHY_SIDE = 43
 # Ends of orders that nobody asked for in so many words.
 WHY_IOC_REST = 64
 WHY_FOK_UNFILLABLE = 65
@@ -55,6 +66,7 @@ WHY_KILL_SWITCH = 73
 WHY_BUST = 74
 WHY_CORRECT = 75
 WHY_MANAGED = 76
+WHY_TIME_OUT = 77
 
 
 class Why(NamedTuple):
@@ -88,6 +100,13 @@ WHYS: dict[int, Why] = {
     WHY_ID_TOO_LONG: Why(99, 99, None, "ClOrdID(11) is longer than 36 characters"),
     WHY_TOO_LONG: Why(99, 99, None, "Fields to be carried are longer than 4096 bytes"),
     WHY_PRICE_ON_MARKET: Why(11, 99, None, "Price(44) on a market order"),
+    WHY_DISPLAY: Why(11, 99, None, "Display is not A or Y"),
+    WHY_CROSS: Why(11, 99, None, "Cross type is not N"),
+    WHY_FIRM: Why(11, 99, None, "Firm is not the account's own"),
+    WHY_MINIMUM: Why(11, 99, None, "Minimum quantity is neither 0 nor all of an immediate order"),
+    WHY_TIME_IN_FORCE: Why(11, 99, None, "Time in force is above 99999"),
+    WHY_TOKEN: Why(99, 99, None, "Order token is blank or has bytes that are not printable"),
+    WHY_CLOSED: Why(2, 99, None, "The trading day is ending"),
     WHY_UNKNOWN_ORDER: Why(5, 1, None, "Unknown order"),
     WHY_NOT_CURRENT_ID: Why(99, 1, None, "OrigClOrdID(41) is not the order's current id"),
     WHY_ID_MISMATCH: Why(99, 1, None, "OrderID(37) and OrigClOrdID(41) name different orders"),
@@ -96,6 +115,10 @@ WHYS: dict[int, Why] = {
     WHY_SCOPE_UNSUPPORTED: Why(99, 99, None, "Mass request type is not supported"),
     WHY_BUSY: Why(99, 99, None, "Too many mass requests at once"),
     WHY_SCOPE_CONTRADICTS: Why(99, 99, None, "Symbol(55) in a request for all orders"),
+    WHY_QTY_BELOW_CUM: Why(13, 99, None, "The size wanted is executed already"),
+    WHY_OTHER_DOOR: Why(99, 99, None, "An order entered by OUCH is replaced by OUCH alone"),
+    WHY_NOT_LESS: Why(99, 99, None, "The order is as small already"),
+    WHY_SIDE: Why(99, 99, None, "Side can change among sales only"),
     WHY_IOC_REST: Why(99, 99, None, "Rest of an immediate-or-cancel order"),
     WHY_FOK_UNFILLABLE: Why(99, 99, None, "Fill-or-kill order cannot be filled"),
     WHY_MARKET_REST: Why(99, 99, None, "Rest of a market order"),
@@ -109,6 +132,7 @@ WHYS: dict[int, Why] = {
     WHY_BUST: Why(99, 99, None, "Trade busted"),
     WHY_CORRECT: Why(99, 99, None, "Trade corrected"),
     WHY_MANAGED: Why(99, 99, 99, "By a session that manages the account"),
+    WHY_TIME_OUT: Why(99, 99, None, "The order's time has run out"),
 }
 
 

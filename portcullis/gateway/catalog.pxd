@@ -10,6 +10,10 @@ cdef enum:
     I_PRICE_MAX = 5
     I_QTY_MAX = 6
     I_FLAGS = 7
+    SCALE_WORDS = 4
+    S_STOCK = 0
+    S_UP = 1
+    S_DOWN = 2
 
 
 cdef class NameTable:
@@ -29,3 +33,5 @@ cdef class Catalog:
     cdef readonly NameTable symbols
     cdef readonly NameTable accounts
     cdef readonly long long[::1] instruments
+    cdef readonly NameTable stocks
+    cdef readonly long long[::1] scales

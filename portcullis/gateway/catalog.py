@@ -37,8 +37,16 @@ if not cython.compiled:
     I_QTY_MAX = 6
     I_FLAGS = 7
 
+    # Words of an instrument in `Catalog.scales`: a price of OUCH x S_UP / S_DOWN is one here.
+    SCALE_WORDS = 4
+    S_STOCK = 0
+    S_UP = 1
+    S_DOWN = 2
+
 AVG_PX_DECIMALS_EXTRA = 4
 AVG_PX_DECIMALS_MAX = 8
+_OUCH_DECIMALS = 4
+_STOCK_BYTES = 8
 
 
 @cython.final
@@ -172,6 +180,9 @@ class Catalog:
         self.symbols = NameTable()
         self.accounts = NameTable()
         self.instruments = memoryview(array("q", bytes(8 * INSTRUMENT_WORDS)))
+        # What OUCH knows of them: names by number, and how its prices scale.
+        self.stocks = NameTable()
+        self.scales = memoryview(array("q", bytes(8 * SCALE_WORDS)))
 
     def set_instrument(
         self,
@@ -185,12 +196,13 @@ class Catalog:
         price_max: int,
         qty_max: int,
         flags: int = 0,
+        stock: bytes = b"",
     ) -> None:
         """Describe an instrument, or describe it anew under the same number and symbol.
 
         tick and price_max count 10^-price_decimals, lot and qty_max 10^-qty_decimals; flags are
-        INSTRUMENT_ codes of rows. ValueError where a bound is not positive, or where
-        price_max x qty_max reaches 2^62.
+        INSTRUMENT_ codes of rows; stock its name in OUCH, if it has one. ValueError where a bound
+        is not positive, or where price_max x qty_max reaches 2^62.
         """
         if not (0 <= price_decimals <= 18 and 0 <= qty_decimals <= 18):
             raise ValueError(f"{symbol!r}: decimals are from 0 to 18")
@@ -212,6 +224,17 @@ class Catalog:
             flags,
         ]
         self.instruments = memoryview(array("q", words))
+        if stock:
+            self.stocks.put(stock.ljust(_STOCK_BYTES), instrument)
+        words = list(self.scales)
+        words.extend([0] * ((self.symbols.count * SCALE_WORDS) - len(words)))
+        words[instrument * SCALE_WORDS : (instrument + 1) * SCALE_WORDS] = [
+            int.from_bytes(stock, "little"),
+            10 ** max(price_decimals - _OUCH_DECIMALS, 0),
+            10 ** max(_OUCH_DECIMALS - price_decimals, 0),
+            0,
+        ]
+        self.scales = memoryview(array("q", words))
 
     def set_account(self, account: int, name: bytes) -> None:
         """Name an account."""
@@ -240,4 +263,5 @@ class Catalog:
             lot=words[rows.W_LOT],
             price_max=words[rows.W_PRICE_MAX],
             qty_max=words[rows.W_QTY_MAX],
+            stock=words[rows.W_STOCK].to_bytes(_STOCK_BYTES, "little").rstrip(b"\0"),
         )

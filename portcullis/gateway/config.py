@@ -20,7 +20,13 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import msgspec
 
 from portcullis.gateway.config_files import ConfigFiles
-from portcullis.gateway.config_schema import Config, FixClient, Instrument, OuchClient
+from portcullis.gateway.config_schema import (
+    OUCH_PRICE_MAX,
+    Config,
+    FixClient,
+    Instrument,
+    OuchClient,
+)
 from portcullis.gateway.config_values import decode
 
 EMBEDDED = "embedded default"
@@ -212,17 +218,20 @@ def _inconsistency(config: Config) -> str | None:
     identities: set[tuple[str, str]] = set()
     for number, session in enumerate(config.session, 1):
         if isinstance(session, OuchClient):
-            identity, key = ("", session.username), "username"
-            problem = None
+            identity, key = ("", session.username.upper()), "username"
+            problem = _guard_problem(session)
         else:
             identity, key = (config.comp_id_of(session), session.client), "client"
             problem = _session_problem(session, schedules) or _tls_problem(session, config)
         problem = problem or _account_problem(session, accounts)
         if identity in identities:
-            problem = f"key {key}: this pair of CompIDs stands twice"
+            what = "name" if key == "username" else "pair of CompIDs"
+            problem = f"key {key}: this {what} stands twice"
         if problem:
             return f"[[session]] {number} {problem}"
         identities.add(identity)
+    if config.ouch_sessions() and config.listen.ouch is None:
+        return "[listen] key ouch: missing; there are OUCH users, and nowhere to log in"
     if not _is_zone(config.day.timezone):
         return f"[day] key timezone: {_ZONE}, got {config.day.timezone!r}"
     limits = config.limits
@@ -243,6 +252,12 @@ def _instrument_problem(instrument: Instrument) -> str | None:
         return f'key route: expected "book"; "{instrument.route}" is not served by this version'
     if instrument.ouch is not None and instrument.tick.decimals > OUCH_DECIMALS:
         return "key tick: expected a multiple of 0.0001, for the instrument has an OUCH name"
+    places = instrument.price_places
+    if instrument.ouch is not None and (
+        instrument.price_units_max(places)
+        > OUCH_PRICE_MAX.scaled(max(places, 2)) // 10 ** max(2 - places, 0)
+    ):
+        return f"key price_max: expected at most {OUCH_PRICE_MAX}, for it has an OUCH name"
     prices, quantities = instrument.price_places, instrument.qty_places
     for key, places, value in (
         ("tick", prices, instrument.tick),
@@ -288,6 +303,10 @@ def _session_problem(session: FixClient, schedules: set[str]) -> str | None:
     if session.schedule not in schedules:
         known = ", ".join(sorted(schedules))
         return f"key schedule: expected one of {known}, got {session.schedule!r}"
+    return _guard_problem(session)
+
+
+def _guard_problem(session: FixClient | OuchClient) -> str | None:
     if session.password_hash and session.password_file:
         return "key password_file: expected either this or password_hash"
     if session.authenticator and (session.password_hash or session.password_file):

@@ -56,7 +56,7 @@ class Listen(_Table, frozen=True):
         Address | None, Meta(description="FIX order entry over TLS, as `[tls]` says.")
     ] = None
     ouch: Annotated[
-        Address | None, Meta(description="OUCH over SoupBinTCP. Not served by this version.")
+        Address | None, Meta(description="OUCH over SoupBinTCP. Default: there is none.")
     ] = None
     control: Annotated[
         Address | None,
@@ -240,7 +240,9 @@ class Instrument(_Table, frozen=True):
             description="Where its orders go. `deribit` is not served by this version and refused."
         ),
     ] = "book"
-    ouch: Annotated[OuchSymbol | None, Meta(description="Its name in OUCH.")] = None
+    ouch: Annotated[
+        OuchSymbol | None, Meta(description="Its name in OUCH, for ever. Default: none.")
+    ] = None
     short_marking: Annotated[
         bool, Meta(description="Whether sides 5 and 6 (sell short) are accepted.")
     ] = True
@@ -511,13 +513,32 @@ class FixClient(_Table, frozen=True, tag_field="protocol", tag="fix"):
 
 
 class OuchClient(_Table, frozen=True, tag_field="protocol", tag="ouch"):
-    """An OUCH session. Not served by this version."""
+    """A user of OUCH over SoupBinTCP."""
 
     username: Annotated[
-        str, Meta(pattern=r"^[A-Za-z0-9]{1,6}$", description="SoupBinTCP username.")
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9]{1,6}$",
+            description="SoupBinTCP username, in capitals or not.",
+        ),
     ]
     account: Annotated[Name, Meta(description="The account of its orders.")]
-    password_hash: Annotated[str | None, Meta(description="As for FIX.")] = None
+    firm: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Z0-9]{0,4}$",
+            description="The firm its orders may name. Default: they name none.",
+        ),
+    ] = ""
+    enabled: Annotated[bool, Meta(description="False: logins are not authorized.")] = True
+    addresses: Annotated[list[str], Meta(description="As for FIX.")] = field(default_factory=list)
+    password_hash: Annotated[
+        str | None,
+        Meta(
+            description="As `portcullis password --ouch` makes it, which folds capitals."
+            " Default: no password is asked."
+        ),
+    ] = None
     password_file: Annotated[str | None, Meta(description="As for FIX.")] = None
 
 
@@ -707,13 +728,14 @@ class Config(_Table, frozen=True):
         found = [one for one in self.session if isinstance(one, FixClient)]
         return [one for one in found if one.authenticator is not None]
 
+    def ouch_sessions(self) -> list[OuchClient]:
+        return [one for one in self.session if isinstance(one, OuchClient)]
+
     def comp_id_of(self, session: FixClient) -> str:
         """Our CompID towards a session."""
         return session.comp_id or self.gateway.name
 
     def not_served(self) -> list[str]:
         """Keys that are accepted and do nothing in this version."""
-        found = ["listen.ouch"] if self.listen.ouch else []
-        found += [f"stream {one.name}" for one in self.stream]
-        found += [f"session {o.username}" for o in self.session if isinstance(o, OuchClient)]
+        found = [f"stream {one.name}" for one in self.stream]
         return found

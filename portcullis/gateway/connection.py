@@ -1,10 +1,10 @@
-"""One TCP connection of a FIX client: bytes in, into the shared buffer and to its session.
+"""One TCP connection of a client: bytes in, into the shared buffer and to its session.
 
 Owns what a connection may cost: one receive buffer serves all of them, and each keeps only the
 incomplete message at the end of what it sent; a read fills the buffer once a turn; who hasn't
 logged on in time is closed. The first message names the session (`Gate.find`); while credentials
-are checked nothing more is read, and the session knows nothing of it. Must not know FIX beyond
-that.
+are checked nothing more is read, and the session knows nothing of it. Must not know the protocol
+beyond where a message begins.
 """
 
 from __future__ import annotations
@@ -16,26 +16,51 @@ from array import array
 from collections.abc import Coroutine
 from typing import Any, Protocol, cast
 
-from portcullis.codecs.fix.layout import M_START, MSG_WORDS
-from portcullis.codecs.fix.scanner import FixScanner
 from portcullis.gateway.admission import Place
 from portcullis.gateway.capture import Capture
 from portcullis.gateway.deadlines import Deadlines
-from portcullis.gateway.fix_peer import FixPeer
 from portcullis.gateway.tls import names_shown
 from portcullis.gateway.turn import Turn
+
+
+class Peer(Protocol):
+    """Whom a connection speaks for: a session of its protocol, by whatever scanner that has."""
+
+    key: str
+    scanner: Any
+    # When its next message may come, where `receive` took fewer than it was offered.
+    next_ns: int
+
+    @property
+    def store(self) -> Any:
+        """What it sends from; has `session`, its id in rows."""
+
+    def let_in(self, link: Connection, wire: Any, now_ns: int) -> None:
+        """The connection is its own from now on. Offer its messages to `receive` next."""
+
+    def receive(self, scanner: Any, count: int, now_ns: int) -> int:
+        """Take the first `count` messages of the scanner; give how many were taken."""
+
+    def start_of(self, scanner: Any, index: int) -> int:
+        """Where a message of the scanner begins in the buffer."""
+
+    def set_stopped(self, stopped: bool) -> None:
+        """Whether the socket is full."""
+
+    def lost(self, now_ns: int) -> None:
+        """The connection is gone."""
 
 
 class Gate(Protocol):
     """Where connections of one protocol are let in."""
 
     # Reads the first message of a connection from the shared receive buffer.
-    first_scanner: FixScanner
+    first_scanner: Any
 
     def find(
-        self, caller: Connection, scanner: FixScanner, now_ns: int
-    ) -> FixPeer | Coroutine[Any, Any, FixPeer | None] | None:
-        """The peer that message 0 of the scanner names and lets in; None: close.
+        self, caller: Any, scanner: Any, now_ns: int
+    ) -> Peer | Coroutine[Any, Any, Peer | None] | None:
+        """The peer that message 0 of the scanner names and lets in; None: close, if it has not been refused.
 
         Where that takes a while, what to await for the answer.
         """
@@ -79,7 +104,7 @@ class Connection(asyncio.BufferedProtocol):
         self.certificate_names: frozenset[str] | None = None
         self.took_all = False
         self.deadline_ns = 0
-        self.peer: FixPeer | None = None
+        self.peer: Peer | None = None
         self._hub = hub
         self._gate = gate
         # While its credentials are checked.
@@ -161,7 +186,8 @@ class Connection(asyncio.BufferedProtocol):
                     self._hold(found, bytes(self._hub.buffer[start:end]))
                     return
                 if found is None:
-                    self.abort()
+                    if not self._ended:
+                        self.abort()
                     return
                 self._let_in(found, now_ns)
                 continue  # with the scanner of that peer's dictionary
@@ -179,7 +205,7 @@ class Connection(asyncio.BufferedProtocol):
                 if self._ended:
                     return
                 if taken < count:
-                    start = scanner.message[taken * MSG_WORDS + M_START]
+                    start = peer.start_of(scanner, taken)
                     self._delay(bytes(self._hub.buffer[start:end]), peer.next_ns)
                     return
             start = scanner.consumed
@@ -188,11 +214,11 @@ class Connection(asyncio.BufferedProtocol):
         if start < end:
             self._carried = bytes(self._hub.buffer[start:end])
 
-    def _let_in(self, peer: FixPeer, now_ns: int) -> None:
+    def _let_in(self, peer: Peer, now_ns: int) -> None:
         self.peer = peer
         peer.let_in(self, self._transport_now(), now_ns)
 
-    def _hold(self, found: Coroutine[Any, Any, FixPeer | None], opening: bytes) -> None:
+    def _hold(self, found: Coroutine[Any, Any, Peer | None], opening: bytes) -> None:
         """Read nothing more until it is known whether there is somebody to read it."""
         if len(opening) > self._hub.opening_bytes_max:
             found.close()
@@ -202,7 +228,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport_now().pause_reading()
         self._check = asyncio.get_running_loop().create_task(self._await_answer(found))
 
-    async def _await_answer(self, found: Coroutine[Any, Any, FixPeer | None]) -> None:
+    async def _await_answer(self, found: Coroutine[Any, Any, Peer | None]) -> None:
         try:
             peer = await found
             self._check = None
@@ -257,6 +283,13 @@ class Connection(asyncio.BufferedProtocol):
             self._ended = True
             self._hub.turn.after_sending.append(self._close)
             self._hub.turn.begin()
+
+    def refuse(self, octets: bytes) -> None:
+        """Write this, and close."""
+        if not self._ended:
+            self._ended = True
+            self._transport_now().write(octets)
+            self._close()
 
     def abort(self) -> None:
         """Close without sending what waits."""

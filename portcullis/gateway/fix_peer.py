@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from portcullis.codecs.fix.layout import M_START, MSG_WORDS
 from portcullis.codecs.fix.scanner import FixScanner
 from portcullis.gateway.cancel_on_disconnect import Presence
 from portcullis.gateway.deadlines import Deadlines
@@ -127,6 +128,11 @@ class FixPeer:
         self.session.connected(now_ns)
         self.store.wire = wire
         self._shared.deadlines.arm(self, self.session.tick(now_ns))
+
+    def start_of(self, scanner: FixScanner, index: int) -> int:
+        """Where a message of the scanner begins in the buffer."""
+        start: int = scanner.message[index * MSG_WORDS + M_START]
+        return start
 
     def receive(self, scanner: FixScanner, count: int, now_ns: int) -> int:
         """Take the first `count` messages of the scanner, or as many as may come now; give them.

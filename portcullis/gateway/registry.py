@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from portcullis.gateway.catalog import Catalog
-from portcullis.gateway.config import PRODUCT_MAX, ConfigError, Loaded
-from portcullis.gateway.config_schema import Account, Config, FixClient, Instrument
+from portcullis.gateway.config import OUCH_DECIMALS, PRODUCT_MAX, ConfigError, Loaded
+from portcullis.gateway.config_schema import Account, Config, FixClient, Instrument, OuchClient
 from portcullis.gateway.timetables import resets_mark
 from portcullis.journal import rows
 from portcullis.journal.table import RowTable
@@ -32,6 +32,7 @@ _WORDS = {
         rows.W_LOT,
         rows.W_PRICE_MAX,
         rows.W_QTY_MAX,
+        rows.W_STOCK,
     ),
     rows.ACCOUNT: (rows.W_STP,),
     rows.SESSION: (rows.W_ACCOUNT, rows.W_SESSION_FLAGS, rows.W_SCHEDULE),
@@ -174,7 +175,7 @@ class Registry:
         for kind, key, names in (
             (rows.INSTRUMENT, "instruments", [one.symbol for one in config.instrument]),
             (rows.ACCOUNT, "accounts", [one.name for one in _accounts(config)]),
-            (rows.SESSION, "sessions", [session_key(config, s) for s in config.fix_sessions()]),
+            (rows.SESSION, "sessions", [session_key(config, one) for one in config.session]),
         ):
             # Ids are from 1, so a table of n places holds n - 1 of them.
             known = len(self._known[kind].ids.keys() | {name.encode() for name in names})
@@ -208,6 +209,13 @@ class Registry:
             yield from self._change(rows.ACCOUNT, account.name, words)
         for session in config.fix_sessions():
             yield from self._session_change(config, session)
+        for user in config.ouch_sessions():
+            words = {
+                rows.W_ACCOUNT: self._known[rows.ACCOUNT].ids[user.account.encode()],
+                rows.W_SESSION_FLAGS: rows.SESSION_OUCH,
+                rows.W_SCHEDULE: 0,
+            }
+            yield from self._change(rows.SESSION, session_key(config, user), words)
 
     def session_changes(self, config: Config, session: FixClient) -> Iterator[ConfigRow]:
         """The same for one session that is not in the configuration, and accounts new with it.
@@ -266,14 +274,19 @@ class Registry:
                 f"keys price_max, qty_max: expected a product below 2^62 in units of {prices} and "
                 f"{quantities} decimals, with which {instrument.symbol} was first used"
             )
+        lot = instrument.lot.scaled(quantities)
+        stock = int.from_bytes((instrument.ouch or "").encode(), "little")
+        if known is not None:
+            _check_stock(instrument, known, lot, stock)
         flags = rows.INSTRUMENT_SHORT_MARKING if instrument.short_marking else 0
         flags |= rows.INSTRUMENT_HALTED if instrument.halted else 0
         return {
             rows.W_DECIMALS: prices | quantities << 8 | flags << 16,
             rows.W_TICK: instrument.tick.scaled(prices),
-            rows.W_LOT: instrument.lot.scaled(quantities),
+            rows.W_LOT: lot,
             rows.W_PRICE_MAX: price_max,
             rows.W_QTY_MAX: qty_max,
+            rows.W_STOCK: stock,
         }
 
     def _halts(self, config: Config) -> Iterator[ConfigRow]:
@@ -286,8 +299,25 @@ class Registry:
                 yield from self._change(rows.INSTRUMENT, name.decode(), changed)
 
 
-def session_key(config: Config, session: FixClient) -> str:
-    """How a session is named for ever, as FIX engines write it: FIX.4.4:OURS->THEIRS."""
+def _check_stock(instrument: Instrument, known: dict[int, int], lot: int, stock: int) -> None:
+    """What OUCH has said of an instrument must stay sayable, in the same numbers: ValueError."""
+    before = known[rows.W_STOCK]
+    if before and stock != before:
+        name = before.to_bytes(8, "little").rstrip(b"\0").decode()
+        raise ValueError(f"key ouch: expected {name!r}, for it cannot change")
+    if before and lot != known[rows.W_LOT]:
+        raise ValueError("key lot: expected what it was, for OUCH counts its shares in lots")
+    if stock and not before and (lot != 1 or known[rows.W_DECIMALS] & 0xFF > OUCH_DECIMALS):
+        raise ValueError(
+            f"key ouch: expected none, for {instrument.symbol} has been used without, and its "
+            "orders may have quantities between lots or prices of more than four decimals"
+        )
+
+
+def session_key(config: Config, session: FixClient | OuchClient) -> str:
+    """How a session is named for ever: FIX.4.4:OURS->THEIRS, as FIX engines do, or OUCH:USER."""
+    if isinstance(session, OuchClient):
+        return f"OUCH:{session.username.upper()}"
     return f"{session.version}:{config.comp_id_of(session)}->{session.client}"
 
 
@@ -297,6 +327,8 @@ def _accounts(config: Config) -> list[Account]:
     for one in config.fix_sessions():
         for name in (one.account, *one.accounts):
             found.setdefault(name, Account(name=name))
+    for user in config.ouch_sessions():
+        found.setdefault(user.account, Account(name=user.account))
     return list(found.values())
 
 

@@ -115,12 +115,15 @@ class ReportBodies:
         if terms_row != 0:
             terms = self._at(terms_row)
         instrument: cython.longlong = self._words[terms + W_REF] & ID_MASK
+        if (self._words[terms] >> 8) & F_SHARES and self._words[row + W_ORDER]:
+            instrument = self._words[self._at(self._words[row + W_ORDER]) + W_REF] & ID_MASK
         scale: cython.longlong = instrument * INSTRUMENT_WORDS
         packed: cython.longlong = self._words[terms + W_TERMS]
         own_terms: cython.bint = terms_row != 0 and not echo
         price_decimals: cython.longlong = self._catalog.instruments[scale + I_PRICE_DECIMALS]
         qty_decimals: cython.longlong = self._catalog.instruments[scale + I_QTY_DECIMALS]
         qty: cython.longlong
+        side: cython.longlong
 
         if own_terms:
             self._put_account(writer, row, terms)
@@ -155,9 +158,17 @@ class ReportBodies:
         if flags & F_ANSWER and (cause_kind == CANCEL or cause_kind == REPLACE):
             self._put_id(writer, cause, cause_row, fix_tags.ORIG_CL_ORD_ID)
         if own_terms and (packed >> 8) & 0xFF == 0x32:
-            writer.put_decimal(fix_tags.PRICE, self._words[terms + W_PRICE], price_decimals)
+            # Of OUCH the replacement's price has four decimals.
+            writer.put_decimal(
+                fix_tags.PRICE,
+                self._words[terms + W_PRICE],
+                4 if (self._words[terms] >> 8) & F_SHARES else price_decimals,
+            )
         if not echo:
-            self._put_side_and_symbol(writer, terms_row, packed & 0xFF, instrument)
+            side = (state >> 32) & 0xFF
+            self._put_side_and_symbol(
+                writer, terms_row, side if side else packed & 0xFF, instrument
+            )
         self._put_text(writer, row)
         if own_terms:
             if (packed >> 16) & 0xFF:

@@ -85,7 +85,9 @@ def load(snapshot: Snapshot, known: Known) -> None:
         state.load(known.engine, snapshot.meta["engine"], snapshot.sections)
     except state.StateError as error:
         raise SnapshotError(f"{snapshot.path}: {error}") from None
-    known.index.load(snapshot.sections["index_heads"], snapshot.sections["index_anchors"])
+    known.index.load(
+        *(snapshot.sections[name] for name in ("index_heads", "index_anchors", "index_days"))
+    )
     known.registry.load(snapshot.sections["registry"])
     known.unsent.load(snapshot.meta["unsent"])
     if known.engine.state_hash() != snapshot.meta["state_hash"]:

@@ -26,16 +26,17 @@ from portcullis.gateway.authenticator import AuthenticatorError
 from portcullis.gateway.back_office_watch import BackOfficeWatch
 from portcullis.gateway.capture import Capture
 from portcullis.gateway.config import Loaded
-from portcullis.gateway.connection import Connection
+from portcullis.gateway.connection import Connection, Gate, Peer
 from portcullis.gateway.deadlines import Deadlines
 from portcullis.gateway.event_log import EventLog, Throttled
 from portcullis.gateway.fix_gate import FixGate
-from portcullis.gateway.fix_peer import FixPeer, Surroundings
+from portcullis.gateway.fix_peer import Surroundings
 from portcullis.gateway.fix_peers import FixPeers
 from portcullis.gateway.journal_sync import JournalSync
 from portcullis.gateway.listener import Listener
 from portcullis.gateway.operator import Operator
 from portcullis.gateway.operator_port import OperatorPort
+from portcullis.gateway.ouch_gate import OuchGate
 from portcullis.gateway.quarantine import Quarantine
 from portcullis.gateway.startup import Recovered
 from portcullis.gateway.trading_day import Calendar, TradingDay
@@ -110,6 +111,16 @@ class Server:
             self.turn,
             self._door_log,
         )
+        self._ouch = OuchGate(
+            shared,
+            loaded,
+            recovered,
+            quarantine.keys(),
+            self.buffer,
+            self._admission,
+            self._passwords,
+            self._door_log,
+        )
         # The back office, if one is to run. Set before `run`.
         self.back_office: BackOfficeWatch | None = None
         told: dict[str, Callable[[], object]] = {
@@ -124,7 +135,7 @@ class Server:
         self._strangers: dict[Connection, None] = {}
         self._leaving: deque[Connection] = deque()
         # Whom a fatal fault is laid to.
-        self._speaker: FixPeer | None = None
+        self._speaker: Peer | None = None
         self._stopping = asyncio.Event()
         self._gone = asyncio.Event()
         self._next_second_ns = 0
@@ -173,9 +184,10 @@ class Server:
         return self.exit_code
 
     def _listener(self, key: str, bound: socket.socket) -> Listener:
+        gate: Gate = self._ouch if key == "ouch" else self._gate
         return Listener(
             bound,
-            lambda place: Connection(self, self._gate, place),
+            lambda place: Connection(self, gate, place),
             self._admission,
             self._door_log,
             tls=self._tls if key == "fix_tls" else None,
@@ -196,6 +208,7 @@ class Server:
             connection.abort()
         for peer in self._peers:
             peer.logout("Gateway is stopping", now_ns)
+        self._ouch.close("the gateway is stopping", now_ns)
         if self._connections:
             limit_s = self.config.limits.stop_timeout / _SECOND_NS
             with contextlib.suppress(TimeoutError):
@@ -210,6 +223,7 @@ class Server:
         self._sync.close()
         self.turn.begin()
         self.turn.settle()
+        self._ouch.tell_unsaid()
         self.turn.append(rows.STOP)
         self.turn.settle()
         last_row = self.turn.journal.sealed_row
@@ -237,6 +251,9 @@ class Server:
             self._go_on_after(step_ns)
         self.deadlines.run(now_ns)
         self.day.tick(now_ns)
+        if 0 < self.turn.engine.expires_ns <= now_ns:
+            self.turn.append(rows.EXPIRE)
+        self._ouch.tell_unsaid()
         for connection in list(self._strangers):
             if connection.deadline_ns > now_ns:
                 break  # oldest first
@@ -253,6 +270,7 @@ class Server:
             self._next_second_ns = now_ns + _SECOND_NS
             self._watch()
             self._peers.cut_slow(self.config.limits.max_lag)
+            self._ouch.cut_slow(self.config.limits.max_lag)
             self.log.drain()
 
     def _watch(self) -> None:

@@ -77,7 +77,7 @@ _STATE = (
     Field("ord_status", r.W_STATE, 1, "S1"),
     Field("reason", r.W_STATE, 2, "u1"),
     Field("why", r.W_STATE, 3, "u1"),
-    Field("slot", r.W_STATE, 4, "<u4"),
+    Field("side", r.W_STATE, 4, "S1"),
 )
 _REPORT = (
     *_OUT,
@@ -99,10 +99,16 @@ _FILL = (
 
 # Fields of each kind between head and seal. The secret key of a GENESIS row is left out.
 KIND_FIELDS: dict[int, tuple[Field, ...]] = {
-    r.NEW_ORDER: (*_COMMAND, Field("expire_ns", r.W_EXPIRE), Field("min_qty", r.W_MIN_QTY)),
+    r.NEW_ORDER: (
+        *_COMMAND,
+        Field("firm", r.W_FIRM, 0, "S4"),
+        Field("capacity", r.W_FIRM, 4, "S1"),
+        Field("customer_type", r.W_FIRM, 5, "S1"),
+    ),
     r.CANCEL: _COMMAND + _ORIG,
     r.REPLACE: _COMMAND + _ORIG,
     r.STATUS: _COMMAND,
+    r.MODIFY: _COMMAND + _ORIG,
     r.MASS_CANCEL: _COMMAND + _SCOPE,
     r.MASS_STATUS: _COMMAND + _SCOPE,
     r.CANCEL_ALL: _COMMAND + _SCOPE,
@@ -128,6 +134,7 @@ KIND_FIELDS: dict[int, tuple[Field, ...]] = {
         Field("lot", r.W_LOT),
         Field("price_max", r.W_PRICE_MAX),
         Field("qty_max", r.W_QTY_MAX),
+        Field("stock", r.W_STOCK, 0, "S8"),
     ),
     r.ACCOUNT: (Field("subject", r.W_SUBJECT), Field("self_trade_prevention", r.W_STP)),
     r.SESSION: (
@@ -141,6 +148,7 @@ KIND_FIELDS: dict[int, tuple[Field, ...]] = {
     r.ROLL: (Field("next_row", r.W_NEXT_ROW),),
     r.DAY: (Field("day", r.W_DAY),),
     r.OPERATOR: (),
+    r.EXPIRE: (),
     r.BUST: _COMMAND[:2] + _FILL,
     r.CORRECT: (
         *_COMMAND[:2],
@@ -154,6 +162,7 @@ KIND_FIELDS: dict[int, tuple[Field, ...]] = {
     r.MASS_CANCEL_REPORT: _REPORT,
     r.SENT: _OUT,
     r.REFUSED_DUPLICATE: _REPORT,
+    r.SYSTEM_EVENT: (*_OUT, Field("session_day", r.W_SESSION_DAY), _STATE[0]),
     r.TEXT: (Field("text", 1, 0, f"V{r.TEXT_BYTES}"),),
 }
 _FIRST_KIND = list(vars(r)).index("EMPTY")

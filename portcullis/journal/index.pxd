@@ -10,12 +10,19 @@ cdef class SessionIndex:
     cdef unsigned char[::1] _is_touched
     cdef list _touched
     cdef list _anchors
+    cdef dict _days
+    cdef dict _ended
 
     cpdef long long head_row(self, long long session) except? -1
     cpdef long long head_seq(self, long long session) except? -1
     cpdef long long walk(
         self, long long session, long long from_seq, long long[::1] out
     ) except? -1
+    cdef long long _walk(self, long long row, long long from_seq, long long[::1] out) noexcept
+    cdef long long _nearest(
+        self, object anchors, long long head_row, long long head_seq, long long top
+    )
+    cdef void _begin_day(self, long long session, long long day)
     cdef long long _start(self, long long session, long long top)
     cdef void _begin_epoch(self, long long session, long long number)
     cdef void _add_anchor(self, long long session, long long number, long long row)

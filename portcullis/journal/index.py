@@ -6,7 +6,8 @@ back from the nearest anchor at or above it. Must not know what the rows say.
 
 Fed with each sealed batch, in order, also in recovery; holds nothing that the journal does not.
 A numbered row whose W_PREV is 0 begins a new epoch of its session, and so does a RESET row: then
-earlier rows of the session are out of reach here. Numbers of an epoch ascend and may have holes.
+earlier rows of the session are out of reach here, but for those of OUCH days, which a
+SYSTEM_EVENT row begins: they stay to be asked for. Numbers of an epoch ascend and may have holes.
 """
 
 # mypy: disable-error-code="valid-type,no-any-return"
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from typing import Any
 
 try:
     import cython
@@ -28,6 +30,8 @@ else:
     from portcullis.journal.table import RowTable
 
 ANCHOR_STEP = 256
+
+Ended = tuple[int, int, "tuple[array[int], array[int]] | None"]
 
 
 @cython.final
@@ -45,6 +49,10 @@ class SessionIndex:
         self._touched: list[int] = []
         # Per session the anchors' numbers and rows, both ascending; None until the first.
         self._anchors: list[tuple[array[int], array[int]] | None] = [None] * session_capacity
+        # Of OUCH sessions: the day at work, and by session and day what the days before left:
+        # head row, last number, anchors.
+        self._days: dict[int, int] = {}
+        self._ended: dict[tuple[int, int], Ended] = {}
 
     @cython.boundscheck(False)
     @cython.initializedcheck(False)
@@ -77,6 +85,8 @@ class SessionIndex:
                     resets.append((row, session, words[offset + W_NEXT_OUT]))
                 else:
                     if words[offset + W_PREV] == 0:
+                        if kind == SYSTEM_EVENT:
+                            self._begin_day(session, words[offset + W_SESSION_DAY])
                         self._begin_epoch(session, number)
                     self._head_row[session] = row
                     self._head_seq[session] = number
@@ -118,9 +128,21 @@ class SessionIndex:
                 anchors.extend((session, len(one[0])))
                 anchors.extend(one[0])
                 anchors.extend(one[1])
-        return [("index_heads", memoryview(heads)), ("index_anchors", memoryview(anchors))]
+        days = array("q")
+        for session, day in self._days.items():
+            days.extend((session, day, 0, 0, 0))
+        for (session, day), (head_row, head_seq, ended) in self._ended.items():
+            days.extend((session, day, head_row, head_seq, len(ended[0]) if ended else 0))
+            if ended:
+                days.extend(ended[0])
+                days.extend(ended[1])
+        return [
+            ("index_heads", memoryview(heads)),
+            ("index_anchors", memoryview(anchors)),
+            ("index_days", memoryview(days)),
+        ]
 
-    def load(self, heads: memoryview, anchors: memoryview) -> None:
+    def load(self, heads: memoryview, anchors: memoryview, days: memoryview) -> None:
         """Take what `save` gave of another, as bytes; IndexError: sessions beyond the capacity."""
         words = heads.cast("q")
         at: cython.longlong
@@ -139,6 +161,33 @@ class SessionIndex:
                 array("q", words[middle:end]),
             )
             at = end
+        words = days.cast("q")
+        at = 0
+        while at < len(words):
+            session, day, head_row, head_seq, count = words[at : at + 5]
+            middle, end = at + 5 + count, at + 5 + 2 * count
+            if head_row:
+                kept = (array("q", words[at + 5 : middle]), array("q", words[middle:end]))
+                self._ended[session, day] = (head_row, head_seq, kept if count else None)
+            else:
+                self._days[session] = day
+            at = end
+
+    def day(self, session: int) -> int:
+        """OUCH: the day that a session's numbers are of; 0: none has begun."""
+        return self._days.get(session, 0)
+
+    def ended_seq(self, session: int, day: int) -> int:
+        """OUCH: the last number of a day that has ended; 0: there was no such day."""
+        ended = self._ended.get((session, day))
+        return ended[1] if ended else 0
+
+    def walk_ended(self, session: int, day: int, from_seq: int, out: cython.longlong[::1]) -> int:
+        """`walk` among the rows of a day that has ended. KeyError: there was none."""
+        head_row, head_seq, anchors = self._ended[session, day]
+        return self._walk(
+            self._nearest(anchors, head_row, head_seq, from_seq + len(out) - 1), from_seq, out
+        )
 
     def take_touched(self) -> list[int]:
         """Sessions with new numbered output since the last call, in order of appearance."""
@@ -164,10 +213,27 @@ class SessionIndex:
         """
         if not 0 <= session < self._capacity:
             raise IndexError(f"session {session} is beyond the index")
+        above: cython.longlong
+        found: cython.longlong = self._walk(
+            self._start(session, from_seq + len(out) - 1), from_seq, out
+        )
+        while found < 0:
+            above = -found
+            found = self._walk(self._start(session, above + len(out) - 1), above, out)
+        return found
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    @cython.boundscheck(False)
+    @cython.initializedcheck(False)
+    @cython.wraparound(False)
+    def _walk(
+        self, row: cython.longlong, from_seq: cython.longlong, out: cython.longlong[::1]
+    ) -> cython.longlong:
+        """`walk` from a row down. Below 0: a hole as wide as `out`; go on at that number."""
         words: cython.longlong[::1] = self._table.words
         room: cython.longlong = len(out)
         top: cython.longlong = from_seq + room - 1
-        row: cython.longlong = self._start(session, top)
         above: cython.longlong = 0  # lowest number seen that is above the range asked for
         filled: cython.longlong = 0
         number: cython.longlong
@@ -186,8 +252,7 @@ class SessionIndex:
                 above = number
             row = words[offset + W_PREV] if words[offset + W_PREV] < row else 0
         if filled == 0:
-            # A hole as wide as `out`: go on at the number above it.
-            return self.walk(session, above, out) if above and room else 0
+            return -above if room else 0
         if filled < room:
             index: cython.longlong
             for index in range(filled):
@@ -197,13 +262,34 @@ class SessionIndex:
     @cython.cfunc
     def _start(self, session: cython.longlong, top: cython.longlong) -> cython.longlong:
         """The nearest row known whose number is `top` or above; the head where there is none."""
-        anchors = self._anchors[session]
-        if anchors is not None and self._head_seq[session] > top:
+        return self._nearest(
+            self._anchors[session], self._head_row[session], self._head_seq[session], top
+        )
+
+    @cython.cfunc
+    def _nearest(
+        self,
+        anchors: Any,
+        head_row: cython.longlong,
+        head_seq: cython.longlong,
+        top: cython.longlong,
+    ) -> cython.longlong:
+        if anchors is not None and head_seq > top:
             place = bisect_left(anchors[0], top)
             if place < len(anchors[0]):
                 row: cython.longlong = anchors[1][place]
                 return row
-        return self._head_row[session]
+        return head_row
+
+    @cython.cfunc
+    def _begin_day(self, session: cython.longlong, day: cython.longlong) -> cython.void:
+        if self._head_row[session]:
+            self._ended[session, self._days[session]] = (
+                self._head_row[session],
+                self._head_seq[session],
+                self._anchors[session],
+            )
+        self._days[session] = day
 
     @cython.cfunc
     def _begin_epoch(self, session: cython.longlong, number: cython.longlong) -> cython.void:

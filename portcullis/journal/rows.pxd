@@ -15,8 +15,8 @@ cdef enum:
     W_TERMS = 9
     W_TRANSACT = 10
     W_ORIG = 11
-    W_EXPIRE = 11
-    W_MIN_QTY = 12
+    W_OUCH = 10
+    W_FIRM = 13
     W_SCOPE = 11
     W_MSG_TYPE = 3
     W_REISSUE = 4
@@ -32,6 +32,7 @@ cdef enum:
     W_LOT = 6
     W_PRICE_MAX = 7
     W_QTY_MAX = 8
+    W_STOCK = 9
     W_STP = 4
     W_ACCOUNT = 4
     W_SESSION_FLAGS = 5
@@ -57,6 +58,7 @@ cdef enum:
     W_AVG_PX = 11
     W_ORDER_QTY = 12
     W_STATE = 13
+    W_SESSION_DAY = 6
     BATCH_ROWS = 8192
     BATCH_INPUT_ROWS = 4096
     EMPTY = 0
@@ -67,6 +69,7 @@ cdef enum:
     MASS_CANCEL = 5
     MASS_STATUS = 6
     CANCEL_ALL = 7
+    MODIFY = 8
     SEND = 16
     ADVANCE = 17
     RESET = 18
@@ -84,6 +87,7 @@ cdef enum:
     OPERATOR = 42
     BUST = 48
     CORRECT = 49
+    EXPIRE = 50
     FIRST_OUTPUT = 64
     REPORT = 64
     STATUS_REPORT = 65
@@ -91,6 +95,7 @@ cdef enum:
     MASS_CANCEL_REPORT = 67
     SENT = 68
     REFUSED_DUPLICATE = 69
+    SYSTEM_EVENT = 70
     TEXT = 127
     LIMIT_ORDERS = 1
     LIMIT_IDS = 2
@@ -105,8 +110,12 @@ cdef enum:
     F_ORDER_ID = 16
     F_FOR_SESSION = 32
     F_SAME_DAY = 1
+<<<<<<< HEAD
     F_UNSEQUENCED = 64
     F_ASKED = 1
+=======
+    F_SHARES = 64
+>>>>>>> 682af59 (Take orders by OUCH over SoupBinTCP: the same rows, book and journal behind a second door)
     F_AGGRESSOR = 1
     F_PASSIVE = 2
     F_ANSWER = 4
@@ -117,7 +126,12 @@ cdef enum:
     EVENT_LOGGED_OUT = 2
     EVENT_DISCONNECTED = 3
     EVENT_ORDERS_CANCELLED = 4
+<<<<<<< HEAD
     EVENT_PROGRESS = 5
+=======
+    EVENT_DAY_BEGINS = 83
+    EVENT_DAY_ENDS = 69
+>>>>>>> 682af59 (Take orders by OUCH over SoupBinTCP: the same rows, book and journal behind a second door)
     STP_NONE = 0
     STP_CANCEL_NEWEST = 1
     STP_CANCEL_OLDEST = 2

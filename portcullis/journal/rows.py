@@ -41,8 +41,10 @@ W_TERMS = 9  # side u1 | ord_type u1 | time_in_force u1 | handl_inst u1 | id_len
 #              why: a Why code; with F_REFUSED the reason translation refused the command.
 W_TRANSACT = 10  # TransactTime(60), nanoseconds since the epoch; 0: absent or in a text item
 W_ORIG = 11  # 11, 12, 13 of CANCEL, REPLACE: OrigClOrdID(41)
-W_EXPIRE = 11  # NEW_ORDER: time after which the order expires; 0: by its time in force
-W_MIN_QTY = 12  # NEW_ORDER, unused by FIX
+# OUCH commands use the same words, and these in place of W_TRANSACT and what is behind an id.
+# Those that name an order by its token alone carry F_SHARES, and no instrument, account or side.
+W_OUCH = 10  # NEW_ORDER, REPLACE: time_in_force u3 | display u1 | minimum_quantity u3 | sweep u1
+W_FIRM = 13  # NEW_ORDER: firm u4 | capacity u1 | customer_type u1
 
 # Mass commands, CANCEL_ALL among them, keep what they ask in W_SCOPE, in place of an original id.
 W_SCOPE = 11  # scope u1 (530 or 585 as its character) | side u1 (0: both)
@@ -66,6 +68,7 @@ W_TICK = 5  # INSTRUMENT: in 10^-price_decimals
 W_LOT = 6  # INSTRUMENT: in 10^-qty_decimals
 W_PRICE_MAX = 7  # INSTRUMENT: highest price accepted
 W_QTY_MAX = 8  # INSTRUMENT: largest quantity accepted; price_max x qty_max stays below 2^62
+W_STOCK = 9  # INSTRUMENT: its OUCH name, its bytes zero-padded; 0: none
 W_STP = 4  # ACCOUNT: self-trade prevention, an STP_ code
 W_ACCOUNT = 4  # SESSION: its default account
 W_SESSION_FLAGS = 5  # SESSION: SESSION_ codes
@@ -95,8 +98,12 @@ W_LEAVES_QTY = 9
 W_CUM_QTY = 10
 W_AVG_PX = 11  # in 10^-avg_decimals, avg_decimals = min(price_decimals + 4, 8)
 W_ORDER_QTY = 12  # OrderQty in force
-W_STATE = 13  # exec_type u1 | ord_status u1 | reason u1 | why u1 | slot u4.
+W_STATE = 13  # exec_type u1 | ord_status u1 | reason u1 | why u1 | side u1, 0: that of the terms.
 #               reason: 103, 102, 378, 531 or 532 as the kind has it, 255: none; why: a Why code
+
+# Reports that OUCH says the loss of shares with keep it where fills keep theirs: a RESTATED one in
+# W_LAST_QTY, and where the account would have met itself, the trade prevented in both words.
+W_SESSION_DAY = 6  # SYSTEM_EVENT: day of the session's messages; its code is exec_type of W_STATE
 
 # --- batches -----------------------------------------------------------------------------------
 BATCH_ROWS = 8192  # rows of a batch at most: 1 MiB, whose CRC takes 42 us
@@ -111,6 +118,7 @@ STATUS = 4
 MASS_CANCEL = 5
 MASS_STATUS = 6
 CANCEL_ALL = 7  # the gateway's own: a session's orders of one account go, unasked; `why` says why
+MODIFY = 8  # OUCH: another side among sales, and less quantity, in the old place
 SEND = 16  # number and send a message whose body is given: admin messages, j, echo
 ADVANCE = 17  # a session's number moved without another row
 RESET = 18  # a new epoch of the session
@@ -128,6 +136,7 @@ DAY = 41  # a trading day begins: Day orders of the one before expire, its ids a
 OPERATOR = 42  # what an operator did (NAME, VALUE), who and why; the rows that do it follow
 BUST = 48
 CORRECT = 49
+EXPIRE = 50  # orders whose time runs out at this row's expire
 FIRST_OUTPUT = 64
 REPORT = 64  # ExecutionReport(8) that changes or refuses an order
 STATUS_REPORT = 65  # ExecutionReport(8), 150=I
@@ -135,6 +144,7 @@ CANCEL_REJECT = 66  # OrderCancelReject(9)
 MASS_CANCEL_REPORT = 67  # OrderMassCancelReport(r)
 SENT = 68  # the message of a SEND row (W_CAUSE)
 REFUSED_DUPLICATE = 69  # ExecutionReport(8), 103=6: state words are those of the existing order
+SYSTEM_EVENT = 70  # OUCH: an EVENT_DAY_ code; the first of each session's messages, and the last
 TEXT = 127
 
 # --- capacities that SETTING rows put in force -------------------------------------------------
@@ -153,8 +163,8 @@ F_LONG_ORIG = 8  # the original id is in item ORIG_CL_ORD_ID
 F_ORDER_ID = 16  # item ORDER_ID holds the OrderID(37) that the client named
 F_FOR_SESSION = 32  # item FOR_SESSION names the session whose order is meant
 F_SAME_DAY = 1  # DAY: the day goes on under a new id: nothing expires, no id is freed
-F_UNSEQUENCED = 64  # SEND: takes no number (SoupBinTCP control packets)
 F_ASKED = 1  # RESET: their Logon asked for it
+F_SHARES = 64  # quantity counts lots, price 10^-4; instrument, account, side are the order's
 
 # --- flags of output rows ----------------------------------------------------------------------
 F_AGGRESSOR = 1  # fill: removed liquidity; the match number is this row
@@ -169,7 +179,12 @@ EVENT_LOGGED_ON = 1
 EVENT_LOGGED_OUT = 2
 EVENT_DISCONNECTED = 3
 EVENT_ORDERS_CANCELLED = 4  # CANCEL_ALL rows were written since it was disconnected
+<<<<<<< HEAD
 EVENT_PROGRESS = 5  # only W_NEXT_OUT has moved
+=======
+EVENT_DAY_BEGINS = 0x53
+EVENT_DAY_ENDS = 0x45
+>>>>>>> 682af59 (Take orders by OUCH over SoupBinTCP: the same rows, book and journal behind a second door)
 
 STP_NONE = 0
 STP_CANCEL_NEWEST = 1

@@ -53,7 +53,9 @@ class Joined(NamedTuple):
 class Store(Protocol):
     """The sequenced data of one user."""
 
-    last_sent_ns: int
+    @property
+    def last_sent_ns(self) -> int:
+        """When it last sent a message."""
 
     def join(self, session: bytes, sequence: int) -> Joined | None:
         """Begin to send, from a number of a session on; None: it cannot be had.

@@ -47,6 +47,20 @@ client = "CLIENT2"
 account = "CLIENT2"
 """
 
+# The same with a second door: three users, whose passwords nobody asks, trade with CLIENT1 and 2.
+OUCH_CONFIG = CONFIG.replace(
+    '"127.0.0.1:{port}"', '"127.0.0.1:{port}"\nouch = "127.0.0.1:{ouch_port}"'
+).replace('"BTC-USD"', '"BTC-USD"\nouch = "BTCUSD"\nshort_marking = true') + "".join(
+    f"""
+[[session]]
+protocol = "ouch"
+username = "OUCH{number}"
+account = "{account}"
+firm = "ACME"
+"""
+    for number, account in ((1, "OUCH1"), (2, "OUCH2"), (3, "CLIENT1"))
+)
+
 
 def free_port() -> int:
     """A TCP port that nobody listens on now."""
@@ -59,8 +73,8 @@ def free_port() -> int:
 class GatewayProcess:
     """`portcullis serve` on a directory; as a context manager it is stopped at the end.
 
-    config: TOML text; {port} in it stands for the port chosen. environment: variables
-    beside our own. program: what Python runs, before the arguments of `portcullis`. Port and data
+    config: TOML text; {port} and {ouch_port} in it stand for the ports chosen.
+    environment: variables beside our own. program: what Python runs, before the arguments of `portcullis`. Port and data
     outlive `stop` and `kill`: `start` again is a restart. What the process wrote stands in `log`,
     and is shown where the context ends with an error.
     """
@@ -74,6 +88,7 @@ class GatewayProcess:
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
+        self.ouch_port = free_port()
         self.data = directory / "data"
         self.log = directory / "gateway.log"
         self._environment = os.environ | dict(environment or {})
@@ -84,7 +99,7 @@ class GatewayProcess:
 
     def configure(self, config: str) -> None:
         """Take another configuration, for the next start."""
-        self._config.write_text(config.format(port=self.port))
+        self._config.write_text(config.format(port=self.port, ouch_port=self.ouch_port))
 
     def start(self) -> None:
         """Start it and return once it accepts connections."""

@@ -8,10 +8,13 @@ import click
 
 from portcullis.gateway.auth import PasswordHash
 
+OUCH_PASSWORD_MAX = 10
+
 
 @click.command(name="password")
 @click.option("--password", help="Given here, others on this machine may see it.")
-def command(password: str | None) -> None:
+@click.option("--ouch", is_flag=True, help="For an OUCH user: in capitals or not, it is the same.")
+def command(password: str | None, ouch: bool) -> None:
     """Print the scrypt hash of a password.
 
     It is asked for, or read from a pipe: its first line.
@@ -23,4 +26,6 @@ def command(password: str | None) -> None:
             password = sys.stdin.readline().rstrip("\r\n")
     if not password:
         raise click.UsageError("expected a password that is not empty")
-    click.echo(str(PasswordHash.make(password.encode())))
+    if ouch and len(password) > OUCH_PASSWORD_MAX:
+        raise click.UsageError(f"a SoupBinTCP password has at most {OUCH_PASSWORD_MAX} characters")
+    click.echo(str(PasswordHash.make((password.upper() if ouch else password).encode())))

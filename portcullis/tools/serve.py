@@ -95,7 +95,8 @@ def _fail(code: int, error: Exception) -> NoReturn:
 
 def _bind(loaded: Loaded) -> dict[str, socket.socket]:
     """The addresses of [listen], taken; ConfigError where one can't be had."""
-    wanted = {"fix": loaded.config.listen.fix, "fix_tls": loaded.config.listen.fix_tls}
+    settings = loaded.config.listen
+    wanted = {"fix": settings.fix, "fix_tls": settings.fix_tls, "ouch": settings.ouch}
     return {key: listen(address) for key, address in wanted.items() if address is not None}
 
 
@@ -123,6 +124,7 @@ def _greet(
     places = {key: "{}:{}".format(*one.getsockname()[:2]) for key, one in bound.items()}
     where = places["fix"]
     where += f", over TLS on {places['fix_tls']}" if "fix_tls" in places else ""
+    where += f", for OUCH on {places['ouch']}" if "ouch" in places else ""
     click.echo(
         f"portcullis {__version__} ({_build.mode()}) listens for FIX on {where}, "
         f"data in {directory}, {report.rows:,} rows recovered in {recovered.seconds:.1f} s",

@@ -334,15 +334,16 @@ class NaiveMatcher:
                 self.forget(party, "2")
 
     def prevent(self, cause: int, order: Order, other: Order, mode: int) -> None:
+        qty = min(order.leaves, other.leaves)
+        last = (other.price, qty)
         if mode in (r.STP_CANCEL_NEWEST, r.STP_CANCEL_BOTH):
-            self.end(cause, order, w.WHY_SELF_TRADE)
+            self.end(cause, order, w.WHY_SELF_TRADE, last)
         if mode in (r.STP_CANCEL_OLDEST, r.STP_CANCEL_BOTH):
-            self.end(cause, other, w.WHY_SELF_TRADE)
+            self.end(cause, other, w.WHY_SELF_TRADE, last)
         if mode == r.STP_DECREMENT:
-            qty = min(order.leaves, other.leaves)
             for party in (order, other):
                 if party.leaves == qty:
-                    self.end(cause, party, w.WHY_SELF_TRADE)
+                    self.end(cause, party, w.WHY_SELF_TRADE, last)
                 else:
                     party.leaves -= qty
                     party.qty -= qty
@@ -353,6 +354,7 @@ class NaiveMatcher:
                         "D",
                         reason=5,
                         why=w.WHY_SELF_TRADE_DECREMENT,
+                        last=last,
                     )
 
     def unbook(self, order: Order) -> None:
@@ -368,7 +370,7 @@ class NaiveMatcher:
         del self.live[order.row]
         order.end, order.leaves = status, 0
 
-    def end(self, cause: int, order: Order, why: int) -> None:
+    def end(self, cause: int, order: Order, why: int, last: tuple[int, int] = (0, 0)) -> None:
         self.forget(order, "4")
         reason = w.WHYS[why].restatement
         self.report(
@@ -378,6 +380,7 @@ class NaiveMatcher:
             "4",
             reason=r.NO_REASON if reason is None else reason,
             why=why,
+            last=last,
         )
 
     # --- cancel and replace ----------------------------------------------------------------------

@@ -319,15 +319,6 @@ def test_advance_and_reset_move_a_sessions_numbers() -> None:
     assert venue.engine.head_row(3) == 0
 
 
-def test_an_unsequenced_message_takes_no_number() -> None:
-    venue = Venue()
-    row = venue.table.append_input(r.SEND, 3, flags=r.F_UNSEQUENCED)
-    venue.run()
-    sent = venue.table.row_words(row + 1)
-    assert (sent[0] & 0xFF, sent[r.W_OUT_SEQ], sent[r.W_CAUSE]) == (r.SENT, 0, row)
-    assert venue.engine.next_out(3) == 1
-
-
 @pytest.mark.parametrize(
     ("kind", "session", "words"),
     [

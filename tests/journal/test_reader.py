@@ -147,8 +147,9 @@ def test_dump_names_the_fields_of_a_row(described: Path) -> None:
         "transact_digits": 3,
         "why": 5,
         "transact_time_ns": 0,
-        "expire_ns": 0,
-        "min_qty": 0,
+        "firm": "",
+        "capacity": "",
+        "customer_type": "",
         "items": {"carried": "9001=" + "y" * 200 + "\x01"},
     }
 

@@ -1,0 +1,359 @@
+"""The second door from outside: sessions, orders, trades with FIX, rewinds and restarts."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from portcullis.codecs.soupbintcp import packets
+from portcullis.tools.gateway_process import OUCH_CONFIG, GatewayProcess
+from tests.support.fix_client import FixClient
+from tests.support.ouch_client import OuchClient, cancel, enter, modify, replace
+
+# Small segments: a gateway a test.
+CONFIG = OUCH_CONFIG + "\n[journal]\nsegment_rows = 32768\n"
+DESKS: list[FixClient] = []
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[GatewayProcess]:
+    with GatewayProcess(tmp_path, CONFIG) as gateway:
+        yield gateway
+
+
+@pytest.fixture(autouse=True)
+def closed_clients() -> Iterator[None]:
+    yield
+    OuchClient.close_all()
+    while DESKS:
+        DESKS.pop().close()
+
+
+@pytest.fixture
+def client(gateway: GatewayProcess) -> OuchClient:
+    return up(gateway)
+
+
+def up(gateway: GatewayProcess, username: str = "OUCH1") -> OuchClient:
+    """Logged in from the first message on."""
+    client = OuchClient(gateway.ouch_port, username)
+    assert client.log_in()[0] == "A"
+    client.expect("S", event_code="S")
+    return client
+
+
+def fix(gateway: GatewayProcess, name: str = "CLIENT1") -> FixClient:
+    client = FixClient(name, gateway.port)
+    DESKS.append(client)
+    client.log_on()
+    return client
+
+
+def logged(gateway: GatewayProcess, name: str) -> list[dict[str, object]]:
+    lines = gateway.log.read_text().splitlines()
+    found = [json.loads(line) for line in lines if line.startswith("{")]
+    return [event for event in found if event["event"] == name]
+
+
+def test_a_session_has_the_id_of_the_day_and_begins_with_its_event(client: OuchClient) -> None:
+    assert len(client.session) == 10
+    assert client.session.isdigit()
+    assert client.session.endswith("01")
+    assert client.next_sequence == 2
+
+
+def test_an_order_is_accepted_with_all_its_terms(client: OuchClient) -> None:
+    client.send(
+        enter("A", "B", 7, 1005000, firm="ACME", display="A", capacity="x", customer_type="R")
+    )
+    accepted = client.expect(
+        "A",
+        order_token="A",
+        buy_sell="B",
+        shares=7,
+        stock="BTCUSD",
+        price=1005000,
+        time_in_force=99999,
+        firm="ACME",
+        display="A",
+        capacity="O",
+        intermarket_sweep="N",
+        minimum_quantity=0,
+        cross_type="N",
+        order_state="L",
+    )
+    assert accepted["order_reference_number"] > 0
+    assert 0 <= accepted["timestamp"] < 86_400 * 10**9
+
+
+@pytest.mark.parametrize(
+    ("terms", "reason"),
+    [
+        ({"stock": "NOSUCH"}, "S"),
+        ({"side": "X"}, "O"),
+        ({"shares": 0}, "Z"),
+        ({"shares": 1_000_000}, "Z"),
+        ({"display": "N"}, "D"),
+        ({"firm": "ELSE"}, "L"),
+        ({"cross_type": "O"}, "R"),
+        ({"time_in_force": 100_000}, "O"),
+        ({"minimum_quantity": 1}, "N"),
+        ({"minimum_quantity": 1, "time_in_force": 0}, "N"),
+        ({"price": 0}, "X"),
+        ({"price": 0x7735939D}, "X"),
+        ({"price": 0x7FFFFFFF}, "X"),
+        ({"price": 1005050}, "X"),  # 100.505: the tick is 0.01
+        ({"price": 1005001}, "X"),
+    ],
+)
+def test_what_cannot_be_is_rejected_and_its_token_burnt(
+    client: OuchClient, terms: dict[str, object], reason: str
+) -> None:
+    good = {"token": "A", "side": "B", "shares": 7, "price": 1005000}
+    client.send(enter(**{**good, **terms}), enter(**good), enter(**{**good, "token": "B"}))  # type: ignore[arg-type]
+    client.expect("J", order_token="A", reason=reason)
+    client.expect("A", order_token="B")
+
+
+def test_the_highest_and_lowest_values_are_taken(client: OuchClient) -> None:
+    client.send(
+        enter("!#$%&'()*+,-./", "S", 999_999, 1999999900),
+        enter("low", "B", 1, 100),
+        enter("fok", "B", 1, 0x7FFFFFFF, time_in_force=0, minimum_quantity=1),
+        enter("second", "B", 1, 100, time_in_force=1),
+    )
+    client.expect("A", order_token="!#$%&'()*+,-./", shares=999_999, price=1999999900)
+    client.expect("A", order_token="low", shares=1, price=100)
+    # The whole of it would meet the account's own order.
+    client.expect("A", order_token="fok", price=0x7FFFFFFF, minimum_quantity=1)
+    client.expect("C", order_token="fok", decrement_shares=1, reason="I")
+    client.expect("A", order_token="second", time_in_force=1)
+    client.expect("C", order_token="second", decrement_shares=1, reason="T")
+
+
+def test_it_trades_with_fix_at_both_sides_one_number(gateway: GatewayProcess) -> None:
+    client, other = up(gateway), fix(gateway)
+    client.send(enter("A", "S", 50_000, 1005000))
+    client.expect("A", order_token="A")
+    other.link.sendall(other.order("b1", "1", "2", "101"))
+    other.expect("8", t150="0")
+    bought = other.expect("8", t150="F", t31="100.5", t32="2", t151="0")
+    client.expect(
+        "E",
+        order_token="A",
+        executed_shares=20_000,
+        execution_price=1005000,
+        liquidity_flag="A",
+        match_number=int(bought[527]),
+    )
+    client.send(enter("B", "B", 10, 1010000, time_in_force=0))
+    client.expect("A", order_token="B")
+    client.expect(
+        "D",
+        order_token="B",
+        decrement_shares=10,
+        prevented_shares=10,
+        execution_price=1005000,
+        liquidity_flag="R",
+        reason="Q",
+    )
+
+
+def test_orders_are_replaced_modified_and_cancelled(client: OuchClient) -> None:
+    client.send(enter("A", "S", 10, 1005000))
+    first = client.expect("A", order_token="A")
+    client.send(modify("A", "T", 9))
+    client.expect("M", order_token="A", buy_sell="T", shares=9)
+    client.send(cancel("A", 8))
+    client.expect("C", order_token="A", decrement_shares=1, reason="U")
+    client.send(replace("A", "B", 12, 1006000, display="A"))
+    replaced = client.expect(
+        "U",
+        replacement_order_token="B",
+        previous_order_token="A",
+        buy_sell="T",
+        shares=12,
+        stock="BTCUSD",
+        price=1006000,
+        display="A",
+        capacity="P",
+        order_state="L",
+    )
+    assert replaced["order_reference_number"] > first["order_reference_number"]
+    client.send(replace("B", "C", 1_000_000, 1006000))
+    client.expect("C", order_token="B", decrement_shares=12, reason="U")
+    client.send(cancel("B"), replace("B", "C", 1, 1006000), enter("C", "B", 1, 100))
+    client.expect("A", order_token="C")
+
+
+def test_fix_sees_and_cancels_the_orders_of_its_account(gateway: GatewayProcess) -> None:
+    client, desk = up(gateway, "OUCH3"), fix(gateway)
+    client.send(enter("A", "S", 10, 1005000), replace("A", "B", 12, 1006100))
+    client.expect("A")
+    client.expect("U")
+    desk.send("AF", "584=1", "585=7")
+    desk.expect(
+        "8", t150="I", t11="B", t54="2", t55="BTC-USD", t38="0.0012", t44="100.61", t1="CLIENT1"
+    )
+    desk.send("q", "11=m", "530=7", "60=20260102-12:00:00")
+    desk.expect("r", t533="1")
+    client.expect("C", order_token="B", decrement_shares=12, reason="U")
+    gateway.stop()
+    assert [(one["token"], one["text"]) for one in logged(gateway, "unsaid")] == [
+        ("B", "Mass cancel")
+    ]
+
+
+def test_what_ouch_has_no_words_for_is_in_the_log(gateway: GatewayProcess) -> None:
+    client = up(gateway)
+    client.send(enter("A", "B", 1, 1005001), enter("A", "B", 1, 100), cancel("none"))
+    client.expect("J", reason="X")
+    gateway.stop()
+    assert [(one["token"], one["text"]) for one in logged(gateway, "unsaid")] == [
+        ("A", "Price(44) is not a multiple of the tick"),
+        ("A", "Duplicate ClOrdID(11)"),
+        ("none", "Unknown order"),
+    ]
+
+
+def test_a_client_rewinds_to_any_number(gateway: GatewayProcess) -> None:
+    client = up(gateway)
+    for number in range(300):
+        client.send(enter(f"t{number}", "B", 1, 100))
+        client.expect("A", order_token=f"t{number}")
+    client.link.sendall(packets.LOGOUT_REQUEST)
+    assert client.packet() == ("", b"")
+    for sequence in (1, 2, 150, 301, 302):
+        again = OuchClient(gateway.ouch_port)
+        assert again.log_in(session=client.session, sequence=sequence)[0] == "A"
+        assert again.next_sequence == sequence
+        for _ in range(sequence, 302):
+            again.next()
+        assert again.received == {
+            number: octets for number, octets in client.received.items() if number >= sequence
+        }
+        again.link.sendall(packets.LOGOUT_REQUEST)
+        assert again.packet() == ("", b"")
+
+
+def test_zero_asks_for_the_newest_message(gateway: GatewayProcess, client: OuchClient) -> None:
+    client.send(enter("A", "B", 1, 100))
+    client.expect("A")
+    client.link.sendall(packets.LOGOUT_REQUEST)
+    again = OuchClient(gateway.ouch_port)
+    again.log_in(sequence=0)
+    again.expect("A", order_token="A")
+
+
+@pytest.mark.parametrize(
+    ("username", "session", "sequence", "answer"),
+    [
+        ("NOBODY", "", 1, b"A"),
+        ("OUCH1", "2020010101", 1, b"S"),
+        ("OUCH1", "SESSION", 1, b"S"),
+        ("OUCH1", "", 3, b"S"),
+    ],
+)
+def test_a_login_that_cannot_be_is_refused(
+    gateway: GatewayProcess, username: str, session: str, sequence: int, answer: bytes
+) -> None:
+    client = OuchClient(gateway.ouch_port, username)
+    assert client.log_in(session=session, sequence=sequence) == ("J", answer)
+    assert client.packet() == ("", b"")
+
+
+def test_a_password_is_asked_where_there_is_one_in_capitals_or_not(tmp_path: Path) -> None:
+    from portcullis.gateway.auth import PasswordHash
+
+    line = f'username = "OUCH1"\npassword_hash = "{PasswordHash.make(b"SECRET")}"'
+    config = CONFIG.replace('username = "OUCH1"', line)
+    with GatewayProcess(tmp_path, config) as gateway:
+        for password, answer in (("wrong", "J"), ("", "J"), ("Secret", "A")):
+            client = OuchClient(gateway.ouch_port, "ouch1")
+            assert client.log_in(password)[0] == answer
+
+
+def test_a_second_login_is_refused_while_the_first_is_heard(
+    gateway: GatewayProcess, client: OuchClient
+) -> None:
+    second = OuchClient(gateway.ouch_port)
+    assert second.log_in() == ("J", b"S")
+    client.send(enter("A", "B", 1, 100))
+    client.expect("A")
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        packets.packet("U", b"Z" * 19),
+        packets.packet("U", b"X" * 18),
+        packets.packet("U", b""),
+        packets.packet("Q"),
+        b"\0\0",
+        packets.login_request("OUCH1", "", "", 1),
+    ],
+)
+def test_an_offender_is_disconnected_and_others_go_on(
+    gateway: GatewayProcess, octets: bytes
+) -> None:
+    client, other = up(gateway), up(gateway, "OUCH2")
+    client.send(enter("A", "B", 1, 100))
+    client.expect("A")
+    client.link.sendall(octets + packets.packet("U", enter("B", "B", 1, 100)))
+    assert client.next() == {}
+    other.send(enter("A", "S", 1, 100))
+    other.expect("A")
+    other.expect("E")
+    again = OuchClient(gateway.ouch_port)
+    again.log_in(sequence=3)
+    again.expect("E", order_token="A")
+
+
+def test_a_kill_loses_no_message_and_renumbers_none(gateway: GatewayProcess) -> None:
+    client, other = up(gateway), up(gateway, "OUCH2")
+    other.send(*(enter(f"s{number}", "S", 1, 1000000) for number in range(200)))
+    client.send(*(enter(f"b{number}", "B", 1, 1000000) for number in range(100)))
+    while client.next_sequence < 150:
+        assert client.next()
+    gateway.kill()
+    while client.next():
+        pass
+    gateway.start()
+    again = OuchClient(gateway.ouch_port)
+    again.log_in(session=client.session)
+    again.send(enter("last", "B", 1, 100))
+    while again.next().get("order_token") != "last":
+        pass
+    assert again.session == client.session
+    assert client.received.items() <= again.received.items()
+    assert list(again.received) == list(range(1, len(again.received) + 1))
+
+
+def test_a_stop_ends_no_session(gateway: GatewayProcess) -> None:
+    client = up(gateway)
+    client.send(enter("A", "B", 1, 100))
+    client.expect("A")
+    assert gateway.stop() == 0
+    assert client.packet() == ("", b"")  # no Z
+    gateway.start()
+    again = OuchClient(gateway.ouch_port)
+    again.log_in(session=client.session, sequence=2)
+    again.expect("A", order_token="A")
+    again.send(cancel("A"))
+    again.expect("C", order_token="A", decrement_shares=1)
+
+
+def test_a_silent_gateway_sends_heartbeats(client: OuchClient) -> None:
+    assert client.packet() == ("H", b"")
+
+
+def test_signal_for_the_state_is_answered(gateway: GatewayProcess, client: OuchClient) -> None:
+    gateway.signal(signal.SIGUSR1)
+    client.send(enter("A", "B", 1, 100))
+    client.expect("A")
+    gateway.stop()
+    assert logged(gateway, "state")
