@@ -28,8 +28,10 @@ class Peer(Protocol):
 
     key: str
     scanner: Any
-    # When its next message may come, where `receive` took fewer than it was offered.
-    next_ns: int
+
+    @property
+    def next_ns(self) -> int:
+        """When its next message may come, where `receive` took fewer than it was offered."""
 
     @property
     def store(self) -> Any:
@@ -60,7 +62,8 @@ class Gate(Protocol):
     def find(
         self, caller: Any, scanner: Any, now_ns: int
     ) -> Peer | Coroutine[Any, Any, Peer | None] | None:
-        """The peer that message 0 of the scanner names and lets in; None: close, if it has not been refused.
+        """The peer that message 0 of the scanner names and lets in; None: close, if it has not
+        been refused.
 
         Where that takes a while, what to await for the answer.
         """

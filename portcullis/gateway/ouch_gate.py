@@ -103,9 +103,10 @@ class OuchGate:
         # Passwords are compared without regard to capitals, as SoupBinTCP has it.
         return self._check(user, caller, user.password, request.password.upper())
 
-    def _refuse(self, user: OuchUser, caller: Caller, reason: str) -> None:
+    def _refuse(self, user: OuchUser, caller: Caller, reason: str) -> OuchPeer | None:
         self._log.emit("refused", session=user.key, host=caller.place.host, reason=reason)
         caller.refuse(packets.NOT_AUTHORIZED)
+        return None
 
     async def _check(
         self, user: OuchUser, caller: Caller, known: PasswordHash, password: bytes
