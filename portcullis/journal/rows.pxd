@@ -110,12 +110,8 @@ cdef enum:
     F_ORDER_ID = 16
     F_FOR_SESSION = 32
     F_SAME_DAY = 1
-<<<<<<< HEAD
-    F_UNSEQUENCED = 64
     F_ASKED = 1
-=======
     F_SHARES = 64
->>>>>>> 682af59 (Take orders by OUCH over SoupBinTCP: the same rows, book and journal behind a second door)
     F_AGGRESSOR = 1
     F_PASSIVE = 2
     F_ANSWER = 4
@@ -126,12 +122,9 @@ cdef enum:
     EVENT_LOGGED_OUT = 2
     EVENT_DISCONNECTED = 3
     EVENT_ORDERS_CANCELLED = 4
-<<<<<<< HEAD
     EVENT_PROGRESS = 5
-=======
     EVENT_DAY_BEGINS = 83
     EVENT_DAY_ENDS = 69
->>>>>>> 682af59 (Take orders by OUCH over SoupBinTCP: the same rows, book and journal behind a second door)
     STP_NONE = 0
     STP_CANCEL_NEWEST = 1
     STP_CANCEL_OLDEST = 2

@@ -179,12 +179,9 @@ EVENT_LOGGED_ON = 1
 EVENT_LOGGED_OUT = 2
 EVENT_DISCONNECTED = 3
 EVENT_ORDERS_CANCELLED = 4  # CANCEL_ALL rows were written since it was disconnected
-<<<<<<< HEAD
 EVENT_PROGRESS = 5  # only W_NEXT_OUT has moved
-=======
 EVENT_DAY_BEGINS = 0x53
 EVENT_DAY_ENDS = 0x45
->>>>>>> 682af59 (Take orders by OUCH over SoupBinTCP: the same rows, book and journal behind a second door)
 
 STP_NONE = 0
 STP_CANCEL_NEWEST = 1
