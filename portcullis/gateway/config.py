@@ -303,14 +303,14 @@ def _session_problem(session: FixClient, schedules: set[str]) -> str | None:
     if session.schedule not in schedules:
         known = ", ".join(sorted(schedules))
         return f"key schedule: expected one of {known}, got {session.schedule!r}"
+    if session.authenticator and (session.password_hash or session.password_file):
+        return "key authenticator: expected either this or a password"
     return _guard_problem(session)
 
 
 def _guard_problem(session: FixClient | OuchClient) -> str | None:
     if session.password_hash and session.password_file:
         return "key password_file: expected either this or password_hash"
-    if session.authenticator and (session.password_hash or session.password_file):
-        return "key authenticator: expected either this or a password"
     for text in session.addresses:
         try:
             ipaddress.ip_network(text)
