@@ -164,7 +164,8 @@ class SessionIndex:
         words = days.cast("q")
         at = 0
         while at < len(words):
-            session, day, head_row, head_seq, count = words[at : at + 5]
+            session, day, count = words[at], words[at + 1], words[at + 4]
+            head_row, head_seq = words[at + 2], words[at + 3]
             middle, end = at + 5 + count, at + 5 + 2 * count
             if head_row:
                 kept = (array("q", words[at + 5 : middle]), array("q", words[middle:end]))
