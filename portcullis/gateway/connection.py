@@ -29,6 +29,14 @@ class Peer(Protocol):
     key: str
     scanner: Any
 
+    # Whether what it sends is kept for the message log, and every message may hold a secret.
+    is_captured: bool
+    redacts: bool
+
+    @property
+    def slow_messages(self) -> int:
+        """Messages taken so far by its state machine: a Logon is one."""
+
     @property
     def next_ns(self) -> int:
         """When its next message may come, where `receive` took fewer than it was offered."""
@@ -195,14 +203,14 @@ class Connection(asyncio.BufferedProtocol):
                 self._let_in(found, now_ns)
                 continue  # with the scanner of that peer's dictionary
             if count and peer is not None:
-                slow = peer.session.slow_messages
+                slow = peer.slow_messages
                 taken = peer.receive(scanner, count, now_ns)
                 capture = self._hub.capture
-                if capture is not None and taken:
+                if capture is not None and taken and peer.is_captured:
                     stop = scanner.consumed
                     if taken < count:
-                        stop = scanner.message[taken * MSG_WORDS + M_START]
-                    secret = peer.redacts or peer.session.slow_messages != slow
+                        stop = peer.start_of(scanner, taken)
+                    secret = peer.redacts or peer.slow_messages != slow
                     octets = bytes(self._hub.buffer[start:stop])
                     capture.add(peer.store.session, now_ns, octets, secret=secret)
                 if self._ended:

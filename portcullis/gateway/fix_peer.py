@@ -115,6 +115,7 @@ class FixPeer:
         # Of a session whose orders are cancelled when it is gone.
         self._presence = presence
         # Whether messages of the lane may hold secrets, too.
+        self.is_captured = True
         self.redacts = redacts
         self._sends_seen = 0
         self._notes = Throttled(shared.log, session=key)
@@ -128,6 +129,11 @@ class FixPeer:
         self.session.connected(now_ns)
         self.store.wire = wire
         self._shared.deadlines.arm(self, self.session.tick(now_ns))
+
+    @property
+    def slow_messages(self) -> int:
+        """Messages that the session's state machine has taken."""
+        return self.session.slow_messages
 
     def start_of(self, scanner: FixScanner, index: int) -> int:
         """Where a message of the scanner begins in the buffer."""

@@ -95,6 +95,9 @@ class OuchPeer:
         self.scanner = scanner
         self.armed_ns = 0
         self.next_ns = 0
+        # The message log is of FIX.
+        self.is_captured = self.redacts = False
+        self.slow_messages = 0
         self.session = SoupSession(settings, self, user.entry, now_ns)
         self._user = user
         self._shared = user.shared
