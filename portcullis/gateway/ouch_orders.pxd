@@ -6,7 +6,7 @@ from portcullis.journal.table cimport RowTable
 
 cdef enum:
     BLANKS = 0x20202020
-    NO_TIME = 255 << 48
+    NO_TIME = 255
 
 
 cdef class OuchOrders:
@@ -20,6 +20,7 @@ cdef class OuchOrders:
     cdef long long _low
     cdef long long _high
     cdef long long _length
+    cdef long long _no_time
 
     cdef long long _append(self, long long message_type, OuchDoor door) noexcept nogil
     cdef bint _token(self, long long at) noexcept nogil

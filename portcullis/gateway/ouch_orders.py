@@ -63,7 +63,7 @@ else:
 # Also in ouch_orders.pxd.
 if not cython.compiled:
     BLANKS = 0x20202020  # of a firm
-    NO_TIME = 255 << 48  # transact_digits of the terms: the client names no time
+    NO_TIME = 255  # transact_digits of terms: the client names no time
 
 
 @cython.boundscheck(False)
@@ -90,6 +90,8 @@ class OuchOrders:
         self.problem = ""
         # The token read last, as a row keeps it.
         self._low = self._high = self._length = 0
+        digits: cython.longlong = NO_TIME
+        self._no_time = digits << 48
 
     def translate(self, scanner: SoupScanner, first: int, count: int, door: OuchDoor) -> int:
         """Append rows for packets first to count - 1; give how many were taken.
@@ -288,7 +290,7 @@ class OuchOrders:
         self._words[offset + W_PRICE] = price
         self._words[offset + W_REF] = instrument | (door.account << 32)
         self._words[offset + W_TERMS] = (
-            side | self._time_in_force() | (self._length << 32) | NO_TIME | (why << 56)
+            side | self._time_in_force() | (self._length << 32) | self._no_time | (why << 56)
         )
         self._words[offset + W_OUCH] = self._packed()
         self._words[offset + W_FIRM] = (
@@ -340,7 +342,11 @@ class OuchOrders:
         self._words[offset + W_QTY] = self._in.shares
         self._words[offset + W_PRICE] = self._in.price
         self._words[offset + W_TERMS] = (
-            self._time_in_force() | (self._length << 32) | (length << 40) | NO_TIME | (why << 56)
+            self._time_in_force()
+            | (self._length << 32)
+            | (length << 40)
+            | self._no_time
+            | (why << 56)
         )
         self._words[offset + W_OUCH] = self._packed()
         return offset
@@ -358,6 +364,6 @@ class OuchOrders:
         self._words[offset + W_ORIG + 1] = self._high
         self._words[offset + W_QTY] = self._in.shares
         self._words[offset + W_TERMS] = (
-            (self._side() if kind == MODIFY else 0) | (self._length << 40) | NO_TIME
+            (self._side() if kind == MODIFY else 0) | (self._length << 40) | self._no_time
         )
         return offset
