@@ -90,33 +90,32 @@ def test_an_order_is_accepted_with_all_its_terms(client: OuchClient) -> None:
     assert 0 <= accepted["timestamp"] < 86_400 * 10**9
 
 
-@pytest.mark.parametrize(
-    ("terms", "reason"),
-    [
-        ({"stock": "NOSUCH"}, "S"),
-        ({"side": "X"}, "O"),
-        ({"shares": 0}, "Z"),
-        ({"shares": 1_000_000}, "Z"),
-        ({"display": "N"}, "D"),
-        ({"firm": "ELSE"}, "L"),
-        ({"cross_type": "O"}, "R"),
-        ({"time_in_force": 100_000}, "O"),
-        ({"minimum_quantity": 1}, "N"),
-        ({"minimum_quantity": 1, "time_in_force": 0}, "N"),
-        ({"price": 0}, "X"),
-        ({"price": 0x7735939D}, "X"),
-        ({"price": 0x7FFFFFFF}, "X"),
-        ({"price": 1005050}, "X"),  # 100.505: the tick is 0.01
-        ({"price": 1005001}, "X"),
-    ],
-)
-def test_what_cannot_be_is_rejected_and_its_token_burnt(
-    client: OuchClient, terms: dict[str, object], reason: str
-) -> None:
-    good = {"token": "A", "side": "B", "shares": 7, "price": 1005000}
-    client.send(enter(**{**good, **terms}), enter(**good), enter(**{**good, "token": "B"}))  # type: ignore[arg-type]
-    client.expect("J", order_token="A", reason=reason)
-    client.expect("A", order_token="B")
+REJECTIONS: list[tuple[dict[str, object], str]] = [
+    ({"stock": "NOSUCH"}, "S"),
+    ({"side": "X"}, "O"),
+    ({"shares": 0}, "Z"),
+    ({"shares": 1_000_000}, "Z"),
+    ({"display": "N"}, "D"),
+    ({"firm": "ELSE"}, "L"),
+    ({"cross_type": "O"}, "R"),
+    ({"time_in_force": 100_000}, "O"),
+    ({"minimum_quantity": 1}, "N"),
+    ({"minimum_quantity": 1, "time_in_force": 0}, "N"),
+    ({"price": 0}, "X"),
+    ({"price": 0x7735939D}, "X"),
+    ({"price": 0x7FFFFFFF}, "X"),
+    ({"price": 1005050}, "X"),  # 100.505: the tick is 0.01
+    ({"price": 1005001}, "X"),
+]
+
+
+def test_what_cannot_be_is_rejected_and_its_token_burnt(client: OuchClient) -> None:
+    for number, (terms, reason) in enumerate(REJECTIONS):
+        good = {"token": f"A{number}", "side": "B", "shares": 7, "price": 1005000}
+        after = {**good, "token": f"B{number}"}
+        client.send(enter(**{**good, **terms}), enter(**good), enter(**after))  # type: ignore[arg-type]
+        client.expect("J", order_token=f"A{number}", reason=reason)
+        client.expect("A", order_token=f"B{number}")
 
 
 def test_the_highest_and_lowest_values_are_taken(client: OuchClient) -> None:
@@ -249,21 +248,16 @@ def test_zero_asks_for_the_newest_message(gateway: GatewayProcess, client: OuchC
     again.expect("A", order_token="A")
 
 
-@pytest.mark.parametrize(
-    ("username", "session", "sequence", "answer"),
-    [
+def test_a_login_that_cannot_be_is_refused(gateway: GatewayProcess) -> None:
+    for username, session, sequence, answer in (
         ("NOBODY", "", 1, b"A"),
         ("OUCH1", "2020010101", 1, b"S"),
         ("OUCH1", "SESSION", 1, b"S"),
         ("OUCH1", "", 3, b"S"),
-    ],
-)
-def test_a_login_that_cannot_be_is_refused(
-    gateway: GatewayProcess, username: str, session: str, sequence: int, answer: bytes
-) -> None:
-    client = OuchClient(gateway.ouch_port, username)
-    assert client.log_in(session=session, sequence=sequence) == ("J", answer)
-    assert client.packet() == ("", b"")
+    ):
+        client = OuchClient(gateway.ouch_port, username)
+        assert client.log_in(session=session, sequence=sequence) == ("J", answer)
+        assert client.packet() == ("", b"")
 
 
 def test_a_password_is_asked_where_there_is_one_in_capitals_or_not(tmp_path: Path) -> None:
@@ -286,31 +280,38 @@ def test_a_second_login_is_refused_while_the_first_is_heard(
     client.expect("A")
 
 
-@pytest.mark.parametrize(
-    "octets",
-    [
-        packets.packet("U", b"Z" * 19),
-        packets.packet("U", b"X" * 18),
-        packets.packet("U", b""),
-        packets.packet("Q"),
-        b"\0\0",
-        packets.login_request("OUCH1", "", "", 1),
-    ],
-)
-def test_an_offender_is_disconnected_and_others_go_on(
-    gateway: GatewayProcess, octets: bytes
-) -> None:
-    client, other = up(gateway), up(gateway, "OUCH2")
-    client.send(enter("A", "B", 1, 100))
-    client.expect("A")
-    client.link.sendall(octets + packets.packet("U", enter("B", "B", 1, 100)))
-    assert client.next() == {}
-    other.send(enter("A", "S", 1, 100))
-    other.expect("A")
-    other.expect("E")
-    again = OuchClient(gateway.ouch_port)
-    again.log_in(sequence=3)
-    again.expect("E", order_token="A")
+def test_an_offender_is_disconnected_and_others_go_on(gateway: GatewayProcess) -> None:
+    other = up(gateway, "OUCH2")
+    sequence = 1
+    for number, octets in enumerate(
+        (
+            packets.packet("U", b"Z" * 19),
+            packets.packet("U", b"X" * 18),
+            packets.packet("U", b""),
+            packets.packet("Q"),
+            b"\0\0",
+            packets.login_request("OUCH1", "", "", 1),
+        )
+    ):
+        client = OuchClient(gateway.ouch_port)
+        assert client.log_in(sequence=sequence)[0] == "A"
+        if sequence == 1:
+            client.expect("S")
+        client.send(enter(f"A{number}", "B", 1, 100))
+        client.expect("A")
+        filled = client.next_sequence
+        client.link.sendall(octets + packets.packet("U", enter(f"B{number}", "B", 1, 100)))
+        other.send(enter(f"S{number}", "S", 1, 100))
+        other.expect("A")
+        other.expect("E")
+        while client.next():
+            pass
+        again = OuchClient(gateway.ouch_port)
+        again.log_in(sequence=filled)
+        again.expect("E", order_token=f"A{number}")
+        again.link.sendall(packets.LOGOUT_REQUEST)
+        assert again.packet() == ("", b"")
+        sequence = again.next_sequence
 
 
 def test_a_kill_loses_no_message_and_renumbers_none(gateway: GatewayProcess) -> None:
