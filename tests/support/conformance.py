@@ -1,6 +1,7 @@
 """What conformance runs against our gateway need: its configuration, and profiles of it.
 
-Sessions E1.. echo, O1.. trade (two share a symbol S1..), ISLD/TW44 are those of QuickFIX's suite.
+Sessions E1.. echo, O1.. trade (two share a symbol S1..), ISLD/TW44 are those of QuickFIX's suite,
+U1.. are OUCH users.
 """
 
 from __future__ import annotations
@@ -12,11 +13,16 @@ from click.testing import CliRunner, Result
 from portcullis.tools.conform.command import command
 
 LANES = 8
+# The password "portcull", as `portcullis password` hashes it.
+PORTCULL = (
+    "scrypt:16384:8:1:fbbc74801dda67ce53da5cd4ea3c8622"
+    ":3e3884cb2fec489eb63fc17930d170ed864f4067e8f014ae955d2194187691f6"
+)
 
 
 def _sessions() -> str:
     blocks = [
-        f'[[instrument]]\nsymbol = "S{lane}"\ntick = "0.01"\nlot = "1"'
+        f'[[instrument]]\nsymbol = "S{lane}"\nouch = "S{lane}"\ntick = "0.01"\nlot = "1"'
         for lane in range(1, LANES + 1)
     ]
     for number in range(1, 2 * LANES + 1):
@@ -24,6 +30,8 @@ def _sessions() -> str:
             f'[[session]]\nprotocol = "fix"\nclient = "E{number}"\naccount = "E{number}"\n'
             'application = "echo"',
             f'[[session]]\nprotocol = "fix"\nclient = "O{number}"\naccount = "O{number}"',
+            f'[[session]]\nprotocol = "ouch"\nusername = "U{number}"\naccount = "U{number}"\n'
+            f'password_hash = "{PORTCULL}"',
         ]
     return "\n\n".join(blocks)
 
@@ -34,6 +42,7 @@ name = "PORTCULLIS"
 
 [listen]
 fix = "127.0.0.1:{{port}}"
+ouch = "127.0.0.1:{{ouch_port}}"
 
 [limits]
 logon_timeout = "3s"
@@ -51,6 +60,9 @@ reset_on_logon = true
 
 _NUMBERS = range(1, 2 * LANES + 1)
 ECHO = [f"--client=E{number}" for number in _NUMBERS] + ["--application=echo"]
+OUCH = [f"--client=U{number}:portcull" for number in _NUMBERS] + [
+    f"--symbol=S{lane}" for lane in range(1, LANES + 1)
+]
 ORDERS = [f"--client=O{number}" for number in _NUMBERS] + [
     f"--symbol=S{lane}" for lane in range(1, LANES + 1)
 ]

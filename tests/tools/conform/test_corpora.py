@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from portcullis.tools.conform import corpus
 from portcullis.tools.gateway_process import GatewayProcess
-from tests.support.conformance import CONFIG, ECHO, ORDERS, conform
+from tests.support.conformance import CONFIG, ECHO, ORDERS, OUCH, conform
 
 # Every case of the FIX Trading Community's session test cases that an acceptor is asked for; 1B is
 # the initiator's, and is in `certify-fix44`.
@@ -26,6 +27,19 @@ SESSION_CASES = (
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     with GatewayProcess(tmp_path_factory.mktemp("gateway"), CONFIG) as gateway:
         yield gateway
+
+
+@pytest.fixture(scope="module", autouse=True)
+def binary_run(gateway: GatewayProcess) -> Iterator[subprocess.Popen[str]]:
+    """OUCH beside the rest: a silent client's time-out alone takes 15 seconds."""
+    command = [sys.executable, "-m", "portcullis.tools.main", "conform", "run"]
+    command += [f"--target=127.0.0.1:{gateway.ouch_port}", "--corpus=soupbintcp"]
+    command += ["--corpus=ouch42", *OUCH]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        yield process
+        process.kill()
 
 
 def test_the_session_corpus_has_every_numbered_case() -> None:
@@ -59,6 +73,11 @@ def test_the_corpora_hold(gateway: GatewayProcess, names: list[str], clients: li
     chosen = [f"--corpus={name}" for name in names]
     result = conform("run", f"--target=127.0.0.1:{gateway.port}", *chosen, *clients)
     assert result.exit_code == 0, result.output
+
+
+def test_the_binary_corpora_hold(binary_run: subprocess.Popen[str]) -> None:
+    output, _ = binary_run.communicate(timeout=60)
+    assert (binary_run.returncode, " 0 skipped," in output) == (0, True), output
 
 
 def test_what_only_an_operator_can_do_holds(gateway: GatewayProcess, tmp_path: Path) -> None:
