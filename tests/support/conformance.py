@@ -1,7 +1,7 @@
 """What conformance runs against our gateway need: its configuration, and profiles of it.
 
 Sessions E1.. echo, O1.. trade (two share a symbol S1..), ISLD/TW44 are those of QuickFIX's suite,
-U1.. are OUCH users.
+U1.. are OUCH users (of T1..).
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ PORTCULL = (
 
 
 def _sessions() -> str:
-    blocks = [
-        f'[[instrument]]\nsymbol = "S{lane}"\nouch = "S{lane}"\ntick = "0.01"\nlot = "1"'
-        for lane in range(1, LANES + 1)
-    ]
+    blocks = []
+    for lane in range(1, LANES + 1):
+        # FIX and OUCH run side by side, and must not trade with each other.
+        for named in (f'symbol = "S{lane}"', f'symbol = "T{lane}"\nouch = "T{lane}"'):
+            blocks.append(f'[[instrument]]\n{named}\ntick = "0.01"\nlot = "1"')
     for number in range(1, 2 * LANES + 1):
         blocks += [
             f'[[session]]\nprotocol = "fix"\nclient = "E{number}"\naccount = "E{number}"\n'
@@ -61,7 +62,7 @@ reset_on_logon = true
 _NUMBERS = range(1, 2 * LANES + 1)
 ECHO = [f"--client=E{number}" for number in _NUMBERS] + ["--application=echo"]
 OUCH = [f"--client=U{number}:portcull" for number in _NUMBERS] + [
-    f"--symbol=S{lane}" for lane in range(1, LANES + 1)
+    f"--symbol=T{lane}" for lane in range(1, LANES + 1)
 ]
 ORDERS = [f"--client=O{number}" for number in _NUMBERS] + [
     f"--symbol=S{lane}" for lane in range(1, LANES + 1)

@@ -19,7 +19,7 @@ from portcullis.tools.conform.wire import Fields, Message, SoupWire, Wire
 class SoupParty(Party):
     """One user's side. sequence: number of the next sequenced message; session: its name."""
 
-    past_s = 0.15
+    past_s = 0.5
     sequence = 1
     session = ""
 
