@@ -89,9 +89,10 @@ def measure_recovery(rows: int) -> list[Figure]:
 
 
 def measure(size: int) -> list[Figure]:
-    """Every policy, pre-written; then cold pages without a sync; then recovery."""
+    """Every policy, with segments written ahead and with cold ones; then recovery."""
     figures = []
     policies: tuple[SyncPolicy, ...] = ("none", "interval", "batch")
-    for sync in policies:
-        figures += measure_policy(sync, True, size)
-    return figures + measure_policy("none", False, size) + measure_recovery(size)
+    for ahead in (True, False):
+        for sync in policies:
+            figures += measure_policy(sync, ahead, size)
+    return figures + measure_recovery(size)

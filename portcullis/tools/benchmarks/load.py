@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from portcullis.tools.benchmarks.orders import END, Flow, count_reports, end_request, logon
 
@@ -139,3 +140,8 @@ def echo_pipeline(link: socket.socket, octets: bytes) -> float:
         seconds = time.perf_counter() - begin
     sending.join()
     return seconds
+
+
+def work_ns(pid: int) -> int:
+    """Processor time that a process has used, nanoseconds."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])

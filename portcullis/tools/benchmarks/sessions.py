@@ -49,11 +49,6 @@ def config(sessions: int) -> str:
     return _CONFIG.format(connections=sessions + _SPARE_DESCRIPTORS) + "".join(clients)
 
 
-def work_ns(pid: int) -> int:
-    """Processor time that a process has used, nanoseconds."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
-
-
 def log_on(port: int, sessions: int, links: contextlib.ExitStack) -> list[socket.socket]:
     """All log on at once."""
     clients = []
@@ -104,13 +99,13 @@ def measure(size: int) -> list[Figure]:
             GatewayProcess(Path(directory) / "all", config(sessions)) as gateway,
         ):
             pid = gateway.pid
-            configured, begin = gateway.memory_bytes, work_ns(pid)
+            configured, begin = gateway.memory_bytes, load.work_ns(pid)
             clients = log_on(gateway.port, sessions, links)
-            logged_on, idle = gateway.memory_bytes, work_ns(pid)
+            logged_on, idle = gateway.memory_bytes, load.work_ns(pid)
             time.sleep(IDLE_S)
-            trading = work_ns(pid)
+            trading = load.work_ns(pid)
             trade(clients)
-            traded, end = gateway.memory_bytes, work_ns(pid)
+            traded, end = gateway.memory_bytes, load.work_ns(pid)
             gateway.kill()  # its clients do not answer a Logout
     per_order = (end - trading) / (sessions * TRADES) / 1000
     idle_share = (trading - idle) / 1e9 / IDLE_S * 100
