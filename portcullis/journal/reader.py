@@ -136,15 +136,18 @@ class JournalReader:
         if not _is_zero(rows, start):
             self.found.ending = "unsealed"
             self.found.row = row
-        if valid := self._valid_after(rows, header, row + 1):
-            return self._damage(row, f"is no batch, but the journal goes on at row {valid}")
-        for segment in later:
+        valid = self._valid_after(rows, header, row + 1)
+        for segment in later if not valid else ():
             with self._open(segment) as others:
                 if valid := self._valid_after(others, segment, segment.first_row):
-                    return self._damage(
-                        row, f"is no batch, but the journal goes on at row {valid}"
-                    )
-        return None
+                    break
+        if not valid:
+            return
+        # Looking took a while: a live writer may have sealed what was not there before.
+        if (found := batch_at(rows, header, row, self._crc)) is not None:
+            found[0].release()
+            return
+        self._damage(row, f"is no batch, but the journal goes on at row {valid}")
 
     def _valid_after(self, rows: mmap.mmap, header: SegmentHeader, row: int) -> int:
         """First row, from `row`, of a batch that is good in itself; 0: none."""
@@ -323,8 +326,8 @@ def loss(directory: Path | str) -> tuple[Verification, Statistics]:
     reader = JournalReader(directory)
     for _batch in reader.batches():
         pass
-    row = reader.found.row
-    return reader.found, _count(reader.behind(row) if row else iter(()))
+    damaged = reader.found.ending == "damage"
+    return reader.found, _count(reader.behind(reader.found.row) if damaged else iter(()))
 
 
 def _count(batches: Iterator[ReadBatch]) -> Statistics:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import mmap
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from portcullis.journal import reader
 from portcullis.journal.errors import SegmentError
 from portcullis.journal.reader import JournalReader, dump, loss, statistics, verify
 from portcullis.journal.rows import (
@@ -92,6 +94,28 @@ def test_a_live_journal_is_read_beside_its_writer(tmp_path: Path) -> None:
     assert seen[-1] > sealed
     assert (reader.found.ending, reader.found.row) == ("unsealed", journal.table.tail - 1)
     assert next(iter(dump(tmp_path, from_row=last)))["row"] == last
+    journal.abandon()
+
+
+def test_what_is_sealed_while_a_walk_looks_behind_its_end_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = fill(tmp_path, 5)
+    engine = EchoEngine(journal.table)
+    is_zero = reader._is_zero
+    batches = iter((2, 2, SEGMENT_ROWS, 2))
+
+    def looks_while_it_grows(rows: mmap.mmap, start: int) -> bool:
+        for _ in range(next(batches)):
+            append_batch(journal, engine, 2)
+        return is_zero(rows, start)
+
+    monkeypatch.setattr(reader, "_is_zero", looks_while_it_grows)
+    for _ in range(2):
+        found = verify(tmp_path)
+        assert (found.ending, found.text) == ("unsealed", "")
+        assert found.last_row < journal.sealed_row
+        assert loss(tmp_path)[1].rows == 0
     journal.abandon()
 
 
