@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 PIP := PYTHONWARNINGS=ignore PORTCULLIS_REQUIRE_COMPILED= PORTCULLIS_PURE=1 \
 	$(BIN)/python -m pip --disable-pip-version-check install -q --no-build-isolation
 
+# A file's tests stay together, as they may share a gateway.
+PARALLEL := -n auto --dist loadfile
+
 .PHONY: build run test bench lint interop format clean
 
 # Always asks the compiler's front end, which compares times itself: a stamp file here would not
@@ -31,8 +34,8 @@ run: build
 	$(BIN)/portcullis serve
 
 test: build $(VENV)/.dev
-	$(BIN)/python -m pytest
-	PORTCULLIS_REQUIRE_COMPILED= PORTCULLIS_PURE=1 $(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
+	PORTCULLIS_REQUIRE_COMPILED= PORTCULLIS_PURE=1 $(BIN)/python -m pytest $(PARALLEL)
 
 bench: build
 	$(BIN)/portcullis bench
