@@ -11,8 +11,10 @@ the operator's socket, where the system says who asks.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,12 +24,16 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from portcullis.gateway.operator_port import short_path
 
 SOCKET = "control.sock"
-# Requests at once; more are answered 503.
-REQUESTS_MAX = 64
+# Connections at once, over TCP and over the local socket each; one more, and the oldest goes: so
+# whoever holds some open, silent or dripping, keeps nobody else from asking.
+CONNECTIONS_MAX = 64
+# In all: a request takes milliseconds.
+CONNECTION_S = 30.0
 KEEP_ALIVE_S = 5
 
 
@@ -41,6 +47,28 @@ class Office(Protocol):
 
     def is_ready(self) -> bool:
         """Whether orders are taken."""
+
+
+class _Bounded(H11Protocol):
+    """A connection that lasts so long at most, among so many."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._family = transport.get_extra_info("socket").family
+        self._began = self.loop.time()
+        self._end = self.loop.call_later(CONNECTION_S, transport.abort)
+        alike = [one for one in self._others() if one._family == self._family]
+        if len(alike) >= CONNECTIONS_MAX:
+            oldest = min(alike, key=lambda one: one._began)
+            self.connections.discard(oldest)
+            oldest.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end.cancel()
+        super().connection_lost(exc)
+
+    def _others(self) -> Iterator[_Bounded]:
+        return (one for one in self.connections if isinstance(one, _Bounded) and one is not self)
 
 
 def answer(content: object, status: int = 200) -> Response:
@@ -72,11 +100,11 @@ async def serve_control(app: Starlette, directory: Path, control: socket.socket 
         uvicorn.Config(
             app,
             log_config=None,
+            log_level="error",  # what callers do wrong is answered, and not told
             access_log=False,
             lifespan="off",
             ws="none",
-            http="h11",
-            limit_concurrency=REQUESTS_MAX,
+            http=_Bounded,
             timeout_keep_alive=KEEP_ALIVE_S,
             server_header=False,
         )

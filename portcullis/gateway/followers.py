@@ -90,11 +90,14 @@ class Followed:
         return self._reader.next_row - 1 if self._reader else self.kept_row() - 1
 
     def kept_row(self) -> int:
-        """Where it goes on after a restart: its file says, else at the first row."""
+        """Where it goes on after a restart: its file says, else at the first row.
+
+        The file is not forced to disk: after a power loss it may be empty.
+        """
         if not self._kept_row:
             try:
-                self._kept_row = int(self._path().read_text())
-            except FileNotFoundError:
+                self._kept_row = max(int(self._path().read_text()), 1)
+            except (FileNotFoundError, ValueError):
                 self._kept_row = 1
         return self._kept_row
 

@@ -289,9 +289,10 @@ class MessageLogs:
     def _kept_place(self) -> tuple[int, int]:
         try:
             kept = json.loads((self._folder / _CURSOR).read_text())
-        except FileNotFoundError:
+            return int(kept["number"]), int(kept["offset"])
+        except (FileNotFoundError, ValueError, LookupError, TypeError):
+            # Not forced to disk: after a power loss it may be empty. Lines come twice then.
             return 0, 0
-        return kept["number"], kept["offset"]
 
 
 class LogFiles:

@@ -24,6 +24,7 @@ from portcullis.gateway.turn import Turn
 from portcullis.journal import rows
 
 SEQ_MAX = (1 << 31) - 1
+_WORD_MAX = (1 << 63) - 1  # what a word of a row holds
 
 
 class Operator:
@@ -263,6 +264,7 @@ def _number(request: Request, name: str) -> int | None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise OperatorError(f"{name}: expected a number from 1")
-    if name.startswith("next") and value > SEQ_MAX:
-        raise OperatorError(f"{name}: expected a number up to {SEQ_MAX}")
+    most = SEQ_MAX if name.startswith("next") else _WORD_MAX
+    if value > most:
+        raise OperatorError(f"{name}: expected a number up to {most}")
     return value

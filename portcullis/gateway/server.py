@@ -159,7 +159,7 @@ class Server:
         listeners = [self._listener(key, one) for key, one in bound.items()]
         for listener in reversed(listeners):  # who sees the first door open finds the others open
             listener.start()
-        self._loop.call_later(_TIMER_S, self._on_timer)
+        self._timer = self._loop.call_later(_TIMER_S, self._on_timer)
         # What stands now stands until the end: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -175,6 +175,8 @@ class Server:
             self._passwords.close()
             for authenticator in self._peers.authenticators.values():
                 await authenticator.close()
+        # The loop may turn once more: nothing is to begin, above all no other back office.
+        self._timer.cancel()
         self._close_journal()
         if self.capture is not None:
             self.capture.write()
@@ -244,7 +246,7 @@ class Server:
     # --- time ------------------------------------------------------------------------------------
 
     def _on_timer(self) -> None:
-        self._loop.call_later(_TIMER_S, self._on_timer)
+        self._timer = self._loop.call_later(_TIMER_S, self._on_timer)
         now_ns = self.turn.begin()
         step_ns = self.turn.watch_clock()
         if step_ns:

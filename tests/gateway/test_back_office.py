@@ -5,7 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import select
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +16,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from portcullis.gateway.operator_port import OperatorError, Request, call
+from portcullis.gateway.control_port import CONNECTIONS_MAX
+from portcullis.gateway.operator_port import OperatorError, Request, Value, call
+from portcullis.journal.retention import CURSOR_SUFFIX, FOLLOWERS
 from portcullis.tools.gateway_process import CONFIG, GatewayProcess, free_port
 from portcullis.tools.main import main
 from tests.support.fix_client import FixClient
@@ -194,6 +198,55 @@ def test_a_back_office_killed_or_stopped_holds_up_no_trade(venue: Venue) -> None
     found = venue.caught_up()
     assert found["status"] == "ok", found
     assert found["followers"]["replica"]["behind_rows"] == 0
+
+
+def test_who_holds_connections_to_the_control_port_keeps_nobody_from_asking(venue: Venue) -> None:
+    venue.caught_up()
+    held = [
+        socket.create_connection(("127.0.0.1", venue.control)) for _ in range(2 * CONNECTIONS_MAX)
+    ]
+    held[-1].sendall(b"GET /health HTTP/1.1\r\nHost:")
+    assert venue.get("/health")[0] == 200
+    assert "CLIENT1" in venue.run("sessions", "show")
+    closed = [link for link in held if select.select([link], [], [], 0)[0]]
+    assert len(closed) > CONNECTIONS_MAX
+    for link in held:
+        link.close()
+
+
+def test_a_stop_begins_no_other_back_office(venue: Venue) -> None:
+    venue.caught_up()
+    # It does not end by itself, so that the stop takes longer than the timer's turn.
+    os.kill(venue.state()["back_office"]["process"], signal.SIGSTOP)
+    for client in (venue.buyer, venue.seller):
+        client.log_out()
+    assert venue.gateway.stop() == 0
+    lines = [json.loads(line) for line in venue.gateway.log.read_text().splitlines()[1:]]
+    assert [line["event"] for line in lines].count("back_office_started") == 1
+    assert lines[-1]["event"] == "stopped"
+
+
+def test_cursors_that_a_power_loss_left_empty_stop_no_follower(venue: Venue) -> None:
+    trade(venue, 1, "a")
+    venue.caught_up()
+    venue.gateway.kill()
+    cursors = [venue.gateway.data / "logs" / "capture.json"]
+    cursors += (venue.gateway.data / FOLLOWERS).glob(f"*{CURSOR_SUFFIX}")
+    assert len(cursors) > 1
+    for path in cursors:
+        path.write_text("")
+    venue.gateway.start()
+    venue.caught_up()
+    assert "follower_failed" not in venue.gateway.log.read_text()
+
+
+def test_a_number_that_no_row_can_hold_is_refused(venue: Venue) -> None:
+    trade(venue, 1, "a")
+    for name in ("qty", "price", "match", "sum", "other_sum"):
+        args: dict[str, Value] = dict.fromkeys(("qty", "price", "match", "sum", "other_sum"), 1)
+        args[name] = 1 << 63
+        with pytest.raises(OperatorError, match=f"{name}: expected a number up to"):
+            call(venue.gateway.data, Request(do="correct", why="test", args=args))
 
 
 def test_without_a_gateway_a_command_says_so(tmp_path: Path) -> None:
