@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +28,7 @@ from portcullis.gateway.auth import FairQueue
 
 _LINE_BYTES_MAX = 1 << 16
 _START_S = 30.0
+_END_S = 1.0
 _AccountName = Annotated[str, Meta(pattern=r"^[!-~]{1,24}$")]
 
 
@@ -97,11 +100,14 @@ class Authenticator:
         process, self._process = self._process, None
         if process is not None:
             assert process.stdin is not None and process.stdout is not None
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            if process.returncode is None:
+                # With all that it has begun: a child of its own holds its pipes open.
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
             process.stdin.close()
-            await process.stdout.read()
             await process.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.stdout.read(), _END_S)
 
     async def _start(self) -> str:
         """ "": it is there; else what is wrong."""
@@ -116,6 +122,7 @@ class Authenticator:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LINE_BYTES_MAX,
+            start_new_session=True,
         )
         return (await self._read(_START_S)).error
 

@@ -25,14 +25,14 @@ def load(entry_point: str) -> Callable[[LogonRequest], Any]:
     module, _, name = entry_point.partition(":")
     try:
         found = getattr(importlib.import_module(module), name, None)
-    except Exception as error:
+    except BaseException as error:
         raise ValueError(f"{entry_point} cannot be loaded: {place_of(error)}") from None
     if not callable(found):
         raise ValueError(f"{entry_point} is no function")
     return found  # type: ignore[no-any-return]
 
 
-def place_of(error: Exception) -> str:
+def place_of(error: BaseException) -> str:
     """Type and place of an exception: its text may hold what a request held."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} in {os.path.basename(last.filename)}:{last.lineno}"
@@ -46,7 +46,7 @@ def reply_to(function: Callable[[LogonRequest], Any], line: bytes) -> Reply:
         answer = None if said is None else msgspec.convert(msgspec.to_builtins(said), LogonAnswer)
     except msgspec.ValidationError:
         return Reply(error="expected a LogonAnswer or None of it")
-    except Exception as error:
+    except BaseException as error:  # an exit too: Python would print what was given to it
         return Reply(error=place_of(error))
     return Reply(answer)
 

@@ -41,7 +41,7 @@ class Quarantine:
 
         batch_row: first row of the batch that was open, none of which was sealed.
         """
-        self._folder.mkdir(exist_ok=True)
+        self._folder.mkdir(mode=0o700, exist_ok=True)
         path = self._folder / f"{quote(key or NOBODY, safe='')}{_SUFFIX}"
         report = {
             "session": key,

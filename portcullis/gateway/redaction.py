@@ -13,7 +13,7 @@ _LENGTHS = {b"96": b"95", b"1402": b"1401", b"1404": b"1403"}
 # Password(554), NewPassword(925), RawData(96) of a Logon, EncryptedPassword and its kin.
 SECRET_TAGS = frozenset((96, 554, 925, 1400, 1401, 1402, 1403, 1404))
 MASK = b"***"
-_SECRET = re.compile(rb"(?<![0-9])(554|925|96|140[0-4])=")
+_SECRET = re.compile(rb"(?<![0-9])0*(554|925|96|140[0-4])=")
 
 
 def redact(octets: bytes) -> bytes:

@@ -18,13 +18,18 @@ from portcullis.gateway.authenticator import (
 )
 
 HOOK = """
-import os, time
+import os, sys, time
 from portcullis.gateway.authenticator import LogonAnswer
 
 def authenticate(request):
     print("asked about", request)
     if request.client == "SLOW":
         time.sleep(60)
+    if request.client == "FORKS":
+        os.fork()
+        time.sleep(60)
+    if request.client == "EXITS":
+        sys.exit(request.password)
     if request.client == "GONE":
         os._exit(1)
     if request.client == "WRONG":
@@ -73,7 +78,7 @@ def test_the_function_says_who_may_log_on_and_with_which_accounts(tmp_path: Path
 def test_what_it_raises_is_told_without_its_text_and_it_goes_on(tmp_path: Path) -> None:
     async def work(one: Authenticator) -> tuple[list[str], LogonAnswer | None]:
         said = []
-        for client in ("RAISES", "WRONG", "GONE"):
+        for client in ("RAISES", "EXITS", "WRONG", "GONE"):
             with pytest.raises(AuthenticatorError) as error:
                 await one.ask(request(client, "hunter2"), "a")
             said.append(str(error.value))
@@ -81,7 +86,8 @@ def test_what_it_raises_is_told_without_its_text_and_it_goes_on(tmp_path: Path) 
 
     said, answer = run(tmp_path, work)
     assert said == [
-        "authenticator: KeyError in hook.py:14",
+        "authenticator: KeyError in hook.py:19",
+        "authenticator: SystemExit in hook.py:13",
         "authenticator: expected a LogonAnswer or None of it",
         "authenticator: it ended, or gave no answer",
     ]
@@ -94,6 +100,19 @@ def test_one_that_takes_too_long_is_ended_and_begun_anew(tmp_path: Path) -> None
         with pytest.raises(AuthenticatorError, match="no answer in time"):
             await one.ask(request("SLOW"), "a")
         return await one.ask(request("A"), "a")
+
+    assert run(tmp_path, work, timeout_s=2.0) is not None
+
+
+def test_one_that_hangs_with_a_child_of_its_own_is_begun_anew_all_the_same(
+    tmp_path: Path,
+) -> None:
+    async def work(one: Authenticator) -> LogonAnswer | None:
+        await one.start()
+        with pytest.raises(AuthenticatorError, match="no answer in time"):
+            await one.ask(request("FORKS"), "a")
+        async with asyncio.timeout(20.0):
+            return await one.ask(request("A"), "a")
 
     assert run(tmp_path, work, timeout_s=2.0) is not None
 
