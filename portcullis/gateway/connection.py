@@ -176,10 +176,7 @@ class Connection(asyncio.BufferedProtocol):
         self._hub.closed(self)
         if self._check is not None:
             self._check.cancel()
-        peer, self.peer = self.peer, None
-        if peer is not None:
-            now_ns = self._hub.turn.begin()
-            peer.lost(now_ns)
+        self._part()
 
     # --- what was read ---------------------------------------------------------------------------
 
@@ -319,6 +316,16 @@ class Connection(asyncio.BufferedProtocol):
         if not transport.is_closing():
             transport.close()
             self._hub.closing(self)
+        if self.place.is_stranger:
+            # Who was refused may take its time to hang up, as long as TLS allows; its session
+            # does not wait for that.
+            self._part()
+
+    def _part(self) -> None:
+        """The peer has no connection any more."""
+        peer, self.peer = self.peer, None
+        if peer is not None:
+            peer.lost(self._hub.turn.begin())
 
     def _transport_now(self) -> asyncio.Transport:
         assert self._transport is not None

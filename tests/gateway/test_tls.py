@@ -81,6 +81,12 @@ account = "CLIENT3"
 tls = true
 messages_per_second = 100
 password_hash = "{hash}"
+[[session]]
+protocol = "fix"
+client = "CLIENT4"
+account = "CLIENT4"
+password_hash = "{hash}"
+logon_reject = "logout"
 [tls]
 certificate = "chain.pem"
 key = "key.pem"
@@ -161,6 +167,18 @@ def test_a_session_for_tls_alone_is_refused_without(gateway: TlsGateway) -> None
     assert is_refused(FixClient("CLIENT3", gateway.port))
     client = gateway.client("CLIENT3")
     client.log_on("554=sesame")
+    client.close()
+
+
+def test_who_is_refused_and_does_not_hang_up_holds_no_place(gateway: TlsGateway) -> None:
+    stranger, client = gateway.client("CLIENT4"), gateway.client("CLIENT4")
+    stranger.connect().send("A", "98=0", "108=30", "554=guess")
+    stranger.expect("5", t58="Logon refused")  # and it does not say that it has seen the end
+    client.next_in = 2
+    client.log_on("554=sesame")
+    assert client.barrier() == []
+    stranger.close()
+    assert client.barrier() == []
     client.close()
 
 
