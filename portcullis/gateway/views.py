@@ -50,7 +50,7 @@ _TIMES = {"0": "day", "1": "gtc", "3": "ioc", "4": "fok"}
 _EVENTS = {
     0: "never logged on",
     rows.EVENT_LOGGED_ON: "logged on",
-    rows.EVENT_LOGGED_OUT: "logged out",
+    rows.EVENT_LOGGED_OUT: "disconnected",  # the two come in either order
     rows.EVENT_DISCONNECTED: "disconnected",
 }
 
