@@ -33,7 +33,7 @@ EXIT_DAMAGE = 3
 
 @click.group()
 def command() -> None:
-    """Look into a journal: check it, print its rows, count them."""
+    """Look into a journal, take it out for analysis, let its oldest rows go."""
 
 
 def _reading(function: Callable[..., None]) -> Callable[..., None]:

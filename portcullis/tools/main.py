@@ -59,7 +59,7 @@ def version_text() -> str:
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message=version_text())
 def main() -> None:
-    """An order gateway: FIX 4.4 in, matched, journaled, reports out."""
+    """An order gateway: FIX 4.4 or OUCH in, matched, journaled, reports out."""
 
 
 if __name__ == "__main__":

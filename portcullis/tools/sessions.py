@@ -51,7 +51,7 @@ _ISO_DATE = "%Y-%m-%dT%H:%M:%S"
 def command(
     ctx: click.Context, schedule: bool, config_file: Path | None, start: dt.datetime | None
 ) -> None:
-    """Look at FIX sessions, and work on them: when they are open, their numbers."""
+    """Look at sessions, and work on them: when they are open, their numbers."""
     if ctx.invoked_subcommand is not None:
         return
     if not schedule:
@@ -128,6 +128,8 @@ def set_seq(
     A higher number of ours leaves a hole, which is filled when it is asked for. A lower one begins
     a new epoch: what was sent before is not sent again.
     """
+    if next_in is None and next_out is None:
+        raise click.UsageError("expected --next-in, --next-out or both")
     found = command_gateway(
         data, "sessions set-seq", why, session=session, next_in=next_in, next_out=next_out
     )

@@ -42,6 +42,8 @@ def command() -> None:
 
 
 def _fail(error: Exception) -> NoReturn:
+    if isinstance(error, BrokenPipeError):  # who reads what is printed has seen enough
+        raise error
     click.echo(f"portcullis: {error}", err=True)
     sys.exit(EXIT_CANNOT_RUN)
 
