@@ -298,7 +298,7 @@ class _Import:
         zone = self._value("TimeZone") or times[0][1] or "UTC"
         try:
             zoneinfo.ZoneInfo(zone)
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones, too
             at = self._settings.get("timezone", start)
             self._cannot(at, "not a zone of the IANA database; the session is always open")
             return

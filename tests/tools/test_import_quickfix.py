@@ -167,3 +167,12 @@ def test_without_output_the_document_goes_to_standard_output(tmp_path: Path) -> 
     result = CliRunner().invoke(command, [str(source)])
     assert result.stdout.startswith("# From acceptor.cfg")
     assert '[[session]]\nprotocol = "fix"' in result.stdout
+
+
+def test_a_zone_that_is_a_folder_of_zones_is_named_and_not_tripped_over() -> None:
+    text = (
+        "[SESSION]\nBeginString=FIX.4.4\nSenderCompID=A\nTargetCompID=B\nSocketAcceptPort=5001\n"
+        "StartTime=08:00:00\nEndTime=17:00:00\nTimeZone=America\n"
+    )
+    (remark,) = import_settings(text, ()).remarks
+    assert (remark.line, remark.name) == (8, "TimeZone")
