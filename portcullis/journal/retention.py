@@ -98,7 +98,7 @@ def archive(
 
     JournalError: another file stands in its place there.
     """
-    target.mkdir(parents=True, exist_ok=True)
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
     for header in headers:
         source, copy = segment_path(directory, header.number), segment_path(target, header.number)
         temporary = copy.with_suffix(".copying")

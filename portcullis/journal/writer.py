@@ -454,8 +454,11 @@ class Journal:
 
 
 def _lock(directory: Path) -> int:
-    """Lock the directory, made if need be, for this process; give the lock's descriptor."""
-    directory.mkdir(parents=True, exist_ok=True)
+    """Lock the directory for this process; give the lock's descriptor.
+
+    It is made if need be, and for its owner alone: it will hold everybody's orders.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / _LOCK
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:

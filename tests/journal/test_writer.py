@@ -356,3 +356,10 @@ def test_unusable_options_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=text):
         Journal.open(tmp_path, **OPTIONS | option)
+
+
+def test_a_new_directory_is_its_owners_alone(tmp_path: Path) -> None:
+    journal, batches = Journal.open(tmp_path / "data", segment_rows=32768, ahead=False)
+    list(batches)
+    journal.close()
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
