@@ -169,9 +169,10 @@ class DayRoll:
         if self.row and self._sweep.day_slot:
             return True
         while self.slice_left and self.session <= self._reports.session_capacity:
-            if self._table.tail + STEP_ROWS > self._table.batch_limit:
-                return False
             if self._reports.is_ouch(self.session):
+                # Asked only where a row is due: a run that wrote none would not be replayed.
+                if self._table.tail + STEP_ROWS > self._table.batch_limit:
+                    return False
                 self.slice_left -= 1
                 if (
                     self._reports.has_day(self.session)

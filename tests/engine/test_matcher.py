@@ -79,6 +79,15 @@ def test_previous_rows_chain_each_sessions_numbers_without_a_gap(seed: int) -> N
 
 
 def test_replaying_the_inputs_batch_by_batch_gives_the_same_bytes_and_state(seed: int) -> None:
+    replay_alike(seed)
+
+
+def test_a_day_that_ends_behind_a_full_batch_needs_no_run_without_rows() -> None:
+    replay_alike(3598511853)
+
+
+def replay_alike(seed: int) -> None:
+    """What a stream made, a second engine makes of its inputs, batch by batch."""
     first = play(seed, SHORT, batch_rows=60, input_rows=24).venue
     again = Venue(
         len(first.memory) // r.ROW_BYTES,
