@@ -23,6 +23,7 @@ _START = re.compile(
     re.DOTALL,
 )
 _END = re.compile(rb"\x0110=\d{3}\x01?\Z")
+_END_MAX = 16  # bytes that an end has at most, a carriage return included
 # A message may hold line ends; one longer than that is shown as it is so far.
 _MESSAGE_MAX = 1 << 20
 # Told by the line as a whole: BeginString, BodyLength, MsgType, CheckSum.
@@ -51,25 +52,46 @@ class LineReader:
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix.encode()
         self._rest = b""
-        self._open = b""
+        # Lines of a message whose end has not come, and their size. From _MESSAGE_MAX on it has
+        # been shown as it is, and what follows up to its end is not: it may be a secret.
+        self._open: list[bytes] = []
+        self._size = 0
+        self._is_shown = False
 
     def feed(self, octets: bytes) -> Iterator[Line]:
-        """Entries that are whole."""
+        """Entries that are whole. O(octets)."""
         *lines, self._rest = (self._rest + octets).split(b"\n")
         for line in lines:
-            if self._open:
-                line = self._open + b"\n" + line
-                self._open = b""
-            if _is_cut(line) and len(line) < _MESSAGE_MAX:
-                self._open = line
-            elif line.strip():
-                yield self._entry(line.rstrip(b"\r"))
+            begins = _begins(line)
+            if self._open and begins and _START.match(line):
+                yield from self._take()  # the one before was never finished
+            if not self._open and not begins:
+                if line.strip():
+                    yield self._entry(line.rstrip(b"\r"))
+                continue
+            if not self._is_shown:
+                self._open.append(line)
+                self._size += len(line) + 1
+            if _END.search(line[-_END_MAX:].rstrip(b"\r")):
+                yield from self._take()
+            elif self._size >= _MESSAGE_MAX and not self._is_shown:
+                self._is_shown = True
+                yield self._entry(b"\n".join(self._open))
 
     def end(self) -> Iterator[Line]:
         """What is left though its line end has not come."""
-        left, self._rest, self._open = (self._open + b"\n" + self._rest).strip(b"\n"), b"", b""
-        if left:
+        left, self._rest = self._rest, b""
+        if self._open:
+            self._open.append(left)
+            yield from self._take()
+        elif left.strip():
             yield self._entry(left)
+
+    def _take(self) -> Iterator[Line]:
+        """The open message, unless it was too long and has been shown."""
+        if not self._is_shown:
+            yield self._entry(b"\n".join(self._open).rstrip(b"\r\n"))
+        self._open, self._size, self._is_shown = [], 0, False
 
     def _entry(self, line: bytes) -> Line:
         match = _START.match(line)
@@ -88,12 +110,10 @@ class LineReader:
         return Line(time, way, readable(text), fields)
 
 
-def _is_cut(line: bytes) -> bool:
-    """Whether a message has begun and not ended: a value of it has a line end."""
+def _begins(line: bytes) -> bool:
+    """Whether a message begins with this line."""
     start = line.find(b"8=FIX")
-    if start < 0 or (start and not _START.match(line)):
-        return False
-    return b"\x01" in line and _END.search(line.rstrip(b"\r")) is None
+    return (start == 0 or (start > 0 and _START.match(line) is not None)) and b"\x01" in line
 
 
 def _fields(text: bytes) -> Iterator[tuple[int, bytes]]:

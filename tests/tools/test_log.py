@@ -146,3 +146,31 @@ def test_it_goes_on_with_what_comes_and_with_the_next_file(tmp_path: Path) -> No
         path.write_bytes(octets(at(3, "three")))
         assert line() == "three"
         process.terminate()
+
+
+def test_a_message_that_never_ends_costs_its_bytes_once_and_shows_no_more_than_its_beginning() -> (
+    None
+):
+    reader = LineReader("FIX.4.4-A-B.messages")
+    broken = b"20260102-12:00:00.123 : 8=FIX.4.4\x019=9\x0135=A\x0196=x\n" + b"secret\n" * 300_000
+    whole = b"20260102-12:00:01.123 : 8=FIX.4.4\x019=5\x0135=0\x0110=000\x01\n"
+    shown = [*reader.feed(broken), *reader.feed(whole), *reader.end()]
+    assert [line.time for line in shown] == ["20260102-12:00:00.123", "20260102-12:00:01.123"]
+    assert all("secret" not in line.text for line in shown)
+
+
+def test_a_message_that_was_never_finished_does_not_swallow_the_next() -> None:
+    reader = LineReader("FIX.4.4-A-B.messages")
+    torn = b"20260102-12:00:00.123 : 8=FIX.4.4\x019=9\x0135=D\x0158=to\n"
+    whole = b"20260102-12:00:01.123 : 8=FIX.4.4\x019=5\x0135=0\x0110=000\x01\n"
+    shown = [*reader.feed(torn + whole), *reader.end()]
+    assert [line.get(35) for line in shown] == [b"D", b"0"]
+
+
+def test_a_value_with_line_ends_stays_in_its_message() -> None:
+    reader = LineReader("FIX.4.4-A-B.messages")
+    message = (
+        b"20260102-12:00:00.123 : 8=FIX.4.4\x0135=D\x0158=one\ntwo\r\nthree\x0110=000\x01\r\n"
+    )
+    (shown,) = [*reader.feed(message), *reader.end()]
+    assert shown.get(58) == b"one\ntwo\r\nthree"
