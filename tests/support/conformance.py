@@ -46,6 +46,8 @@ fix = "127.0.0.1:{{port}}"
 ouch = "127.0.0.1:{{ouch_port}}"
 
 [limits]
+orders = 10000
+ids = 40000
 logon_timeout = "3s"
 
 [[session]]
