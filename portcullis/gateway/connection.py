@@ -10,9 +10,6 @@ beyond where a message begins.
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import termios
-from array import array
 from collections.abc import Coroutine
 from typing import Any, Protocol, cast
 
@@ -102,6 +99,9 @@ class Hub(Protocol):
     def closing(self, connection: Connection) -> None:
         """It is being closed; cut it where that takes too long."""
 
+    def unacknowledged(self, transport: asyncio.Transport) -> int:
+        """Bytes written that the other machine has not acknowledged."""
+
     def failed(self, connection: Connection, error: BaseException) -> None:
         """An exception came out of what it sent. Ends the process if rows were written."""
 
@@ -161,7 +161,7 @@ class Connection(asyncio.BufferedProtocol):
         """Nothing is left to say to who hangs up: the transport closes."""
         # A machine that closes a socket with bytes unread resets the connection, and one that
         # gets bytes for a closed socket does not acknowledge them. So this is proof.
-        self.took_all = not self._unacknowledged()
+        self.took_all = not self._hub.unacknowledged(self._transport_now())
 
     def pause_writing(self) -> None:
         if self.peer is not None:
@@ -303,13 +303,6 @@ class Connection(asyncio.BufferedProtocol):
         """Close without sending what waits."""
         self._ended = True
         self._transport_now().abort()
-
-    def _unacknowledged(self) -> int:
-        """Bytes written that the other machine has not acknowledged."""
-        transport = self._transport_now()
-        waiting = array("i", [0])
-        fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, waiting, True)
-        return transport.get_write_buffer_size() + waiting[0]
 
     def _close(self) -> None:
         transport = self._transport_now()

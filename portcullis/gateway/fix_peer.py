@@ -60,8 +60,8 @@ class Surroundings:
     turn: Turn
     log: EventLog
     deadlines: Deadlines
-    # Those whose socket is full.
-    slow: set[FixPeer] = field(default_factory=set)
+    # Those whose socket is full, in that order.
+    slow: dict[FixPeer, None] = field(default_factory=dict)
 
 
 class FixPeer:
@@ -214,7 +214,7 @@ class FixPeer:
         """The connection is gone."""
         took_all = self.link is not None and self.link.took_all
         self.link = None
-        self._shared.slow.discard(self)
+        self._shared.slow.pop(self, None)
         was_attached = self.store.attached
         parted = self.session.has_parted(took_all)
         self.session.disconnected(now_ns)
@@ -233,9 +233,9 @@ class FixPeer:
         """Whether the socket is full."""
         self.store.stopped = stopped
         if stopped:
-            self._shared.slow.add(self)
+            self._shared.slow[self] = None
         else:
-            self._shared.slow.discard(self)
+            self._shared.slow.pop(self, None)
             self._shared.turn.wake(self.store.session)
 
     def cut(self) -> None:

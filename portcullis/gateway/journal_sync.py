@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 from portcullis.journal.writer import Journal
 
@@ -27,14 +27,10 @@ class JournalSync:
 
     def start(self, done: Callable[[], None]) -> None:
         """Begin a sync of what is sealed; `done` is called on the loop once it is on disk."""
+        sync = self._loop.run_in_executor(self._thread, self._journal.sync)
+        sync.add_done_callback(lambda sync: self._end(sync, done))
 
-        def tell(sync: Future[int]) -> None:
-            if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(self._end, sync, done)
-
-        self._thread.submit(self._journal.sync).add_done_callback(tell)
-
-    def _end(self, sync: Future[int], done: Callable[[], None]) -> None:
+    def _end(self, sync: asyncio.Future[int], done: Callable[[], None]) -> None:
         if error := sync.exception():
             self._fatal(error)
         else:

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
+import fcntl
 import os
 import resource
 import signal
 import socket
+import termios
+from array import array
 from collections import deque
 from collections.abc import Callable, Mapping
 
@@ -130,7 +132,8 @@ class Server:
         self._operator = Operator(self.turn, self.day, self._peers, quarantine, told)
         self._operator_port = OperatorPort(recovered.journal.directory, self._operator.handle)
         self._troubles: set[str] = set()
-        self._connections: set[Connection] = set()
+        # In the order they came, so that a run that is repeated takes the same turns.
+        self._connections: dict[Connection, None] = {}
         # Those that have not logged on, oldest first, and those that are to go.
         self._strangers: dict[Connection, None] = {}
         self._leaving: deque[Connection] = deque()
@@ -160,9 +163,6 @@ class Server:
         for listener in reversed(listeners):  # who sees the first door open finds the others open
             listener.start()
         self._timer = self._loop.call_later(_TIMER_S, self._on_timer)
-        # What stands now stands until the end: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
         try:
             await self._stopping.wait()
             for listener in listeners:
@@ -297,7 +297,7 @@ class Server:
     # --- connections (see connection.Hub) --------------------------------------------------------
 
     def opened(self, connection: Connection) -> bool:
-        self._connections.add(connection)
+        self._connections[connection] = None
         self._strangers[connection] = None
         connection.deadline_ns = self.turn.now_ns + self.config.limits.logon_timeout
         return not self._stopping.is_set()
@@ -311,11 +311,17 @@ class Server:
         self._leaving.append(connection)
 
     def closed(self, connection: Connection) -> None:
-        self._connections.discard(connection)
+        self._connections.pop(connection, None)
         self._strangers.pop(connection, None)
         self._admission.release(connection.place)
         if not self._connections and self._stopping.is_set():
             self._gone.set()
+
+    def unacknowledged(self, transport: asyncio.Transport) -> int:
+        waiting = array("i", [0])
+        number = transport.get_extra_info("socket").fileno()
+        fcntl.ioctl(number, termios.TIOCOUTQ, waiting, True)
+        return transport.get_write_buffer_size() + waiting[0]
 
     def failed(self, connection: Connection, error: BaseException) -> None:
         peer = connection.peer

@@ -28,6 +28,7 @@ from portcullis.gateway.saved_state import (
 from portcullis.gateway.trading_day import Calendar
 from portcullis.gateway.unsent import UnsentRows
 from portcullis.journal import rows
+from portcullis.journal.disk import Disk
 from portcullis.journal.index import SessionIndex
 from portcullis.journal.replay import replay
 from portcullis.journal.snapshots import Snapshot
@@ -62,17 +63,20 @@ class Recovered:
     last_ns: int = 0
 
 
-def recover(loaded: Loaded, directory: Path, *, accept_loss: bool = False) -> Recovered:
+def recover(
+    loaded: Loaded, directory: Path, *, accept_loss: bool = False, disk: Disk | None = None
+) -> Recovered:
     """Open the journal of a directory and rebuild all state from it.
 
-    Raises JournalError (exit 3), ConfigError where the configuration contradicts the journal.
+    disk: what stands for the machine's own. Raises JournalError (exit 3), ConfigError where the
+    configuration contradicts the journal.
     """
     began = time.perf_counter()
     tables = {key: getattr(loaded.config.limits, key) for key in LIMITS}
     refused: list[str] = []
     snapshot = latest(directory, tables, refused)
     # Each further try is for a capacity above all before, met in the journal.
-    while (recovered := _replayed(loaded, directory, tables, accept_loss, snapshot)) is None:
+    while (recovered := _replayed(loaded, directory, tables, accept_loss, snapshot, disk)) is None:
         snapshot = latest(directory, tables, refused)
     recovered.seconds = time.perf_counter() - began
     recovered.snapshot_row = start_of(snapshot).last_row if snapshot else 0
@@ -86,6 +90,7 @@ def _replayed(
     tables: dict[str, int],
     accept_loss: bool,
     snapshot: Snapshot | None,
+    disk: Disk | None,
 ) -> Recovered | None:
     """Recover with tables of these sizes; None where the journal needs larger, put in `tables`."""
     config = loaded.config
@@ -100,6 +105,7 @@ def _replayed(
         sync_interval_ns=config.journal.sync_interval,
         accept_loss=accept_loss,
         start=start_of(snapshot) if snapshot else None,
+        disk=disk,
     )
     try:
         engine = make_engine(journal.table, tables)

@@ -16,7 +16,6 @@ segment is mapped anew, shared. So replay takes the memory of one segment at mos
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,9 +23,10 @@ from typing import NamedTuple
 
 from crc32c import crc32c
 
+from portcullis.journal.disk import Disk
 from portcullis.journal.errors import DamageError, SegmentError
 from portcullis.journal.rows import ROLL, ROW_BYTES, TEXT, W_TIME
-from portcullis.journal.segments import RowSpace, SegmentHeader, segment_path, sync_directory
+from portcullis.journal.segments import RowSpace, SegmentHeader, segment_path
 from portcullis.journal.table import RowTable
 
 _ZERO_CRC = bytes(4)
@@ -95,6 +95,7 @@ class Recovery:
         boot_id: bytes,
         engine_version: int,
         accept_loss: bool,
+        disk: Disk,
         start: Start | None = None,
     ) -> None:
         self.report = RecoveryReport(segments=len(segments))
@@ -110,6 +111,7 @@ class Recovery:
         self._table = table
         self._octets = space.memory
         self._boot_id = boot_id
+        self._disk = disk
         self._engine_version = engine_version
         self._accept_loss = accept_loss
 
@@ -299,14 +301,14 @@ class Recovery:
             with target.open("xb") as file:
                 file.write(self._octets[start:end])
                 file.flush()
-                os.fsync(file.fileno())
+                self._disk.sync(file.fileno())
             report.cut_files.append(target)
-            sync_directory(self._directory)
+            self._disk.sync_directory(self._directory)
             for at in range(start, end, _CHUNK_BYTES):
                 size = min(_CHUNK_BYTES, end - at)
                 self._octets[at : at + size] = _CHUNK_ZEROS[:size]
             with self._path(header).open("rb+") as file:
-                os.fsync(file.fileno())
+                self._disk.sync(file.fileno())
         for segment in reversed(later):  # from the last, so that no hole is ever left
             report.cut_rows += max(
                 0, self._written(segment.first_row, segment.end_row) - segment.first_row
@@ -314,7 +316,7 @@ class Recovery:
             target = self._cut_path(segment, segment.first_row)
             self._path(segment).rename(target)
             report.cut_files.append(target)
-        sync_directory(self._directory)
+        self._disk.sync_directory(self._directory)
 
     def _cut_path(self, header: SegmentHeader, row: int) -> Path:
         """A name for a .cut file that none has yet: the same row may be cut again one day."""

@@ -26,25 +26,24 @@ from typing import Literal
 
 from crc32c import crc32c
 
+from portcullis.journal.disk import Disk
 from portcullis.journal.errors import (
     JournalError,
     JournalFullError,
     JournalLockedError,
     SegmentError,
 )
-from portcullis.journal.maker import TEMPORARY_SUFFIX, SegmentMaker, make_segment
+from portcullis.journal.maker import TEMPORARY_SUFFIX, SegmentMaker
 from portcullis.journal.recovery import Batch, Recovery, RecoveryReport, Start
 from portcullis.journal.rows import BATCH_INPUT_ROWS, BATCH_ROWS, ROLL, ROW_BYTES, W_NEXT_ROW
 from portcullis.journal.segments import (
     SUFFIX,
     RowSpace,
     SegmentHeader,
-    boot_id,
     encode_header,
     list_segments,
     read_header,
     segment_path,
-    sync_directory,
     write_header,
 )
 from portcullis.journal.table import RowTable
@@ -59,7 +58,6 @@ _LOOK_BATCHES = 64  # between two looks for the next segment, while there is roo
 _RETRY_NS = 1_000_000_000  # after a segment could not be made, ask again so much later
 _LOCK = "lock"
 _IDENTITY = "identity"
-_sync_data = getattr(os, "fdatasync", os.fsync)
 
 
 class Journal:
@@ -90,6 +88,7 @@ class Journal:
         ahead: bool,
         accept_loss: bool,
         start: Start | None,
+        disk: Disk,
     ) -> None:
         if segment_rows % _ROW_STEP or segment_rows < 2 * (batch_rows + 1):
             raise ValueError(
@@ -99,6 +98,7 @@ class Journal:
         if sync not in ("none", "interval", "batch"):
             raise ValueError(f"sync is {sync!r}, expected 'none', 'interval' or 'batch'")
         self.directory = directory
+        self._disk = disk
         self.sync_policy = sync
         self.sync_interval_ns = sync_interval_ns
         self.sealed_row = 0
@@ -119,7 +119,7 @@ class Journal:
         self._synced_ns = time.monotonic_ns()
         self._lock = _lock(directory)
         try:
-            self._boot_id = boot_id()
+            self._boot_id = disk.boot_id()
             self._model = SegmentHeader(
                 0, 1 - segment_rows, segment_rows, batch_rows, input_rows, engine_version,
                 self._boot_id,
@@ -132,13 +132,13 @@ class Journal:
             self._recovery = Recovery(
                 directory, segments, self._space, self.table,
                 boot_id=self._boot_id, engine_version=engine_version, accept_loss=accept_loss,
-                start=start,
+                start=start, disk=disk,
             )  # fmt: skip
             self.table.oldest_row = segments[0].first_row
             self._segment = segments[-1]
             self._found_number = segments[-1].number
             if ahead:
-                self._maker = SegmentMaker(directory)
+                self._maker = disk.segment_maker(directory)
         except BaseException:
             os.close(self._lock)
             raise
@@ -159,6 +159,7 @@ class Journal:
         ahead: bool = True,
         accept_loss: bool = False,
         start: Start | None = None,
+        disk: Disk | None = None,
     ) -> tuple[Journal, Iterator[Batch]]:
         """Open or create the journal of a directory; give it, and the batches that it holds.
 
@@ -167,7 +168,7 @@ class Journal:
         what is kept for cancels when no next segment can be made. reserve_bytes: addresses asked
         for, halved until granted. ahead: keep a process that makes segments. accept_loss: cut the
         journal at the first bad batch, though valid ones follow. start: give out batches from
-        there on; the segments before may be gone.
+        there on; the segments before may be gone. disk: what stands for the machine's own.
 
         Raises JournalLockedError, SegmentError; the iterator DamageError and SegmentError.
         """
@@ -175,7 +176,7 @@ class Journal:
             Path(directory), segment_rows=segment_rows, batch_rows=batch_rows,
             input_rows=input_rows, reserved_rows=reserved_rows, reserve_bytes=reserve_bytes,
             engine_version=engine_version, sync=sync, sync_interval_ns=sync_interval_ns,
-            ahead=ahead, accept_loss=accept_loss, start=start,
+            ahead=ahead, accept_loss=accept_loss, start=start, disk=disk or Disk(),
         )  # fmt: skip
         return journal, journal._recover()
 
@@ -330,7 +331,7 @@ class Journal:
             return
         path = segment_path(self.directory, header.number)
         try:
-            make_segment(path, encode_header(header), header.file_bytes, zeros=False)
+            self._disk.make_segment(path, encode_header(header), header.file_bytes, zeros=False)
         except OSError as error:
             self.trouble = str(error)
             return
@@ -357,7 +358,7 @@ class Journal:
         sealed = self.sealed_row
         files = list(self._unsynced)
         for descriptor in files:
-            _sync_data(descriptor)
+            self._disk.sync(descriptor)
         for descriptor in files[:-1]:
             self._unsynced.remove(descriptor)
             os.close(descriptor)
@@ -374,7 +375,7 @@ class Journal:
             path = segment_path(self.directory, number)
             if path.exists():
                 with path.open("rb+") as file:
-                    _sync_data(file.fileno())
+                    self._disk.sync(file.fileno())
 
     def close(self) -> None:
         """Sync, mark the stop as clean, let go of the files. An open batch must be sealed first.
@@ -386,7 +387,7 @@ class Journal:
                 raise JournalError("the open batch has rows that are not sealed")
             self.sync()
             write_header(self.directory, replace(self._segment, clean_stop_row=self.sealed_row))
-            os.fsync(self._unsynced[-1])
+            self._disk.sync(self._unsynced[-1])
         self.abandon()
 
     def abandon(self) -> None:
@@ -424,11 +425,11 @@ class Journal:
                 )
             first = self._model.next()
             path = segment_path(self.directory, 1)
-            make_segment(path, encode_header(first), first.file_bytes, zeros=True)
+            self._disk.make_segment(path, encode_header(first), first.file_bytes, zeros=True)
             segments = [first]
         if not identity.exists():
             identity.write_text("A journal was begun here. Its segments belong together.\n")
-            sync_directory(self.directory)
+            self._disk.sync_directory(self.directory)
         return segments
 
     def _recover(self) -> Iterator[Batch]:

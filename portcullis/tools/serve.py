@@ -8,6 +8,7 @@ connect. What it says goes to standard error as one line for a person; the event
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 import sys
@@ -70,6 +71,9 @@ def command(config_file: Path | None, data: Path | None, accept_loss: bool) -> N
         if loaded.config.back_office.enabled:
             server.back_office = BackOfficeWatch(loaded, directory, control, log)
         _greet(loaded, recovered, directory, bound, log, quarantine)
+        # What stands now stands until the end: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
         return await server.run(bound)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

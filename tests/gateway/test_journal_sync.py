@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import threading
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from portcullis.gateway.listener import listen
 from portcullis.gateway.quarantine import Quarantine
 from portcullis.gateway.server import Server
 from portcullis.gateway.startup import recover
-from portcullis.journal import writer
+from portcullis.journal.disk import Disk
 from portcullis.journal.writer import Journal
 from portcullis.tools.gateway_process import CONFIG
 from tests.support.fix_client import TIMEOUT_S, FixClient
@@ -27,7 +26,7 @@ from tests.support.fix_client import TIMEOUT_S, FixClient
 BATCH = '[journal]\nsync = "batch"\nsegment_rows = 32768\n[limits]\norders = 1000\nids = 4000\n'
 
 
-class Disk:
+class SlowDisk(Disk):
     """Syncs that end when the test lets them."""
 
     def __init__(self) -> None:
@@ -52,12 +51,12 @@ class Disk:
         self._open.set()
 
 
-def serve(directory: Path, scenario: Callable[[int], None]) -> int:
+def serve(directory: Path, disk: Disk, scenario: Callable[[int], None]) -> int:
     """Run a gateway in this process, and the scenario in a thread with its port; its exit code."""
     path = directory / "gateway.toml"
     path.write_text(CONFIG.format(port=0) + BATCH)
     loaded = load(path)
-    recovered = recover(loaded, directory / "data")
+    recovered = recover(loaded, directory / "data", disk=disk)
     log = EventLog(os.open(directory / "gateway.log", os.O_WRONLY | os.O_CREAT))
 
     async def run() -> int:
@@ -77,7 +76,6 @@ def serve(directory: Path, scenario: Callable[[int], None]) -> int:
         return asyncio.run(run())
     finally:
         log.close()
-        gc.unfreeze()
 
 
 def let_the_loop_turn(port: int) -> None:
@@ -88,11 +86,8 @@ def let_the_loop_turn(port: int) -> None:
     stranger.close()
 
 
-def test_nothing_leaves_while_the_disk_works_and_turns_go_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    disk = Disk()
-    monkeypatch.setattr(writer, "_sync_data", disk.sync)
+def test_nothing_leaves_while_the_disk_works_and_turns_go_on(tmp_path: Path) -> None:
+    disk = SlowDisk()
 
     def scenario(port: int) -> None:
         seller, buyer = FixClient("CLIENT1", port), FixClient("CLIENT2", port)
@@ -138,17 +133,17 @@ def test_nothing_leaves_while_the_disk_works_and_turns_go_on(
             seller.close()
             buyer.close()
 
-    assert serve(tmp_path, scenario) == 0
+    assert serve(tmp_path, disk, scenario) == 0
 
 
 def test_a_sync_that_fails_is_fatal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def break_down(descriptor: int) -> None:
+    def break_down(_disk: Disk, descriptor: int) -> None:
         raise OSError("the disk is gone")
 
     async def run() -> tuple[list[str], list[str]]:
         journal, batches = Journal.open(tmp_path, segment_rows=32768, ahead=False, sync="batch")
         assert list(batches) == []
-        monkeypatch.setattr(writer, "_sync_data", break_down)
+        monkeypatch.setattr(Disk, "sync", break_down)
         ended = asyncio.Event()
         fatal: list[str] = []
         done: list[str] = []

@@ -14,6 +14,7 @@ import crcmod.predefined
 import pytest
 
 from portcullis.journal import writer
+from portcullis.journal.disk import Disk
 from portcullis.journal.errors import JournalError, JournalFullError, JournalLockedError
 from portcullis.journal.rows import NEW_ORDER, ROLL, ROW_BYTES, W_NEXT_ROW
 from portcullis.journal.segments import read_header, segment_path
@@ -181,7 +182,7 @@ def test_a_killed_maker_is_replaced(tmp_path: Path) -> None:
 def test_the_maker_never_replaces_a_segment(tmp_path: Path) -> None:
     target = tmp_path / "0000000002.journal"
     target.write_bytes(b"in use")
-    writer.make_segment(target, b"header", 8192, zeros=True)
+    Disk().make_segment(target, b"header", 8192, zeros=True)
     assert target.read_bytes() == b"in use"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -263,12 +264,12 @@ def test_sync_covers_what_was_sealed_before_it_began(
     assert journal.sync_needed and journal.synced_row == 0
     synced: list[int] = []
 
-    def seal_meanwhile(descriptor: int) -> None:
+    def seal_meanwhile(_disk: Disk, descriptor: int) -> None:
         synced.append(os.fstat(descriptor).st_ino)
         if len(synced) == 1:
             append_batch(journal, engine, 2)
 
-    monkeypatch.setattr(writer, "_sync_data", seal_meanwhile)
+    monkeypatch.setattr(Disk, "sync", seal_meanwhile)
     assert journal.sync() == journal.synced_row == first
     assert journal.sync_needed
     assert journal.sync() == journal.sealed_row
