@@ -1,9 +1,9 @@
 """Layouts of binary protocols: messages of fixed length, declared with `construct`.
 
 Owns what a declaration is, and what can be read from it: offsets and lengths are `construct`'s,
-never written down twice. The protocols' own files (`soupbintcp`, `ouch`) hold the declarations,
-`binary_offsets_writer` makes constants of them for compiled codecs, `portcullis dictionary` prints
-them. Must not know what a field means.
+never written down twice. The protocols' own files (`soupbintcp`, `ouch`, `moldudp64`) hold the
+declarations, `binary_offsets_writer` makes constants of them for compiled codecs, `portcullis
+dictionary` prints them. Must not know what a field means.
 
 Multi-byte integers are unsigned and big-endian. A field's note (`construct`'s docs) says what its
 type does not: padding, units, values.
@@ -23,7 +23,7 @@ BOTH = "both"
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a message: `size` bytes from `offset` on, the type byte counted."""
+    """A field of a message: `size` bytes from `offset` on, a type byte counted."""
 
     name: str
     offset: int
@@ -36,7 +36,8 @@ class Field:
 class Message:
     """A message: its type byte, then the fields of `layout`.
 
-    open_ended: any bytes may follow, which are another protocol's.
+    letter: empty where the protocol has no type byte. open_ended: any bytes may follow, which are
+    another protocol's.
     """
 
     name: str
@@ -47,12 +48,12 @@ class Message:
 
     @property
     def size(self) -> int:
-        """Bytes of it, the type byte counted; of an open-ended one, those that are fixed."""
-        return 1 + int(self.layout.sizeof())
+        """Bytes of it, a type byte counted; of an open-ended one, those that are fixed."""
+        return len(self.letter) + int(self.layout.sizeof())
 
     def fields(self) -> Iterator[Field]:
-        """The fields in order, the type byte left out."""
-        offset = 1
+        """The fields in order, a type byte left out."""
+        offset = len(self.letter)
         for part in self.layout.subcons:
             size = int(part.sizeof())
             bare = part

@@ -20,7 +20,8 @@ _DIRECTIONS = {IN: "to the gateway", BOTH: "both ways"}
 def command(name: str) -> None:
     """Print the message layouts of a binary protocol.
 
-    Offsets count from the type byte; of SoupBinTCP, a length of two bytes stands before it.
+    Offsets count from the message's first byte, which but in MoldUDP64 is its type; of SoupBinTCP,
+    a length of two bytes stands before it. The report stream's messages are in its SBE schema.
     """
     console = Console(highlight=False)
     for message in PROTOCOLS[name][0]:
@@ -31,7 +32,7 @@ def _table(message: Message) -> Table:
     size = f"{message.size} bytes" + (" and what they carry" if message.open_ended else "")
     direction = _DIRECTIONS.get(message.direction, "from the gateway")
     table = Table(
-        title=f"{message.letter}  {message.name}: {size}, {direction}",
+        title=f"{message.letter}  {message.name}: {size}, {direction}".strip(),
         title_justify="left",
         title_style="bold",
         show_edge=False,
@@ -40,7 +41,8 @@ def _table(message: Message) -> Table:
         table.add_column(heading, justify="right")
     for heading in ("type", "field", "note"):
         table.add_column(heading)
-    table.add_row("0", "1", "alpha", "type", message.letter)
+    if message.letter:
+        table.add_row("0", "1", "alpha", "type", message.letter)
     for field in message.fields():
         table.add_row(str(field.offset), str(field.size), field.kind, field.name, field.note)
     return table

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
-from portcullis.dictionaries import binary_offsets_writer, ouch, soupbintcp
+from portcullis.dictionaries import binary_offsets_writer, moldudp64, ouch, soupbintcp
 from portcullis.dictionaries.binary_layouts import Message
 from portcullis.tools.dictionary import command
 
@@ -48,6 +50,8 @@ SOUPBINTCP = {
     "Client Heartbeat": (1, {}),
     "Logout Request": (1, {}),
 }
+# Sections 3 and 4 of MoldUDP64 1.00.
+MOLDUDP64 = {"Request": (20, {"session": 0, "sequence": 10, "count": 18})}
 
 
 def named(messages: tuple[Message, ...]) -> dict[str, Message]:
@@ -56,8 +60,12 @@ def named(messages: tuple[Message, ...]) -> dict[str, Message]:
 
 @pytest.mark.parametrize(
     ("messages", "expected"),
-    [(ouch.MESSAGES, OUCH), (soupbintcp.MESSAGES, SOUPBINTCP)],
-    ids=["ouch", "soupbintcp"],
+    [
+        (ouch.MESSAGES, OUCH),
+        (soupbintcp.MESSAGES, SOUPBINTCP),
+        (moldudp64.MESSAGES, MOLDUDP64),
+    ],
+    ids=["ouch", "soupbintcp", "moldudp64"],
 )
 def test_messages_have_the_lengths_and_places_of_the_specification(
     messages: tuple[Message, ...], expected: dict[str, tuple[int, dict[str, int]]]
@@ -71,12 +79,15 @@ def test_messages_have_the_lengths_and_places_of_the_specification(
         assert {field: offsets[field] for field in places} == places
 
 
-@pytest.mark.parametrize("protocol", binary_offsets_writer.PROTOCOLS)
-def test_the_committed_constants_are_those_of_the_declarations(protocol: str) -> None:
-    values = binary_offsets_writer.constants(protocol)
-    path = binary_offsets_writer.FOLDER / f"{protocol}_offsets.py"
-    assert path.read_text() == binary_offsets_writer.module_text(protocol, values)
-    declared = binary_offsets_writer.declarations_text(protocol, values)
+CONSTANTS = binary_offsets_writer.all_constants()
+
+
+@pytest.mark.parametrize("declaration", CONSTANTS, ids=lambda path: path.stem)
+def test_the_committed_constants_are_those_of_the_declarations(declaration: Path) -> None:
+    values = CONSTANTS[declaration]
+    path = binary_offsets_writer.offsets_path(declaration)
+    assert path.read_text() == binary_offsets_writer.module_text(declaration, values)
+    declared = binary_offsets_writer.declarations_text(declaration, values)
     assert path.with_suffix(".pxd").read_text() == declared
 
 
@@ -85,7 +96,7 @@ def test_the_command_prints_every_field(protocol: str) -> None:
     done = CliRunner().invoke(command, [protocol])
     assert done.exit_code == 0
     for message in binary_offsets_writer.PROTOCOLS[protocol][0]:
-        assert f"{message.letter}  {message.name}" in done.output
+        assert f"{message.letter}  {message.name}:".strip() in done.output
         for field in message.fields():
             assert field.name in done.output
 
@@ -93,4 +104,4 @@ def test_the_command_prints_every_field(protocol: str) -> None:
 def test_the_command_refuses_a_protocol_that_it_does_not_know() -> None:
     done = CliRunner().invoke(command, ["itch"])
     assert done.exit_code == 2
-    assert "'ouch', 'soupbintcp'" in done.output
+    assert "'moldudp64', 'ouch', 'soupbintcp'" in done.output

@@ -1,0 +1,1 @@
+"""SBE: messages by a schema."""
