@@ -43,6 +43,7 @@ HOT_MODULES: tuple[str, ...] = (
     "portcullis.journal.table",
     "portcullis.journal.index",
     "portcullis.engine.ids",
+    "portcullis.engine.old_ids",
     "portcullis.engine.book",
     "portcullis.engine.expiries",
     "portcullis.engine.reports",

@@ -80,10 +80,10 @@ class Amendments:
             row, flags, (self._words[at + W_HEAD] >> 32) & ID_MASK
         )
         self._keys.hash_id(row, at, session)
-        found: cython.longlong = self._ids.find()
+        found: cython.longlong = self._keys.find()
         reference: cython.longlong = REF_BURNT
         if found >= 0:
-            found = self._keys.current(found)
+            found = self._ids.current(found)
             reference = self._ids.reference(found)
         new_qty: cython.longlong = 0
         new_price: cython.longlong = 0

@@ -1,5 +1,5 @@
 from portcullis.engine.book cimport Book
-from portcullis.engine.ids cimport IdTable
+from portcullis.engine.old_ids cimport OldIds
 from portcullis.engine.reports cimport Reports
 from portcullis.engine.sweep cimport Sweep
 from portcullis.journal.table cimport RowTable
@@ -15,7 +15,7 @@ cdef class DayRoll:
     cdef RowTable _table
     cdef long long[::1] _words
     cdef Book _book
-    cdef IdTable _ids
+    cdef OldIds _old_ids
     cdef Sweep _sweep
     cdef Reports _reports
     cdef long long[::1] _slots
@@ -26,6 +26,3 @@ cdef class DayRoll:
     cdef bint _roll_sessions(self) noexcept nogil
     cdef bint is_busy(self) noexcept nogil
     cdef void settle(self) noexcept nogil
-    cdef void _free_ids(self) noexcept nogil
-    cdef void _resolve(self, long long index) noexcept nogil
-    cdef bint _stays(self, long long reference) noexcept nogil

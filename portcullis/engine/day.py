@@ -1,13 +1,12 @@
 """The trading day: a DAY row ends one and begins the next.
 
-Owns the day's id, the expiry of Day orders, and which ids stay taken. Must not know when a day
+Owns the day's id and the expiry of Day orders. Must not know when a day
 ends by the clock (`gateway.trading_day`), nor what begins with it on the wire.
 
 Orders whose terms came before the DAY row and are good for the day expire, account by account,
 oldest first, SLICE_ORDERS in one run, so that other commands come between; until its turn comes,
 an order of the old day may still trade. Then, in the run that ended the last of them, the ids of
-the old day are free, but for those of live orders: all of an order's chain, since its first id is
-what an OrderID is looked up by. That is three walks through the id table, without a pause.
+the old day are free, but for those of live orders (`engine.old_ids`).
 
 Behind the last expiry the sessions of OUCH are told that their day ends, and numbered from 1 in
 the next; until then nobody enters an order by OUCH. With F_SAME_DAY the old numbers get no end:
@@ -32,8 +31,8 @@ except ModuleNotFoundError:
 
 if cython.compiled:
     from cython.cimports.portcullis.engine.book import Book
-    from cython.cimports.portcullis.engine.ids import IdTable
     from cython.cimports.portcullis.engine.layout import *
+    from cython.cimports.portcullis.engine.old_ids import OldIds
     from cython.cimports.portcullis.engine.reports import Reports
     from cython.cimports.portcullis.engine.sweep import Sweep
     from cython.cimports.portcullis.engine.why import *
@@ -41,20 +40,13 @@ if cython.compiled:
     from cython.cimports.portcullis.journal.table import RowTable
 else:
     from portcullis.engine.book import Book
-    from portcullis.engine.ids import IdTable
     from portcullis.engine.layout import *
+    from portcullis.engine.old_ids import OldIds
     from portcullis.engine.reports import Reports
     from portcullis.engine.sweep import Sweep
     from portcullis.engine.why import *
     from portcullis.journal.rows import *
     from portcullis.journal.table import RowTable
-
-# While ids are freed: above the slot of an order that an earlier id of it names, below the bits
-# of references.
-if cython.compiled:
-    _SLOT_FORM = cython.declare(cython.longlong, 1 << 46)
-else:
-    _SLOT_FORM = 1 << 46
 
 
 @cython.boundscheck(False)
@@ -66,12 +58,12 @@ class DayRoll:
     """Applies DAY rows. day: YYYYMMDDNN, 0 before the first."""
 
     def __init__(
-        self, table: RowTable, book: Book, ids: IdTable, sweep: Sweep, reports: Reports
+        self, table: RowTable, book: Book, old_ids: OldIds, sweep: Sweep, reports: Reports
     ) -> None:
         self._table = table
         self._words = table.words
         self._book = book
-        self._ids = ids
+        self._old_ids = old_ids
         self._sweep = sweep
         self._reports = reports
         self._slots = book.orders
@@ -204,72 +196,7 @@ class DayRoll:
             return
         self._skip()
         if self._sweep.day_slot == 0 and self.session > self._reports.session_capacity:
-            if self._ids.used:
-                self._free_ids()
+            self._old_ids.begin(self.row, self._table.tail - 1)
             self.row = 0
             self.account = 0
             self._reports.is_closing = False
-
-    # --- ids -----------------------------------------------------------------------------------
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _free_ids(self) -> cython.void:
-        """Forget the ids of the old day but for those of live orders. O(size of the table)."""
-        size: cython.longlong = self._ids.size()
-        start: cython.longlong
-        step: cython.longlong
-        index: cython.longlong
-        reference: cython.longlong
-        for index in range(size):
-            self._resolve(index)
-        start = self._ids.empty_index()
-        for step in range(1, size):
-            # The size is a power of two.
-            index = (start + step) & (size - 1)
-            reference = self._ids.reference(index)
-            if reference == 0:
-                continue
-            if not self._stays(reference):
-                self._ids.remove(index)
-                continue
-            index = self._ids.move(index)
-            if reference & 3 == REF_LIVE:
-                self._slots[(reference >> 2) * ORDER_WORDS + O_ID] = index
-        for index in range(size):
-            reference = self._ids.reference(index)
-            if reference & 3 == REF_SUPERSEDED:
-                reference = (reference & (_SLOT_FORM - 1)) >> 2
-                self._ids.refer(
-                    index, (self._slots[reference * ORDER_WORDS + O_ID] << 2) | REF_SUPERSEDED
-                )
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _resolve(self, index: cython.longlong) -> cython.void:
-        """Let an earlier id of an order name the order instead of a later id, which may move: a
-        live one by its slot, one that has ended by its last report."""
-        reference: cython.longlong = self._ids.reference(index)
-        if reference & 3 != REF_SUPERSEDED:
-            return
-        while reference & 3 == REF_SUPERSEDED and not reference & _SLOT_FORM:
-            reference = self._ids.reference(reference >> 2)
-        if reference & 3 == REF_LIVE:
-            reference |= REF_SUPERSEDED | _SLOT_FORM
-        self._ids.refer(index, reference)
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _stays(self, reference: cython.longlong) -> cython.bint:
-        """Whether an id is a live order's, or one that has ended since the new day began."""
-        if reference & 3 == REF_LIVE or reference & 3 == REF_SUPERSEDED:
-            return True
-        report: cython.longlong = reference >> 2
-        return (
-            report > self.row
-            and self._table.has_row(report)
-            and self._words[self._table.at(report) + W_TERMS_ROW] > self.row
-        )

@@ -28,8 +28,8 @@ cdef class IdTable:
     cdef long long put(self, long long missing, long long reference) noexcept nogil
     cdef long long reference(self, long long index) noexcept nogil
     cdef void refer(self, long long index, long long reference) noexcept nogil
-    cdef long long empty_index(self) noexcept nogil
-    cdef void remove(self, long long index) noexcept nogil
-    cdef long long move(self, long long index) noexcept nogil
+    cdef long long current(self, long long index) noexcept nogil
+    cdef void bury(self, long long index) noexcept nogil
+    cdef void clear(self, long long last, long long count) noexcept nogil
     cdef long long size(self) noexcept nogil
     cdef unsigned long long key_word(self, long long index) noexcept nogil

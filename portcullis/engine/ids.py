@@ -10,11 +10,12 @@ nearly every id.
 
 Nothing is forgotten unless the caller removes it: when `used` reaches `capacity`, the caller
 refuses. Must not know what an order is; references are the caller's (`layout.REF_`), below 2^48, 0
-means empty. Beside it an entry keeps how far from its place it stands, so that an entry can move
-when others are removed though half of its hash is not kept.
+means empty. Beside it an entry keeps how far from its place it stands: that tells which of the
+entries of forgotten ids are still needed to find others, though half of the hash is not kept.
 
-Invariants: at most half the entries are used, so every search ends at an empty one; no entry
-between the place of an id and where it stands is empty.
+Invariants: at most half the entries hold ids, and what is forgotten is cleared while few come, so
+every search ends at an empty entry; no entry between the place of an id and where it stands is
+empty; an id stays at its index until it is forgotten.
 Specification: Aumasson and Bernstein, "SipHash: a fast short-input PRF" (SipHash-c-d), with the
 128-bit output of their reference implementation; docs/rules-of-engagement.md, "Ids and chains".
 """
@@ -213,7 +214,7 @@ class IdTable:
     @cython.nogil
     @cython.exceptval(check=False)
     def put(self, missing: cython.longlong, reference: cython.longlong) -> cython.longlong:
-        """Enter the id that `find` just missed; give its index, which stays until ids are removed.
+        """Enter the id that `find` just missed; give its index, which stays.
 
         The caller has seen used < capacity; reference is above 0.
         """
@@ -245,47 +246,61 @@ class IdTable:
             distance << REFERENCE_BITS
         )
 
-    # --- removing many -----------------------------------------------------------------------
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def current(self, index: cython.longlong) -> cython.longlong:
+        """The id that an order goes by now; shortens the chain it walked."""
+        end: cython.longlong = index
+        reference: cython.longlong = self.reference(end)
+        while reference & 3 == REF_SUPERSEDED:
+            end = reference >> 2
+            reference = self.reference(end)
+        while index != end:
+            reference = self.reference(index)
+            self.refer(index, (end << 2) | REF_SUPERSEDED)
+            index = reference >> 2
+        return end
+
+    # --- removing ----------------------------------------------------------------------------
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def empty_index(self) -> cython.longlong:
-        """An index that holds nothing: where a walk that removes and moves begins."""
-        index: cython.longlong = 0
-        while self._entries[2 * index + 1] != 0:
-            index += 1
-        return index
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def remove(self, index: cython.longlong) -> cython.void:
-        """Forget the id at an index. Only in a walk from `empty_index` once round the table, in
-        which each further id is removed or moved."""
+    def bury(self, index: cython.longlong) -> cython.void:
+        """Forget the id at an index. Its entry stays, as REF_FREED, for searches to pass over."""
         self._entries[2 * index] = 0
-        self._entries[2 * index + 1] = 0
+        self._entries[2 * index + 1] = REF_FREED
         self.used -= 1
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def move(self, index: cython.longlong) -> cython.longlong:
-        """Let the id at an index close up to what was removed before it; give its new index."""
-        first: cython.ulonglong = self._entries[2 * index]
-        distance: cython.ulonglong = self._entries[2 * index + 1] >> REFERENCE_BITS
-        reference: cython.ulonglong = cython.cast(cython.ulonglong, self.reference(index))
-        place: cython.longlong = (index - distance) & self._mask
-        self._entries[2 * index + 1] = 0
-        target: cython.longlong = place
-        # Ends at `index` at the latest, which is empty now.
-        while self._entries[2 * target + 1] != 0:
-            target = (target + 1) & self._mask
-        distance = (target - place) & self._mask
-        self._entries[2 * index] = 0
-        self._entries[2 * target] = first
-        self._entries[2 * target + 1] = reference | (distance << REFERENCE_BITS)
-        return target
+    def clear(self, last: cython.longlong, count: cython.longlong) -> cython.void:
+        """Empty buried entries that no id needs to be found, of `count` from `last` downwards.
+
+        An id needs all entries from its place to where it stands. O(count).
+        """
+        # In range: the mask keeps indexes below the size. Ends: half the entries are empty.
+        # So many entries below the one looked at are still needed by ids above it.
+        needed: cython.longlong = -1
+        step: cython.longlong = 1
+        word: cython.ulonglong = self._entries[2 * ((last + step) & self._mask) + 1]
+        while word != 0:
+            if word != REF_FREED:
+                needed = max(needed, cython.cast(cython.longlong, word >> REFERENCE_BITS) - step)
+            step += 1
+            word = self._entries[2 * ((last + step) & self._mask) + 1]
+        index: cython.longlong
+        for index in range(last, last - count, -1):
+            word = self._entries[2 * index + 1]
+            if word == 0:
+                needed = -1
+            elif word != REF_FREED:
+                needed = max(needed, cython.cast(cython.longlong, word >> REFERENCE_BITS))
+            elif needed < 0:
+                self._entries[2 * index + 1] = 0
+            needed -= 1
 
     # --- for the state hash, tests and tools -------------------------------------------------
 

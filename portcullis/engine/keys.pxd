@@ -1,4 +1,5 @@
 from portcullis.engine.ids cimport IdTable
+from portcullis.engine.old_ids cimport OldIds
 from portcullis.journal.table cimport RowTable
 
 
@@ -6,6 +7,7 @@ cdef class OrderKeys:
     cdef RowTable _table
     cdef long long[::1] _words
     cdef IdTable _ids
+    cdef OldIds _old_ids
     cdef long long _session_capacity
     cdef unsigned long long[::1] _ahead
 
@@ -19,4 +21,4 @@ cdef class OrderKeys:
     cdef long long owner_session(
         self, long long row, long long flags, long long session
     ) noexcept nogil
-    cdef long long current(self, long long index) noexcept nogil
+    cdef long long find(self) noexcept nogil

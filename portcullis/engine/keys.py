@@ -18,11 +18,13 @@ from portcullis.engine.memory import zeroed
 if cython.compiled:
     from cython.cimports.portcullis.engine.ids import IdTable
     from cython.cimports.portcullis.engine.layout import *
+    from cython.cimports.portcullis.engine.old_ids import OldIds
     from cython.cimports.portcullis.journal.rows import *
     from cython.cimports.portcullis.journal.table import RowTable
 else:
     from portcullis.engine.ids import IdTable
     from portcullis.engine.layout import *
+    from portcullis.engine.old_ids import OldIds
     from portcullis.journal.rows import *
     from portcullis.journal.table import RowTable
 
@@ -35,10 +37,13 @@ else:
 class OrderKeys:
     """Reads ids out of rows of `table` and hashes them for `ids`."""
 
-    def __init__(self, table: RowTable, ids: IdTable, session_capacity: int) -> None:
+    def __init__(
+        self, table: RowTable, ids: IdTable, old_ids: OldIds, session_capacity: int
+    ) -> None:
         self._table = table
         self._words = table.words
         self._ids = ids
+        self._old_ids = old_ids
         self._session_capacity = session_capacity
         # Hashes made ahead, by row: the row, first and second word; of its id, then its original.
         self._ahead = zeroed(2 * LOOK_AHEAD_WORDS * LOOK_AHEAD_PLACES, "Q")
@@ -185,15 +190,6 @@ class OrderKeys:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def current(self, index: cython.longlong) -> cython.longlong:
-        """The id that an order goes by now; shortens the chain it walked."""
-        end: cython.longlong = index
-        reference: cython.longlong = self._ids.reference(end)
-        while reference & 3 == REF_SUPERSEDED:
-            end = reference >> 2
-            reference = self._ids.reference(end)
-        while index != end:
-            reference = self._ids.reference(index)
-            self._ids.refer(index, (end << 2) | REF_SUPERSEDED)
-            index = reference >> 2
-        return end
+    def find(self) -> cython.longlong:
+        """Index of the id hashed last, or -1 - (place for it) where no order has it today."""
+        return self._old_ids.find() if self._old_ids.stage else self._ids.find()

@@ -62,6 +62,7 @@ cdef enum:
     REF_CLOSED = 1
     REF_SUPERSEDED = 2
     REF_BURNT = 3
+    REF_FREED = 3
     REFERENCE_BITS = 48
     LOOK_AHEAD = 8
     LOOK_AHEAD_PLACES = 16
@@ -70,6 +71,8 @@ cdef enum:
     UNSAID_ROWS = 1024
     STEP_ROWS = 4
     SLICE_ORDERS = 256
+    FREED_AT_ONCE = 16384
+    FREED_A_SEARCH = 64
     MASS_QUEUE = 16
     MASS_WAITING = 2
     RUN_DONE = 0

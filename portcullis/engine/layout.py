@@ -86,6 +86,7 @@ REF_LIVE = 0  # slot << 2
 REF_CLOSED = 1  # final report row << 2
 REF_SUPERSEDED = 2  # index of the newer id << 2
 REF_BURNT = 3  # report row of the refusal << 2
+REF_FREED = 3  # of no row: the entry holds no id any more
 
 # A reference has the low bits of its word in the id table; above it stands a distance.
 REFERENCE_BITS = 48
@@ -102,6 +103,8 @@ OUCH_DAY_SECONDS = 99_998  # a time in force from here on is the day's
 UNSAID_ROWS = 1024  # of OUCH sessions, kept for the event log
 STEP_ROWS = 4  # output rows that one atomic step may take
 SLICE_ORDERS = 256  # orders that mass commands, and a day's end, work on in one run
+FREED_AT_ONCE = 1 << 14  # entries of the id table that a day's end looks at: some 50 us
+FREED_A_SEARCH = 64  # and those that each search for an id looks at after it: 1 KiB
 MASS_QUEUE = 16  # mass commands that may wait; mass statuses only while half of it is free.
 #                  A CANCEL_ALL has one place more.
 MASS_WAITING = 2  # of them those of one session

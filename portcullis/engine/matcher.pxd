@@ -4,6 +4,7 @@ from portcullis.engine.day cimport DayRoll
 from portcullis.engine.ids cimport IdTable
 from portcullis.engine.keys cimport OrderKeys
 from portcullis.engine.mass cimport MassCommands
+from portcullis.engine.old_ids cimport OldIds
 from portcullis.engine.orders cimport Orders
 from portcullis.engine.reports cimport Reports
 from portcullis.engine.status cimport StatusAnswers
@@ -14,6 +15,7 @@ from portcullis.journal.table cimport RowTable
 cdef class Engine:
     cdef readonly Book book
     cdef readonly IdTable ids
+    cdef readonly OldIds old_ids
     cdef readonly Reports reports
     cdef readonly Sweep sweep
     cdef readonly Orders orders

@@ -36,6 +36,7 @@ if cython.compiled:
     from cython.cimports.portcullis.engine.keys import OrderKeys
     from cython.cimports.portcullis.engine.layout import *
     from cython.cimports.portcullis.engine.mass import MassCommands
+    from cython.cimports.portcullis.engine.old_ids import OldIds
     from cython.cimports.portcullis.engine.orders import Orders
     from cython.cimports.portcullis.engine.reports import Reports
     from cython.cimports.portcullis.engine.status import StatusAnswers
@@ -51,6 +52,7 @@ else:
     from portcullis.engine.keys import OrderKeys
     from portcullis.engine.layout import *
     from portcullis.engine.mass import MassCommands
+    from portcullis.engine.old_ids import OldIds
     from portcullis.engine.orders import Orders
     from portcullis.engine.reports import Reports
     from portcullis.engine.status import StatusAnswers
@@ -110,13 +112,14 @@ class Engine:
             bytearray(8 * INSTRUMENT_WORDS * (instrument_capacity + 1))
         ).cast("q")
         self.sweep = Sweep(table, self.book, self.ids, self.reports, self.instruments)
-        self._keys = keys = OrderKeys(table, self.ids, session_capacity)
+        self.old_ids = OldIds(table, self.ids)
+        self._keys = keys = OrderKeys(table, self.ids, self.old_ids, session_capacity)
         parts = (table, self.book, keys, self.sweep, self.ids, self.reports)
         self._status = StatusAnswers(*parts)
         self.orders = Orders(*parts, self.instruments, self._status)
         self.amendments = Amendments(*parts, self.instruments)
         self.mass = MassCommands(table, self.book, self.sweep, self.reports)
-        self.day_roll = DayRoll(table, self.book, self.ids, self.sweep, self.reports)
+        self.day_roll = DayRoll(table, self.book, self.old_ids, self.sweep, self.reports)
         self._sessions = self.reports.sessions
         # The EXPIRE row at work; 0: none.
         self._expire_row = 0
@@ -532,12 +535,10 @@ class Engine:
         reference: cython.longlong
         for index in range(self.ids.size()):
             reference = self.ids.reference(index)
-            if reference == 0:
+            if reference == 0 or reference == REF_FREED or self.old_ids.is_old(index):
                 continue
-            current = index
-            while reference & 3 == REF_SUPERSEDED:
-                current = reference >> 2
-                reference = self.ids.reference(current)
+            current = self.ids.current(index)
+            reference = self.ids.reference(current)
             if reference & 3 == REF_LIVE:
                 reference = self.book.orders[(reference >> 2) * ORDER_WORDS + O_ROW] << 2
             entry = self._mix(self.ids.key_word(index), reference)

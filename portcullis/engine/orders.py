@@ -101,7 +101,7 @@ class Orders:
         terms: cython.longlong = self._words[at + W_TERMS]
         price: cython.longlong = self._words[at + W_PRICE]
         self._keys.hash_id(row, at, session)
-        found: cython.longlong = self._ids.find()
+        found: cython.longlong = self._keys.find()
         if found >= 0:
             self._answer_seen(row, session, flags, found)
             return
@@ -258,7 +258,7 @@ class Orders:
         if flags & F_POSS_RESEND:
             self._status.present(found, session, row, 0)
             return
-        reference: cython.longlong = self._ids.reference(self._keys.current(found))
+        reference: cython.longlong = self._ids.reference(self._ids.current(found))
         if reference & 3 == REF_LIVE:
             self._reports.live(
                 REFUSED_DUPLICATE,
@@ -296,10 +296,10 @@ class Orders:
         self._target_slot = 0
         self._target_final = 0
         self._keys.hash_original(row, at, session)
-        found: cython.longlong = self._ids.find()
+        found: cython.longlong = self._keys.find()
         if found < 0:
             return WHY_UNKNOWN_ORDER
-        index: cython.longlong = self._keys.current(found)
+        index: cython.longlong = self._ids.current(found)
         reference: cython.longlong = self._ids.reference(index)
         if reference & 3 == REF_BURNT:
             return WHY_UNKNOWN_ORDER
@@ -422,7 +422,7 @@ class Orders:
         # An id of its own, where the protocol has one, must be new; a cancel does not use it up.
         if (self._words[at + W_TERMS] >> 32) & 0xFF or flags & F_LONG_ID:
             self._keys.hash_id(row, at, session)
-            if self._ids.find() >= 0:
+            if self._keys.find() >= 0:
                 why = WHY_DUPLICATE_ID
         if flags & F_REFUSED:
             why = (self._words[at + W_TERMS] >> 56) & 0xFF
@@ -569,7 +569,7 @@ class Orders:
         slot: cython.longlong = self._target_slot
         order: cython.longlong = slot * ORDER_WORDS
         self._keys.hash_id(row, at, session)
-        found: cython.longlong = self._ids.find()
+        found: cython.longlong = self._keys.find()
         if found >= 0:
             why = WHY_DUPLICATE_ID
         if why != WHY_NONE:
@@ -644,7 +644,7 @@ class Orders:
             why = WHY_OTHER_DOOR
         slot: cython.longlong = self._target_slot
         self._keys.hash_id(row, at, owner)
-        found: cython.longlong = self._ids.find()
+        found: cython.longlong = self._keys.find()
         if found >= 0:
             if flags & F_POSS_RESEND:
                 self._status.present(found, session, row, 0)

@@ -25,7 +25,7 @@ else:
     from portcullis.engine.matcher import Engine
     from portcullis.journal.rows import *
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 
 
 class StateError(ValueError):
@@ -54,6 +54,10 @@ def numbers(engine: Engine) -> dict[str, int]:
         "ids_used": engine.ids.used,
         "id_key_low": engine.ids._key_low,
         "id_key_high": engine.ids._key_high,
+        "old_ids_stage": engine.old_ids.stage,
+        "old_ids_index": engine.old_ids.index,
+        "old_ids_day_row": engine.old_ids.day_row,
+        "old_ids_last_row": engine.old_ids.last_row,
         "sweep_slot": engine.sweep.slot,
         "sweep_cause": engine.sweep.cause,
         "sweep_why": engine.sweep.why,
@@ -137,6 +141,10 @@ def load(engine: Engine, saved: dict[str, int], tables: dict[str, memoryview]) -
     engine.ids.used = saved["ids_used"]
     engine.ids._key_low = saved["id_key_low"]
     engine.ids._key_high = saved["id_key_high"]
+    engine.old_ids.stage = saved["old_ids_stage"]
+    engine.old_ids.index = saved["old_ids_index"]
+    engine.old_ids.day_row = saved["old_ids_day_row"]
+    engine.old_ids.last_row = saved["old_ids_last_row"]
     engine.sweep.slot = saved["sweep_slot"]
     engine.sweep.cause = saved["sweep_cause"]
     engine.sweep.why = saved["sweep_why"]
@@ -173,6 +181,8 @@ def oldest_row(engine: Engine) -> int:
         reference = engine.ids.reference(index)
         row = reference >> 2
         if reference & 3 != REF_CLOSED and reference & 3 != REF_BURNT:
+            continue
+        if engine.old_ids.is_old(index):
             continue
         found = _older(found, row)
         if table.has_row(row):

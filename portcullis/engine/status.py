@@ -74,7 +74,7 @@ class StatusAnswers:
         flags: cython.longlong,
     ) -> cython.void:
         """Tell `session` the present state of the order that has an id. One row."""
-        reference: cython.longlong = self._ids.reference(self._keys.current(found))
+        reference: cython.longlong = self._ids.reference(self._ids.current(found))
         if reference & 3 == REF_LIVE:
             self._reports.live(
                 STATUS_REPORT,
@@ -115,7 +115,7 @@ class StatusAnswers:
         found: cython.longlong = -1
         if (self._words[at + W_TERMS] >> 32) & 0xFF or flags & F_LONG_ID:
             self._keys.hash_id(row, at, owner)
-            found = self._ids.find()
+            found = self._keys.find()
         elif named:
             own = F_OWN
             found = self._find_by_row(named, owner)
@@ -147,14 +147,14 @@ class StatusAnswers:
         if head & 0xFF != NEW_ORDER or (head >> 32) & ID_MASK != session:
             return -1
         self._keys.hash_id(brought, at, session)
-        return self._ids.find()
+        return self._keys.find()
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
     def _order_row(self, found: cython.longlong) -> cython.longlong:
         """OrderID of the order that has an id, 0 where it is no longer known."""
-        reference: cython.longlong = self._ids.reference(self._keys.current(found))
+        reference: cython.longlong = self._ids.reference(self._ids.current(found))
         if reference & 3 == REF_LIVE:
             return self._orders[(reference >> 2) * ORDER_WORDS + O_ROW]
         if self._table.has_row(reference >> 2):
