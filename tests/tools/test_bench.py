@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
+from portcullis.dictionaries.ouch import INBOUND
 from portcullis.tools import bench
-from portcullis.tools.benchmarks import orders
+from portcullis.tools.benchmarks import orders, ouch_orders
 from portcullis.tools.main import main
 from tests.support.wire import fields, split
 
@@ -42,3 +43,20 @@ def test_prebuilt_messages_are_framed_as_another_codec_reads_them() -> None:
     messages = split(b"".join(flow.messages))
     assert messages == flow.messages
     assert [int(fields(octets)[34]) for octets in messages] == list(range(2, 22))
+
+
+def test_the_ouch_mix_is_the_same_as_its_declaration_reads_it() -> None:
+    flow = ouch_orders.taker_flow(100)
+    layouts = {message.letter: message for message in INBOUND}
+    resting: set[bytes] = set()
+    for octets in flow.messages:
+        assert int.from_bytes(octets[:2], "big") == len(octets) - 2
+        layout = layouts[chr(octets[3])]
+        assert layout.size == len(octets) - 3
+        message = layout.layout.parse(octets[4:])
+        if layout.letter == "X":
+            resting.remove(message.order_token)
+        elif message.price != 1_000_000:
+            resting.add(message.order_token)
+    assert flow.answers == {"A": 90, "C": 10, "E": 10}
+    assert flow.passive_fills == len(ouch_orders.maker_flow(100).messages) == 10

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -16,13 +17,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from portcullis.tools.benchmarks import load, orders
+from portcullis.tools.benchmarks import load, orders, ouch_orders
 from portcullis.tools.benchmarks.figures import Figure, percentile
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG, GatewayProcess
 
 ROUND_TRIPS_MAX = 20_000
 # Slower servers get fewer orders: a figure of theirs needs no million.
 RIVAL_ORDERS_MAX = 20_000
+_LOGIN_ACCEPTED_BYTES = 33
 OURS = {"p50": 3, "p99": 6}  # budgets, in multiples of the echo's p50
 
 
@@ -47,6 +49,17 @@ def gateway(config: str = CONFIG) -> Iterator[tuple[int, int]]:
         GatewayProcess(Path(directory), config) as process,
     ):
         yield process.port, process.pid
+        process.stop()
+
+
+@contextmanager
+def ouch_gateway() -> Iterator[tuple[int, int]]:
+    """The same with a second door; gives (its port, pid)."""
+    with (
+        tempfile.TemporaryDirectory(prefix="portcullis-bench-") as directory,
+        GatewayProcess(Path(directory), OUCH_CONFIG) as process,
+    ):
+        yield process.ouch_port, process.pid
         process.stop()
 
 
@@ -134,6 +147,77 @@ def measure_gateway(size: int, echo: list[int]) -> list[Figure]:
     return figures
 
 
+def ouch_log_in(port: int, username: str) -> socket.socket:
+    """Connect, log in, and take the day's first message."""
+    link = load.connect(port)
+    link.sendall(ouch_orders.login_request(username))
+    octets = b""
+    while len(octets) < _LOGIN_ACCEPTED_BYTES + ouch_orders.PACKET_BYTES["S"]:
+        more = link.recv(65536)
+        if not more:
+            raise load.WrongAnswers(f"{username} was not let in: {octets!r}")
+        octets += more
+    return link
+
+
+def _is_whole_ouch(answer: bytes) -> bool:
+    return len(answer) >= 2 + int.from_bytes(answer[:2], "big")
+
+
+def ouch_pipelined(size: int) -> tuple[float, float]:
+    """`pipelined`, by OUCH."""
+    resting, mix = ouch_orders.maker_flow(size), ouch_orders.taker_flow(size)
+    end = ouch_orders.end_request()
+    with (
+        ouch_gateway() as (port, pid),
+        ouch_log_in(port, ouch_orders.MAKER) as maker,
+        ouch_log_in(port, ouch_orders.TAKER) as taker,
+        processors(pid, shared=False),
+    ):
+        _ouch_stream(maker, b"".join((*resting.messages, end)), resting)
+        octets = b"".join((*mix.messages, end))
+        maker.sendall(ouch_orders.HEARTBEAT)
+        before_ns = load.work_ns(pid)
+        seconds = _ouch_stream(taker, octets, mix)
+        work_ns = load.work_ns(pid) - before_ns
+        # The passive fills lie in the maker's socket; an end of its own closes them.
+        maker.sendall(ouch_orders.end_request(b"END2"))
+        room = bytearray(mix.passive_fills * ouch_orders.PACKET_BYTES["E"] + 65536)
+        used = load.receive_to_end(maker, room, b"END2".ljust(14))
+        _check_ouch(room, used, Counter({"E": mix.passive_fills}))
+    return seconds, work_ns
+
+
+def _ouch_stream(link: socket.socket, octets: bytes, flow: orders.Flow) -> float:
+    answers = sum(ouch_orders.PACKET_BYTES[one] * count for one, count in flow.answers.items())
+    room = bytearray(answers + 65536)
+    seconds, used = load.stream(link, octets, room, ouch_orders.END_TOKEN)
+    _check_ouch(room, used, flow.answers)
+    return seconds
+
+
+def _check_ouch(room: bytearray, used: int, expected: Counter[str]) -> None:
+    counted = ouch_orders.count_messages(memoryview(room)[:used])
+    if counted != expected:
+        raise load.WrongAnswers(f"messages: {dict(counted)}, expected {dict(expected)}")
+
+
+def measure_ouch(size: int, echo: list[int]) -> list[Figure]:
+    """The second door: as `measure_gateway`."""
+    trips = ouch_orders.resting_flow(min(size, ROUND_TRIPS_MAX)).messages
+    warm = len(trips) // 10
+    with ouch_gateway() as (port, pid), ouch_log_in(port, ouch_orders.TAKER) as link:
+        with processors(pid, shared=True):
+            load.round_trips(link, trips[:warm], _is_whole_ouch)
+            times = load.round_trips(link, trips[warm:], _is_whole_ouch)
+    seconds, _ = ouch_pipelined(size)
+    figures = _trips("portcullis, OUCH", times, echo, OURS)
+    figures.append(
+        Figure("portcullis, OUCH, pipelined", size / seconds, "orders/s", 800_000, "one session")
+    )
+    return figures
+
+
 def measure_beside(size: int, echo: list[int]) -> list[Figure]:
     """Round trips again, while the back office follows on whatever processor is free."""
     trips = orders.resting_flow(min(size, ROUND_TRIPS_MAX))
@@ -171,7 +255,8 @@ def measure_rival(name: str, size: int, echo: list[int]) -> list[Figure]:
 def measure(size: int) -> list[Figure]:
     """Echo, ours, then the others; those not installed are named."""
     figures, echo = measure_echo(size)
-    figures += measure_gateway(size, echo) + measure_beside(size, echo)
+    figures += measure_gateway(size, echo) + measure_ouch(size, echo)
+    figures += measure_beside(size, echo)
     for name in ("simplefix", "quickfix"):
         if importlib.util.find_spec(name) is None:
             figures.append(Figure(f"{name}: not installed, skipped", 0, ""))

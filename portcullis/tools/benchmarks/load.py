@@ -13,7 +13,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,8 +70,8 @@ def receive_message(link: socket.socket) -> bytes:
     return octets
 
 
-def receive_to_end(link: socket.socket, room: bytearray) -> int:
-    """Receive until the Heartbeat that answers `end_request`; give the bytes received."""
+def receive_to_end(link: socket.socket, room: bytearray, end: bytes = END) -> int:
+    """Receive until the answer to `end_request`, which has `end`; give the bytes received."""
     view = memoryview(room)
     used = 0
     while True:
@@ -79,7 +79,7 @@ def receive_to_end(link: socket.socket, room: bytearray) -> int:
         if not count:
             raise WrongAnswers(f"the stream ended early, after {used} bytes: {room[:300]!r}")
         used += count
-        if room.find(END, max(0, used - 64), used) >= 0:
+        if room.find(end, max(0, used - 64), used) >= 0:
             return used
 
 
@@ -87,15 +87,28 @@ def pipeline(link: socket.socket, sender: str, flow: Flow) -> float:
     """Send the flow at once; give the seconds until its last answer, which must all be right."""
     octets = b"".join((*flow.messages, end_request(sender, len(flow.messages) + 2)))
     room = bytearray(len(octets) * 4 + 65536)
+    seconds, used = stream(link, octets, room)
+    check_answers(room, used, flow.answers)
+    return seconds
+
+
+def stream(
+    link: socket.socket, octets: bytes, room: bytearray, end: bytes = END
+) -> tuple[float, int]:
+    """Send at once what ends in an `end_request`; give the seconds until its answer has come, and
+    the bytes received into `room`."""
     sending = threading.Thread(target=link.sendall, args=(octets,))
     with quiet():
         begin = time.perf_counter()
         sending.start()
-        used = receive_to_end(link, room)
+        used = receive_to_end(link, room, end)
         seconds = time.perf_counter() - begin
     sending.join()
-    check_answers(room, used, flow.answers)
-    return seconds
+    return seconds, used
+
+
+def _is_whole_fix(answer: bytes) -> bool:
+    return answer[-7:-4] == b"10="
 
 
 def check_answers(room: bytearray, used: int, expected: Counter[str]) -> None:
@@ -105,7 +118,11 @@ def check_answers(room: bytearray, used: int, expected: Counter[str]) -> None:
         raise WrongAnswers(f"reports by ExecType: {dict(counted)}, expected {dict(expected)}")
 
 
-def round_trips(link: socket.socket, messages: Sequence[bytes]) -> list[int]:
+def round_trips(
+    link: socket.socket,
+    messages: Sequence[bytes],
+    is_whole: Callable[[bytes], bool] = _is_whole_fix,
+) -> list[int]:
     """Nanoseconds from sending each message to having its whole answer, ordered."""
     clock = time.perf_counter_ns
     times = []
@@ -115,7 +132,7 @@ def round_trips(link: socket.socket, messages: Sequence[bytes]) -> list[int]:
             link.send(octets)
             answer = link.recv(65536)
             # An answer in two pieces is rare; wait for the rest of it.
-            while answer[-7:-4] != b"10=" and answer:
+            while answer and not is_whole(answer):
                 answer += link.recv(65536)
             times.append(clock() - begin)
             if not answer:

@@ -17,21 +17,27 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from portcullis.gateway.admission import Admission, Place
+from portcullis.gateway.auth import PasswordChecker
 from portcullis.gateway.config import load
+from portcullis.gateway.connection import Peer
 from portcullis.gateway.deadlines import Deadlines
-from portcullis.gateway.event_log import EventLog
+from portcullis.gateway.event_log import EventLog, Throttled
 from portcullis.gateway.fix_peer import FixPeer, Surroundings
 from portcullis.gateway.fix_peers import FixPeers
+from portcullis.gateway.ouch_gate import OuchGate
+from portcullis.gateway.ouch_peer import OuchPeer
 from portcullis.gateway.startup import recover
 from portcullis.gateway.turn import Turn
 from portcullis.sessions.fix_message import identity_of
-from portcullis.tools.benchmarks import gateway, orders
+from portcullis.tools.benchmarks import gateway, orders, ouch_orders
 from portcullis.tools.benchmarks.figures import Figure
 from portcullis.tools.benchmarks.load import WrongAnswers, quiet
-from portcullis.tools.gateway_process import CONFIG
+from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG
 
 READ_BYTES = 64 << 10
-SUM = "sum without sockets"
+SUM, GLUE, WHOLE = "sum without sockets", "input, output, glue", "a gateway's processor time"
+NOTES = {GLUE: "the rest of the next line", WHOLE: "pipelined, live"}
 # Nanoseconds per order of the mix.
 BUDGETS = {
     "scan and validate": 180,
@@ -40,7 +46,9 @@ BUDGETS = {
     "seal": 60,
     "index and reports": 200,
 }
-GLUE = 200  # sockets and the event loop; risk (40) and multicast (40) are to come
+_GLUE_NS = 200  # sockets and the event loop; risk (40) and multicast (40) are to come
+_SUM_NS = sum(BUDGETS.values())
+ALL_BUDGETS = {**BUDGETS, SUM: _SUM_NS, GLUE: _GLUE_NS, WHOLE: _SUM_NS + _GLUE_NS}
 
 
 class Wire:
@@ -60,6 +68,10 @@ class Link:
     """The connection, as a peer sees it."""
 
     took_all = False
+    place = Place("127.0.0.1", "127.0.0.1")
+
+    def refuse(self, octets: bytes) -> None:
+        raise WrongAnswers(f"refused: {octets!r}")
 
     def logged_on(self) -> None:
         """Nothing waits for it here."""
@@ -103,8 +115,8 @@ class Chain:
 
     def __init__(self, directory: Path, config: str = CONFIG) -> None:
         path = directory / "gateway.toml"
-        path.write_text(config.format(port=0))
-        loaded = load(path)
+        path.write_text(config.format(port=0, ouch_port=0))
+        self._loaded = loaded = load(path)
         self._recovered = recover(loaded, directory / "data")
         self.spent: Counter[str] = Counter()
         self._buffer = memoryview(bytearray(READ_BYTES + loaded.config.limits.message_bytes))
@@ -121,8 +133,13 @@ class Chain:
             resend_bytes=loaded.config.limits.resend_bytes,
         )
         self._null = os.open(os.devnull, os.O_WRONLY)
-        shared = Surroundings(self.turn, EventLog(self._null), Deadlines())
-        self._peers = FixPeers(shared, loaded, self._recovered, set(), self._buffer)
+        self._shared = Surroundings(self.turn, EventLog(self._null), Deadlines())
+        self._peers = FixPeers(self._shared, loaded, self._recovered, set(), self._buffer)
+
+    def join(self, name: str) -> tuple[Peer, Wire]:
+        """Let a client in by whichever protocol it speaks."""
+        is_fix = name in (orders.MAKER, orders.TAKER)
+        return self.log_on(name) if is_fix else self.log_in(name)
 
     def log_on(self, sender: str, seq: int = 1) -> tuple[FixPeer, Wire]:
         """Let a client in and take its Logon."""
@@ -130,18 +147,41 @@ class Chain:
         self._buffer[: len(octets)] = octets
         scanner = self._peers.first_scanner
         count = scanner.scan(0, len(octets))
-        now_ns = self.turn.begin()
-        link, wire = Link(), Wire()
         identity = identity_of(scanner, 0)
         if identity not in self._peers.entries:
             raise WrongAnswers(f"{sender} was not let in")
         peer = self._peers.entries[identity].peer
-        peer.let_in(link, wire, now_ns)
-        peer.receive(scanner, count, now_ns)
-        self.turn.flush()
-        return peer, wire
+        return peer, self._let_in(peer, count)
 
-    def feed(self, peer: FixPeer, octets: bytes) -> None:
+    def log_in(self, username: str) -> tuple[OuchPeer, Wire]:
+        """Let a user of OUCH in and take its Login Request."""
+        limits = self._loaded.config.limits
+        gate = OuchGate(
+            self._shared,
+            self._loaded,
+            self._recovered,
+            set(),
+            self._buffer,
+            Admission(limits),
+            PasswordChecker(waiting_max=1, waiting_per_address_max=1),
+            Throttled(self._shared.log),
+        )
+        octets = ouch_orders.login_request(username)
+        self._buffer[: len(octets)] = octets
+        count = gate.first_scanner.scan(0, len(octets))
+        peer = gate.find(Link(), gate.first_scanner, self.turn.begin())
+        assert isinstance(peer, OuchPeer)
+        return peer, self._let_in(peer, count)
+
+    def _let_in(self, peer: Any, count: int) -> Wire:
+        now_ns = self.turn.begin()
+        wire = Wire()
+        peer.let_in(Link(), wire, now_ns)
+        peer.receive(peer.scanner, count, now_ns)
+        self.turn.flush()
+        return wire
+
+    def feed(self, peer: Peer, octets: bytes) -> None:
         """One read after the other, each with its flush."""
         clock = time.thread_time_ns
         spent = self.spent
@@ -178,32 +218,51 @@ class Chain:
         os.close(self._null)
 
 
-def measure(size: int) -> list[Figure]:
-    """Nanoseconds per order and stage; all answers are counted."""
+def _run(
+    size: int,
+    config: str,
+    flows: Any,
+    clients: tuple[str, str],
+    count: Callable[..., Counter[str]],
+) -> Counter[str]:
+    """Nanoseconds of the mix by stage. flows: the module that makes it; clients: maker, taker."""
     with tempfile.TemporaryDirectory(prefix="portcullis-bench-") as directory:
-        chain = Chain(Path(directory))
-        maker, maker_wire = chain.log_on(orders.MAKER)
-        chain.feed(maker, b"".join(orders.maker_flow(size).messages))
-        taker, taker_wire = chain.log_on(orders.TAKER)
+        chain = Chain(Path(directory), config)
+        maker, maker_wire = chain.join(clients[0])
+        chain.feed(maker, b"".join(flows.maker_flow(size).messages))
+        taker, taker_wire = chain.join(clients[1])
         maker_wire.written.clear()
-        flow = orders.taker_flow(size)
+        taker_wire.written.clear()
+        flow = flows.taker_flow(size)
         octets = b"".join(flow.messages)
         chain.spent.clear()
         with quiet():
             chain.feed(taker, octets)
         chain.close()
-    answers = orders.count_reports(b"".join(taker_wire.written))
-    fills = orders.count_reports(b"".join(maker_wire.written))
-    if answers != flow.answers or fills != {"F": flow.passive_fills}:
+    answers = count(b"".join(taker_wire.written))
+    fills = count(b"".join(maker_wire.written))
+    if answers != flow.answers or fills.total() != flow.passive_fills:
         raise WrongAnswers(f"{dict(answers)} and {dict(fills)}, expected {dict(flow.answers)}")
-    per_order = {stage: chain.spent[stage] / size for stage in BUDGETS}
-    figures = [Figure(stage, value, "ns", BUDGETS[stage]) for stage, value in per_order.items()]
-    inner, budget = sum(per_order.values()), sum(BUDGETS.values())
-    _, work_ns = gateway.pipelined(size)
-    whole = work_ns / size
+    return chain.spent
+
+
+def _figures(
+    prefix: str, spent: Counter[str], size: int, work_ns: float, budgets: dict[str, int]
+) -> list[Figure]:
+    per_order = {stage: spent[stage] / size for stage in BUDGETS}
+    inner, whole = sum(per_order.values()), work_ns / size
+    per_order |= {SUM: inner, GLUE: whole - inner, WHOLE: whole}
     return [
-        *figures,
-        Figure(SUM, inner, "ns", budget),
-        Figure("input, output, glue", whole - inner, "ns", GLUE, "the rest of the next line"),
-        Figure("a gateway's processor time", whole, "ns", budget + GLUE, "pipelined, live"),
+        Figure(prefix + name, value, "ns", budgets.get(name, 0), NOTES.get(name, ""))
+        for name, value in per_order.items()
     ]
+
+
+def measure(size: int) -> list[Figure]:
+    """Nanoseconds per order and stage, by FIX and by OUCH; all answers are counted."""
+    clients = orders.MAKER, orders.TAKER
+    spent = _run(size, CONFIG, orders, clients, orders.count_reports)
+    figures = _figures("", spent, size, gateway.pipelined(size)[1], ALL_BUDGETS)
+    clients = ouch_orders.MAKER, ouch_orders.TAKER
+    spent = _run(size, OUCH_CONFIG, ouch_orders, clients, ouch_orders.count_messages)
+    return figures + _figures("OUCH: ", spent, size, gateway.ouch_pipelined(size)[1], {})
