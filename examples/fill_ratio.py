@@ -1,6 +1,6 @@
 """How much of what each session orders is filled: an answer from an exported journal.
 
-    portcullis journal export data --parquet exported
+    portcullis journal export --parquet exported
     python examples/fill_ratio.py exported
 
 Quantities are added up per session in units of their instruments' lots, so compare sessions that

@@ -131,6 +131,11 @@ class FixPeer:
         self._shared.deadlines.arm(self, self.session.tick(now_ns))
 
     @property
+    def is_connected(self) -> bool:
+        """Whether a connection has the session."""
+        return self.session.is_connected
+
+    @property
     def slow_messages(self) -> int:
         """Messages that the session's state machine has taken."""
         return self.session.slow_messages

@@ -18,6 +18,8 @@ from portcullis import __version__, _build
 from portcullis.gateway.fix_peer import FixPeer
 from portcullis.gateway.fix_peers import FixPeers
 from portcullis.gateway.operator_port import OperatorError, Request
+from portcullis.gateway.ouch_gate import OuchGate
+from portcullis.gateway.ouch_peer import OuchUser
 from portcullis.gateway.quarantine import Quarantine
 from portcullis.gateway.trading_day import DayError, TradingDay
 from portcullis.gateway.turn import Turn
@@ -35,12 +37,14 @@ class Operator:
         turn: Turn,
         day: TradingDay,
         peers: FixPeers,
+        users: OuchGate,
         quarantine: Quarantine,
         told: dict[str, Callable[[], object]],
     ) -> None:
         self._turn = turn
         self._day = day
         self._peers = peers
+        self._users = users
         self._quarantine = quarantine
         self._told = told
         self._began = time.monotonic()
@@ -108,8 +112,8 @@ class Operator:
             "can_take_orders": journal.can_take_orders,
             "maker_deaths": journal.maker_deaths,
             "cold_segments": journal.cold_segments,
-            "sessions": len(list(self._peers)),
-            "logged_on": sum(peer.session.is_connected for peer in self._peers),
+            "sessions": len([*self._peers, *self._users]),
+            "logged_on": sum(one.is_connected for one in (*self._peers, *self._users)),
             "troubles": self.troubles(),
             **{name: tell() for name, tell in self._told.items()},
         }
@@ -137,18 +141,23 @@ class Operator:
         self._journal(request)
         return {"day": self._day.end()}
 
-    def _peer(self, request: Request) -> FixPeer:
-        """The session that `session` names: its key, or its client's CompID if no other has it."""
-        name = request.args.get("session")
-        found = [peer for peer in self._peers if name in (peer.key, peer.client)]
+    def _session(self, request: Request) -> FixPeer | OuchUser:
+        """What `session` names: its key, or its client's CompID or username if no other has it."""
+        name = str(request.args.get("session"))
+        found: list[FixPeer | OuchUser] = [
+            peer for peer in self._peers if name in (peer.key, peer.client)
+        ]
+        found += [user for user in self._users if name.upper() in (user.key, user.name)]
         if len(found) != 1:
             what = "several sessions" if found else "no session"
             raise OperatorError(f"{what} of that name: {name!r}")
         return found[0]
 
     def _peer_at_rest(self, request: Request) -> FixPeer:
-        peer = self._peer(request)
-        if peer.session.is_connected:
+        peer = self._session(request)
+        if isinstance(peer, OuchUser):
+            raise OperatorError(f"{peer.key}: numbers of OUCH begin at 1 each day, and stay so")
+        if peer.is_connected:
             raise OperatorError(f"{peer.key} is connected: disconnect it first")
         return peer
 
@@ -180,15 +189,15 @@ class Operator:
         return {"session": peer.key, "next_in": store.next_in, "next_out": store.next_out}
 
     def _disconnect(self, request: Request) -> dict[str, Any]:
-        peer = self._peer(request)
-        if not peer.session.is_connected:
+        peer = self._session(request)
+        if not peer.is_connected:
             raise OperatorError(f"{peer.key} is not connected")
         self._journal(request, peer.store.session)
         peer.logout("Disconnected by the operator", self._turn.now_ns)
         return {"session": peer.key}
 
     def _release(self, request: Request) -> dict[str, Any]:
-        peer = self._peer(request)
+        peer = self._session(request)
         if peer.key not in self._quarantine.keys():
             raise OperatorError(f"{peer.key} is not in quarantine")
         self._journal(request, peer.store.session)

@@ -8,7 +8,7 @@ not know sockets.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any, Protocol
 
 from portcullis.codecs.soupbintcp import packets
@@ -74,6 +74,9 @@ class OuchGate:
             self._users[one.username.upper().encode()] = user
             self._notes[user.store.session] = Throttled(shared.log, session=user.key)
 
+    def __iter__(self) -> Iterator[OuchUser]:
+        return iter(self._users.values())
+
     def find(
         self, caller: Caller, scanner: SoupScanner, now_ns: int
     ) -> OuchPeer | Coroutine[Any, Any, OuchPeer | None] | None:
@@ -94,6 +97,8 @@ class OuchGate:
             return None
         if not user.enabled:
             return self._refuse(user, caller, "disabled")
+        if user.quarantined:
+            return self._refuse(user, caller, "quarantined")
         if not is_allowed(user.networks, caller.place.host):
             return self._refuse(user, caller, "address")
         if user.password is None:
@@ -189,5 +194,6 @@ class OuchGate:
             OuchOrderEntry(turn, self._orders, door),
             password=loaded.files.password(one),
             networks=parse_networks(one.addresses),
-            enabled=one.enabled and key not in quarantined,
+            enabled=one.enabled,
+            quarantined=key in quarantined,
         )

@@ -73,6 +73,7 @@ class OuchUser:
         password: PasswordHash | None,
         networks: Sequence[Network],
         enabled: bool,
+        quarantined: bool,
     ) -> None:
         self.shared = shared
         self.key = key
@@ -81,8 +82,24 @@ class OuchUser:
         self.password = password
         self.networks = networks
         self.enabled = enabled
+        self.quarantined = quarantined
         # The connection that has the user's session.
         self.live: OuchPeer | None = None
+
+    @property
+    def name(self) -> str:
+        """The username, in capitals."""
+        return self.key.partition(":")[2]
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a connection has the user's session."""
+        return self.live is not None
+
+    def logout(self, text: str, now_ns: int) -> None:
+        """End the user's connection, if there is one; it may come again."""
+        if self.live is not None:
+            self.live.close(text, now_ns)
 
 
 class OuchPeer:

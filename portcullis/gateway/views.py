@@ -5,13 +5,13 @@ answer says up to which row it is true.
 
     GET /sessions
     GET /instruments
-    GET /orders?session=KEY&account=NAME&symbol=SYMBOL&limit=1000
+    GET /orders?session=KEY or a part of it&account=NAME&symbol=SYMBOL&limit=1000
     GET /book?symbol=SYMBOL&levels=10
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from starlette.requests import Request
@@ -112,8 +112,8 @@ def orders(
             raise BadQuestionError(f"account: there is none called {account!r}")
         accounts = range(number, number + 1)
     keys = {number: key.decode() for number, key in replica.registry.sessions()}
-    if session and session not in keys.values():
-        raise BadQuestionError(f"session: there is none called {session!r}")
+    if session:
+        session = _key_meant(session, keys.values())
     if symbol and not catalog.symbols.number(symbol.encode()):
         raise BadQuestionError(f"symbol: there is none called {symbol!r}")
     for number in accounts:
@@ -121,6 +121,17 @@ def orders(
             shown = _order(replica, replica.engine.book.orderzeroed(slot), keys)
             if session in ("", shown["session"]) and symbol in ("", shown["symbol"]):
                 yield shown
+
+
+def _key_meant(name: str, keys: Iterable[str]) -> str:
+    """The key of the session that a name stands for: the key, or a part that no other has."""
+    found = sorted(key for key in keys if name in key)
+    ends = [key for key in found if name == key or key.endswith((f"->{name}", f":{name}"))]
+    if len(ends or found) == 1:
+        return (ends or found)[0]
+    if found:
+        raise BadQuestionError(f"session: {name!r} may be any of {', '.join(ends or found)}")
+    raise BadQuestionError(f"session: there is none called {name!r}")
 
 
 def _order(replica: Replica, words: list[int], keys: dict[int, str]) -> dict[str, Any]:

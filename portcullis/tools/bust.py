@@ -11,6 +11,7 @@ from portcullis.journal.fills import find_match
 from portcullis.tools.operator_calls import (
     command_gateway,
     data_option,
+    exec_id_argument,
     json_option,
     print_answer,
     refuse,
@@ -20,7 +21,7 @@ from portcullis.tools.operator_calls import (
 
 
 @click.command(name="bust")
-@click.argument("exec_id", type=click.IntRange(1))
+@exec_id_argument
 @data_option
 @why_option
 @json_option

@@ -14,6 +14,7 @@ from portcullis.tools.operator_calls import (
     ask_back_office,
     command_gateway,
     data_option,
+    exec_id_argument,
     json_option,
     print_answer,
     refuse,
@@ -23,7 +24,7 @@ from portcullis.tools.operator_calls import (
 
 
 @click.command(name="correct")
-@click.argument("exec_id", type=click.IntRange(1))
+@exec_id_argument
 @click.option("--qty", help="The quantity as it should be. Default: as it is.")
 @click.option("--price", help="The price as it should be. Default: as it is.")
 @data_option

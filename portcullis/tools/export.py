@@ -7,6 +7,7 @@ and pyarrow come with `portcullis[parquet]`. Memory is bounded: rows go out by g
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any, cast
 
@@ -82,11 +83,14 @@ class _KindFile:
 def export(directory: Path, folder: Path) -> dict[str, int]:
     """Write the sealed rows of a journal; give how many of each kind.
 
-    ImportError: numpy or pyarrow is missing. DamageError behind the last good row.
+    ImportError: numpy or pyarrow is missing; JournalError: there is no journal. Then no folder is
+    made. DamageError behind the last good row.
     """
+    for library in ("numpy", "pyarrow"):
+        importlib.import_module(library)
+    reader = JournalReader(directory)
     folder.mkdir(parents=True, exist_ok=True)
     files: dict[int, _KindFile] = {}
-    reader = JournalReader(directory)
     try:
         for batch in reader.batches():
             kinds = bytes(batch.octets[::ROW_BYTES])

@@ -26,6 +26,7 @@ from portcullis.journal.retention import Floor, archive, below, find_floor, prun
 from portcullis.journal.segments import SegmentHeader
 from portcullis.tools.export import export
 from portcullis.tools.journal_names import JournalNames
+from portcullis.tools.operator_calls import data_option, json_option
 
 EXIT_MISSING = 2
 EXIT_DAMAGE = 3
@@ -37,27 +38,24 @@ def command() -> None:
 
 
 def _reading(function: Callable[..., None]) -> Callable[..., None]:
-    """Options that all three share, and the one way that they fail."""
+    """Options that all of them share, and the one way that they fail."""
 
     @wraps(function)
     def run(**options: Any) -> None:
         try:
             function(**options)
         except JournalError as error:
-            click.echo(str(error), err=True)
+            click.echo(f"portcullis: {error}", err=True)
             sys.exit(EXIT_DAMAGE)
 
-    shown = click.option("--json", "as_json", is_flag=True, help="JSON, one object a line.")(run)
-    return click.argument(
-        "directory", type=click.Path(exists=True, file_okay=False, path_type=Path)
-    )(shown)
+    return data_option(json_option(run))
 
 
 @command.command("verify")
 @_reading
-def verify_command(directory: Path, as_json: bool) -> None:
-    """Check every seal and the chain of the journal in DIRECTORY."""
-    found = verify(directory)
+def verify_command(data: Path, as_json: bool) -> None:
+    """Check every seal and the chain of the journal."""
+    found = verify(data)
     click.echo(json.dumps(found.as_json()) if as_json else verification_text(found))
     if found.ending == "damage":
         sys.exit(EXIT_DAMAGE)
@@ -77,34 +75,35 @@ def verify_command(directory: Path, as_json: bool) -> None:
 @click.option("--to-row", type=click.IntRange(min=1), help="Default: the last.")
 @_reading
 def dump_command(
-    directory: Path,
+    data: Path,
     as_json: bool,
     session: int | None,
     kinds: tuple[str, ...],
     from_row: int,
     to_row: int | None,
 ) -> None:
-    """Print the sealed rows of the journal in DIRECTORY, one a line.
+    """Print the sealed rows of the journal, one a line.
 
     Prices and quantities are decimals, and numbers of instruments, accounts and sessions their
     names; with --json all is as it stands in the rows.
     """
-    names = None if as_json else JournalNames(directory)
+    names = None if as_json else JournalNames(data)
     for shown in dump(
-        directory, session=session, kinds=frozenset(kinds), from_row=from_row, to_row=to_row
+        data, session=session, kinds=frozenset(kinds), from_row=from_row, to_row=to_row
     ):
         click.echo(row_text(names.readable(shown)) if names else json.dumps(shown))
 
 
 @command.command("stats")
 @_reading
-def stats_command(directory: Path, as_json: bool) -> None:
-    """Count the rows of the journal in DIRECTORY by kind and session."""
-    counted = statistics(directory)
-    names = JournalNames(directory)
+def stats_command(data: Path, as_json: bool) -> None:
+    """Count the rows of the journal by kind and session."""
+    counted = statistics(data)
+    names = JournalNames(data)
     click.echo(json.dumps(counted.as_json()) if as_json else statistics_text(counted, names))
     if counted.damage:
-        click.echo(f"damage at {counted.damage}; rows behind it are not counted", err=True)
+        text = f"portcullis: damage at {counted.damage}; rows behind it are not counted"
+        click.echo(text, err=True)
         sys.exit(EXIT_DAMAGE)
 
 
@@ -117,12 +116,12 @@ def stats_command(directory: Path, as_json: bool) -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for one Parquet file a kind of row.",
 )
-def export_command(directory: Path, as_json: bool, folder: Path) -> None:
-    """Write the journal in DIRECTORY as Parquet files (pip install 'portcullis[parquet]')."""
+def export_command(data: Path, as_json: bool, folder: Path) -> None:
+    """Write the journal as Parquet files (pip install 'portcullis[parquet]')."""
     try:
-        written = export(directory, folder)
+        written = export(data, folder)
     except ImportError as error:
-        click.echo(f"{error}; pip install 'portcullis[parquet]'", err=True)
+        click.echo(f"portcullis: {error}; pip install 'portcullis[parquet]'", err=True)
         sys.exit(EXIT_MISSING)
     if as_json:
         click.echo(json.dumps(written))
@@ -162,30 +161,30 @@ def _print_gone(gone: Iterator[SegmentHeader], floor: Floor, as_json: bool) -> N
 @command.command("prune")
 @_keep_option
 @_reading
-def prune_command(directory: Path, as_json: bool, keep: str) -> None:
-    """Remove the oldest segments of the journal in DIRECTORY that nothing needs any more."""
-    floor, headers = _going(directory, keep)
-    _print_gone(prune(directory, headers), floor, as_json)
+def prune_command(data: Path, as_json: bool, keep: str) -> None:
+    """Remove the oldest segments of the journal that nothing needs any more."""
+    floor, headers = _going(data, keep)
+    _print_gone(prune(data, headers), floor, as_json)
 
 
 @command.command("archive")
 @_reading
 @click.argument("target", type=click.Path(file_okay=False, path_type=Path))
 @_keep_option
-def archive_command(directory: Path, target: Path, as_json: bool, keep: str) -> None:
-    """Move the oldest segments of the journal in DIRECTORY to TARGET that nothing needs here."""
-    floor, headers = _going(directory, keep)
-    _print_gone(archive(directory, target, headers), floor, as_json)
+def archive_command(data: Path, target: Path, as_json: bool, keep: str) -> None:
+    """Move the oldest segments of the journal to TARGET that nothing needs here."""
+    floor, headers = _going(data, keep)
+    _print_gone(archive(data, target, headers), floor, as_json)
 
 
 @command.command("repair")
 @_reading
-def repair_command(directory: Path, as_json: bool) -> None:
-    """Show what would be lost if the journal in DIRECTORY were cut where it is damaged.
+def repair_command(data: Path, as_json: bool) -> None:
+    """Show what would be lost if the journal were cut where it is damaged.
 
     Changes nothing: `portcullis serve --accept-loss` cuts, and keeps what it cut in .cut files.
     """
-    found, lost = loss(directory)
+    found, lost = loss(data)
     if as_json:
         click.echo(json.dumps({"journal": found.as_json(), "lost": lost.as_json()}))
     else:

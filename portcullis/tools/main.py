@@ -8,6 +8,7 @@ loads one.
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import click
 
@@ -33,7 +34,16 @@ COMMANDS: dict[str, str] = {
 
 
 class _LazyGroup(click.Group):
-    """Finds commands in COMMANDS by their module's name."""
+    """Finds commands in COMMANDS by their module's name, and says in one way why one failed."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError:
+            raise
+        except click.ClickException as error:
+            click.echo(f"portcullis: {error.format_message()}", err=True)
+            ctx.exit(error.exit_code)
 
     def list_commands(self, ctx: click.Context | None) -> list[str]:
         return sorted(COMMANDS)

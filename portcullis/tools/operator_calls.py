@@ -29,13 +29,22 @@ WAIT_S = 10.0
 
 data_option = click.option(
     "--data",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     default=Path("data"),
     show_default=True,
     help="Data directory of the gateway.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON.")
 why_option = click.option("--why", required=True, help="The reason, for the journal.")
+
+
+def _exec_id(_ctx: click.Context, _param: click.Parameter, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise click.BadParameter(f"expected ExecID(17) of a fill, a number from 1, got {text!r}")
+    return int(text)
+
+
+exec_id_argument = click.argument("exec_id", callback=_exec_id)
 
 
 def refusing(function: Callable[..., None]) -> Callable[..., None]:
@@ -89,7 +98,8 @@ def ask_back_office(
         answer = link.getresponse()
         content: dict[str, Any] = json.loads(answer.read())
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise OperatorError(f"no back office answers on {data}: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise OperatorError(f"no back office answers on {data}: {reason}") from None
     finally:
         link.close()
     if "error" in content:

@@ -17,7 +17,7 @@ from portcullis.tools.operator_calls import (
 
 @click.command(name="orders")
 @data_option
-@click.option("--session", help="Only those of a session, by its key.")
+@click.option("--session", help="Only those of a session: its key, or a part that no other has.")
 @click.option("--account", help="Only those of an account.")
 @click.option("--symbol", help="Only those of an instrument.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True)

@@ -62,8 +62,10 @@ def command(config_file: Path | None, data: Path | None, accept_loss: bool) -> N
         recovered = recover(loaded, directory, accept_loss=accept_loss)
     except ConfigError as error:
         _fail(EXIT_CONFIG, error)
-    except (JournalError, OSError) as error:
+    except JournalError as error:
         _fail(EXIT_JOURNAL, error)
+    except OSError as error:
+        _fail(EXIT_JOURNAL, f"{directory} can't hold the gateway's data: {error.strerror}")
     quarantine = Quarantine(directory)
 
     async def serve() -> int:
@@ -92,7 +94,7 @@ def _control(loaded: Loaded) -> socket.socket | None:
     return taken
 
 
-def _fail(code: int, error: Exception) -> NoReturn:
+def _fail(code: int, error: object) -> NoReturn:
     click.echo(f"portcullis: {error}", err=True)
     sys.exit(code)
 

@@ -126,6 +126,12 @@ def test_an_operator_sees_and_acts(venue: Venue) -> None:
     assert venue.get("/ready") == (200, {"ready": True})
 
     (order,) = map(json.loads, venue.run("orders", "--json").splitlines())
+    assert json.loads(venue.run("orders", "--session", "CLIENT1", "--json")) == order
+    assert venue.run("orders", "--session", "CLIENT2") == "none\n"
+    for name, said in (("CLIENT", "may be any of"), ("NOBODY", "there is none called")):
+        line = ["orders", "--session", name, "--data", str(venue.gateway.data)]
+        refused = CliRunner().invoke(main, line)
+        assert refused.exit_code == 1 and said in refused.output
     assert (order["cl_ord_id"], order["price"], order["leaves_qty"]) == ("rests", "99.5", "2")
     book = json.loads(venue.run("book", "BTC-USD", "--json"))
     assert book["bids"] == [{"price": "99.5", "qty": "2", "orders": 1}] and book["asks"] == []
@@ -169,7 +175,8 @@ def test_an_operator_sees_and_acts(venue: Venue) -> None:
     venue.run("day", "end", "--why", "early close")
     venue.buyer.expect("8", t150="C", t39="C", t11="rests")
     lines = CliRunner().invoke(
-        main, ["journal", "dump", str(venue.gateway.data), "--kind", "operator", "--json"]
+        main,
+        ["journal", "dump", "--data", str(venue.gateway.data), "--kind", "operator", "--json"],
     )
     told = [json.loads(line)["items"] for line in lines.output.splitlines()]
     assert [one["name"] for one in told] == [
@@ -250,8 +257,18 @@ def test_a_number_that_no_row_can_hold_is_refused(venue: Venue) -> None:
             call(venue.gateway.data, Request(do="correct", why="test", args=args))
 
 
+def test_a_number_that_is_no_exec_id_is_named(tmp_path: Path) -> None:
+    for text in ("zzz", "0", "-5", "1.5"):
+        line = ["bust", "--why", "x", "--data", str(tmp_path), "--", text]
+        refused = CliRunner().invoke(main, line)
+        assert refused.exit_code == 2
+        assert f"expected ExecID(17) of a fill, a number from 1, got '{text}'" in refused.output
+
+
 def test_without_a_gateway_a_command_says_so(tmp_path: Path) -> None:
     for command in (("day", "show"), ("orders",), ("sessions", "reset", "X", "--why", "y")):
-        result = CliRunner().invoke(main, [*command, "--data", str(tmp_path)])
-        assert result.exit_code == 1
-        assert str(tmp_path) in result.output
+        for data in (tmp_path, tmp_path / "missing"):
+            result = CliRunner().invoke(main, [*command, "--data", str(data)])
+            assert result.exit_code == 1
+            assert result.output.startswith("portcullis: ") and str(data) in result.output
+            assert "Errno" not in result.output

@@ -196,7 +196,7 @@ def test_what_nothing_needs_is_pruned_or_archived_and_a_start_knows_the_same(
     gateway = recover(LOADED, running)
     trade(gateway, draw, 400)
     with pytest.raises(SystemExit):
-        journal_command(["prune", str(running), "--keep", "0s", "--json"])
+        journal_command(["prune", "--data", str(running), "--keep", "0s", "--json"])
     assert segment_path(running, 1).exists()  # there is no snapshot yet
     table = gateway.journal.table
     table.append_input(rows.DAY, words={rows.W_DAY: gateway.engine.day + 1})
@@ -220,7 +220,7 @@ def test_what_nothing_needs_is_pruned_or_archived_and_a_start_knows_the_same(
         follow(running, every=1)
     again.journal.close()
     with pytest.raises(SystemExit):
-        journal_command(["archive", str(running), str(away), "--keep", "0s"])
+        journal_command(["archive", str(away), "--data", str(running), "--keep", "0s"])
     left = list_segments(running, from_first=False)
     moved = list_segments(away)
     assert moved and moved[-1].end_row == left[0].first_row

@@ -210,32 +210,35 @@ def test_statistics_count_every_row(described: Path) -> None:
 
 def test_the_commands_print_for_people_and_for_programs(described: Path) -> None:
     run = CliRunner().invoke
-    result = run(command, ["verify", str(described)])
+    result = run(command, ["verify", "--data", str(described)])
     assert result.exit_code == 0 and "are good" in result.output
-    assert json.loads(run(command, ["verify", "--json", str(described)]).output) == (
+    assert json.loads(run(command, ["verify", "--json", "--data", str(described)]).output) == (
         verify(described).as_json()
     )
-    lines = run(command, ["dump", "--to-row", "5", str(described)]).output.splitlines()
+    lines = run(command, ["dump", "--to-row", "5", "--data", str(described)]).output.splitlines()
     assert lines[1].split()[:4] == ["2", "20231114-22:13:20.000000001", "NEW_ORDER", "7"]
     assert "cl_ord_id=order-1" in lines[1] and "time_in_force" not in lines[1]
-    dumped = run(command, ["dump", "--json", "--kind", "roll", str(described)]).output
+    dumped = run(command, ["dump", "--json", "--kind", "roll", "--data", str(described)]).output
     assert [json.loads(line)["next_row"] for line in dumped.splitlines()] == [97, 193, 289]
-    assert "REPORT" in run(command, ["stats", str(described)]).output
-    assert json.loads(run(command, ["stats", "--json", str(described)]).output)["batches"] > 30
+    assert "REPORT" in run(command, ["stats", "--data", str(described)]).output
+    assert (
+        json.loads(run(command, ["stats", "--json", "--data", str(described)]).output)["batches"]
+        > 30
+    )
 
 
 def test_the_commands_exit_3_on_damage_and_on_unusable_files(described: Path) -> None:
     flip(described, 2, 5)
     run = CliRunner().invoke
-    result = run(command, ["verify", str(described)])
+    result = run(command, ["verify", "--data", str(described)])
     assert result.exit_code == 3
     assert result.output.startswith("damage at row 2: is no batch, but the journal goes on at")
     for name in ("stats", "dump"):
-        result = run(command, [name, str(described)])
+        result = run(command, [name, "--data", str(described)])
         assert result.exit_code == 3
         assert result.stderr.startswith("damage at row 2: is no batch")
     segment_path(described, 1).unlink()
-    result = run(command, ["stats", str(described)])
+    result = run(command, ["stats", "--data", str(described)])
     assert result.exit_code == 3
     assert "segment 1 is missing" in result.stderr
 
@@ -260,6 +263,6 @@ def test_what_a_cut_would_lose_is_counted(tmp_path: Path) -> None:
     behind = whole[11:]
     assert lost.batches == len(behind)
     assert lost.rows == sum(one.last_row + 1 - one.first_row for one in behind)
-    result = CliRunner().invoke(command, ["repair", str(tmp_path)])
+    result = CliRunner().invoke(command, ["repair", "--data", str(tmp_path)])
     assert result.exit_code == 3
     assert f"row {bad.first_row}" in result.output and "--accept-loss" in result.output

@@ -9,8 +9,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from portcullis.codecs.soupbintcp.scanner import SoupScanner
 from portcullis.gateway import server
 from portcullis.gateway.fix_applications import OrderEntry
+from portcullis.gateway.ouch_peer import OuchOrderEntry
 from portcullis.gateway.turn import Turn
 from portcullis.journal import rows
 from portcullis.sessions.fix_message import Scanner
@@ -30,6 +32,16 @@ def break_translation() -> None:
         return taken
 
     OrderEntry.on_messages = take  # type: ignore[method-assign]
+
+    on_packets = OuchOrderEntry.on_packets
+
+    def take_packets(self: OuchOrderEntry, scanner: SoupScanner, first: int, count: int) -> int:
+        taken = on_packets(self, scanner, first, count)
+        if any(POISON in scanner.payload(first + index) for index in range(count)):
+            raise RuntimeError("a fault of the translation")
+        return taken
+
+    OuchOrderEntry.on_packets = take_packets  # type: ignore[method-assign]
 
 
 class FaultyEngine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import random
+import sys
 from collections import Counter
 from pathlib import Path
 from types import ModuleType
@@ -32,6 +33,16 @@ ids = 10000
 levels = 1000
 sessions = 10
 """
+
+
+def test_without_its_libraries_an_export_says_so_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    line = ["export", "--data", str(tmp_path), "--parquet", str(tmp_path / "exported")]
+    done = CliRunner().invoke(command, line)
+    assert done.exit_code == 2 and "pip install 'portcullis[parquet]'" in done.output
+    assert not (tmp_path / "exported").exists()
 
 
 def example() -> ModuleType:
@@ -64,7 +75,7 @@ def test_every_row_is_exported_and_the_fill_ratio_is_what_the_dump_says(
 
     exported = tmp_path / "exported"
     done = CliRunner().invoke(
-        command, ["export", str(tmp_path / "data"), "--parquet", str(exported), "--json"]
+        command, ["export", "--data", str(tmp_path / "data"), "--parquet", str(exported), "--json"]
     )
     assert done.exit_code == 0, done.output
     shown = list(dump(tmp_path / "data"))

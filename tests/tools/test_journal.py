@@ -40,23 +40,28 @@ def lines(*arguments: str) -> list[str]:
 
 
 def test_prices_and_quantities_are_decimals_and_numbers_have_names(data: Path) -> None:
-    (sell, _) = lines("dump", "--kind", "new_order", str(data))
+    (sell, _) = lines("dump", "--kind", "new_order", "--data", str(data))
     for said in (
         "FIX.4.4:PORTCULLIS->CLIENT1", "order_qty=2 ", "price=100.5 ", "instrument=BTC-USD",
         "account=CLIENT1", "transact_time=20",
     ):  # fmt: skip
         assert said in sell
-    fill = lines("dump", "--kind", "report", str(data))[-1]
+    fill = lines("dump", "--kind", "report", "--data", str(data))[-1]
     assert "last_px=100.5 last_qty=0.5 leaves_qty=1.5 cum_qty=0.5 avg_px=100.5 order_qty=2" in fill
-    assert "why='Unknown order'" in lines("dump", "--kind", "cancel_reject", str(data))[0]
-    assert "event=logged_on" in lines("dump", "--kind", "session_event", str(data))[0]
-    assert "tick=0.01 lot=0.0001" in lines("dump", "--kind", "instrument", str(data))[0]
+    assert (
+        "why='Unknown order'" in lines("dump", "--kind", "cancel_reject", "--data", str(data))[0]
+    )
+    assert "event=logged_on" in lines("dump", "--kind", "session_event", "--data", str(data))[0]
+    assert "tick=0.01 lot=0.0001" in lines("dump", "--kind", "instrument", "--data", str(data))[0]
 
 
 def test_json_has_rows_as_they_stand(data: Path) -> None:
-    shown = json.loads(lines("dump", "--json", "--kind", "new_order", str(data))[0])
+    shown = json.loads(lines("dump", "--json", "--kind", "new_order", "--data", str(data))[0])
     assert (shown["price"], shown["order_qty"], shown["session"]) == (10050, 20000, 1)
 
 
 def test_counts_are_by_the_names_of_sessions(data: Path) -> None:
-    assert any("session FIX.4.4:PORTCULLIS->CLIENT2" in line for line in lines("stats", str(data)))
+    assert any(
+        "session FIX.4.4:PORTCULLIS->CLIENT2" in line
+        for line in lines("stats", "--data", str(data))
+    )

@@ -64,3 +64,13 @@ def test_a_damaged_journal_ends_the_start_with_its_row_and_code_3(tmp_path: Path
         assert said.startswith("portcullis: ")
         assert "row 1 is damaged" in said
         assert "--accept-loss" in said
+
+
+def test_a_data_directory_that_cannot_be_one_is_named_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("")
+    config = tmp_path / "gateway.toml"
+    config.write_text(CONFIG.replace("{port}", "0"))
+    ended = serve("--config", str(config), "--data", str(path))
+    assert ended.returncode == 3
+    assert ended.stderr == f"portcullis: {path} can't hold the gateway's data: File exists\n"
