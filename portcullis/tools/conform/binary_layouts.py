@@ -1,8 +1,8 @@
-"""SoupBinTCP 3.00 packets and OUCH 4.2 messages, as construct declarations of this tool's own.
+"""SoupBinTCP 3.00, OUCH 4.2 and MoldUDP64 1.00, as construct declarations of this tool's own.
 
 Owns layouts and nothing else. Names are the specifications', as scenarios write them. Offsets
-follow from the order of the fields; `tests/tools/conform/test_binary_layouts.py` holds lengths
-and offsets to the published tables.
+follow from the order of the fields; `tests/tools/conform/test_wire.py` holds lengths and offsets
+to the published tables.
 """
 
 from __future__ import annotations
@@ -110,11 +110,20 @@ OUCH_OUT: dict[str, tuple[str, Any]] = {
         *_OPENING, _TOKEN, "side" / _text(1), "shares" / _number(4))),
 }  # fmt: skip
 
-# Every name a scenario may use, with who sends it.
-DIRECTIONS: dict[str, str] = {
-    **dict.fromkeys(("LoginRequest", "ClientHeartbeat", "LogoutRequest", *OUCH_IN), "client"),
-    **dict.fromkeys(
-        ("LoginAccepted", "LoginRejected", "ServerHeartbeat", "EndOfSession", *OUCH_OUT), "server"
-    ),
-    "Debug": "both",
+_MOLD_HEADER = ("session" / _text(10), "sequence" / _number(8), "count" / _number(2))
+
+# MoldUDP64: what a subscriber asks for, and what it is sent. `rest` is what is no whole message.
+MOLD_REQUEST = c.Struct(*_MOLD_HEADER)
+MOLD_PACKET = c.Struct(
+    *_MOLD_HEADER,
+    "messages" / c.GreedyRange(c.Prefixed(c.Int16ub, c.GreedyBytes)),
+    "rest" / c.GreedyBytes,
+)
+# Message counts that are none.
+MOLD_HEARTBEAT, MOLD_END = "0", "65535"
+
+# The message names that a scenario of each protocol may use; FIX has its own.
+NAMES: dict[str, tuple[str, ...]] = {
+    "ouch": (*SOUP, *OUCH_IN, *OUCH_OUT),
+    "moldudp64": ("Request", "Packet", "Heartbeat", "EndOfSession", "Answer"),
 }

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from portcullis.tools.conform.fix_party import HEART_BT_INT_S, FixParty
-from portcullis.tools.conform.link import Arrival, Link, TargetError
+from portcullis.tools.conform.link import Arrival, StreamLink, TargetError
 from portcullis.tools.conform.matching import FieldCheck, Grade
 from portcullis.tools.conform.party import Party
 from portcullis.tools.conform.results import Line, Result, Run
@@ -119,9 +119,10 @@ class VenueRun(ScenarioRun):
         return self._venue
 
     async def _accept(self, client: Party) -> None:
+        assert isinstance(client, VenueParty)
         await client.drop()
         reader, writer = await self._door.next(self._target.patience_s)
-        client.link = Link(reader, writer, client.new_wire())
+        client.link = StreamLink(reader, writer, client.new_wire())
         client.on_connect()
         self._note(client, "-", "connected")
 
@@ -132,7 +133,7 @@ class VenueRun(ScenarioRun):
             return
         await self._accept(client)
         expected = Step(step.line, step.text, Verb.EXPECT, step.client, "A", step.fields)
-        arrival = await self._next(client, None, False)
+        arrival = await self._next(client, None, [])
         if arrival is not None and arrival.message is not None:
             client.open_link().put_back(arrival)
         await self._expect(client, [expected])
@@ -141,34 +142,29 @@ class VenueRun(ScenarioRun):
         await self._send(client, "A", tuple(client.answer(arrival.message)), True)
 
     async def _next(
-        self, client: Party, timing: Timing | None, wants_noise: bool
+        self, client: Party, timing: Timing | None, expected: Sequence[Step]
     ) -> Arrival | None:
         """While a person reads, the session is kept up: Heartbeats, answers to TestRequests."""
         assert isinstance(client, VenueParty)
         limit_s = timing.latest_s if timing else self._target.patience_s
         if timing is not None and timing.since:
-            return await super()._next(client, timing, wants_noise)
+            return await super()._next(client, timing, expected)
         end_s = self._loop.time() + limit_s
+        wanted = any(step.message == "1" for step in expected)
         while (left_s := end_s - self._loop.time()) > 0:
             slice_s = min(left_s, client.heart_bt_s or left_s)
-            arrival = await super()._next(client, Timing(0.0, slice_s), wants_noise)
+            arrival = await super()._next(client, Timing(0.0, slice_s), expected)
             if arrival is None:
                 if client.is_known and client.heart_bt_s and left_s > slice_s:
                     await self._send(client, "0", (), True)
                 continue
             asked = arrival.message.get("112") if arrival.message is not None else None
-            if arrival.message is None or arrival.message.type != "1" or self._wants_requests:
+            if arrival.message is None or arrival.message.type != "1" or wanted:
                 return arrival
             client.took(arrival.message)
             self._note(client, "<", client.wire.shown(arrival.message.octets))
             await self._send(client, "0", (("112", asked or ""),), True)
         return None
-
-    async def _expect(self, client: Party, group: list[Step], one_of: bool = False) -> None:
-        self._wants_requests = any(step.message == "1" for step in group)
-        await super()._expect(client, group, one_of)
-
-    _wants_requests = False
 
     async def _leave(self) -> None:
         """The connection stays for the next scenario, unless this one fell."""

@@ -84,6 +84,12 @@ def _fail(error: Exception) -> NoReturn:
     "--offers", multiple=True, metavar="NAME",
     help="What scenarios that need it may ask of the target; repeatable.",
 )  # fmt: skip
+@click.option(
+    "--group", "groups", multiple=True, metavar="HOST:PORT",
+    help="Where a MoldUDP64 stream goes; a second one is line B.  [default: 239.255.13.1:9881]",
+)  # fmt: skip
+@click.option("--interface", metavar="ADDRESS",
+              help="The interface that multicast is heard on.  [default: 127.0.0.1]")  # fmt: skip
 @click.option("--patience", type=click.FloatRange(0.1, 600), metavar="SECONDS",
               help="How long an answer may take.  [default: 5]")  # fmt: skip
 @click.option("--junit", type=click.Path(path_type=Path), help="Write a JUnit report.")
@@ -102,6 +108,8 @@ def run(
     application: str | None,
     reset: str | None,
     offers: tuple[str, ...],
+    groups: tuple[str, ...],
+    interface: str | None,
     patience: float | None,
     junit: Path | None,
     html: Path | None,
@@ -122,6 +130,8 @@ def run(
             ("application", application),
             ("reset", reset),
             ("offers", list(offers)),
+            ("groups", list(groups)),
+            ("interface", interface),
             ("patience_s", patience),
         ):
             if value:

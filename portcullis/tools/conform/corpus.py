@@ -20,6 +20,7 @@ SHIPPED: dict[str, str] = {
     "fix44-hostile": "Truncated, oversized, garbled and slow input over FIX 4.4",
     "soupbintcp": "SoupBinTCP 3.00 sessions, with OUCH 4.2 inside",
     "ouch42": "Order entry over OUCH 4.2",
+    "moldudp64": "MoldUDP64 1.00: a stream by multicast, and retransmission on request",
     "certify-fix44": "For `certify`: a FIX 4.4 client is walked through",
 }
 

@@ -8,20 +8,20 @@ duplicate. Must not know what a scenario expects beyond that.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from portcullis.tools.conform.fix_names import field_name
 from portcullis.tools.conform.matching import FieldCheck, Verdict
-from portcullis.tools.conform.party import Party
+from portcullis.tools.conform.party import StreamParty
 from portcullis.tools.conform.scenario import ABSENT, Step, Verb
 from portcullis.tools.conform.values import utc
-from portcullis.tools.conform.wire import Fields, FixWire, Message, Wire
+from portcullis.tools.conform.wire import Fields, FixWire, Message, StreamWire
 
 HEART_BT_INT_S = "30"
 _TIME = re.compile(r"\d{8}-\d{2}:\d{2}:\d{2}(\.\d{1,12})?")
 
 
-class FixParty(Party):
+class FixParty(StreamParty):
     """One FIX session's side. next_out: our next number, next_in: theirs."""
 
     next_out = 1
@@ -37,9 +37,9 @@ class FixParty(Party):
         """The CompID that we are sent."""
         return self.target.comp_id
 
-    def new_wire(self) -> Wire:
-        self.wire = FixWire()
-        return self.wire
+    def new_wire(self) -> StreamWire:
+        self.wire = wire = FixWire()
+        return wire
 
     def on_connect(self) -> None:
         if self.resets_by_itself or not self.is_known:
@@ -54,7 +54,7 @@ class FixParty(Party):
             "password": self.client.password,
         }
 
-    def logon(self, step: Step) -> tuple[Step, Step]:
+    def logon(self, step: Step) -> tuple[Step, list[Step]]:
         given = dict(step.fields)
         fields = {"98": "0", "108": HEART_BT_INT_S}
         answer = {"98": "0", "108": given.get("108", HEART_BT_INT_S)}
@@ -65,7 +65,7 @@ class FixParty(Party):
         fields |= given
         return (
             Step(step.line, step.text, Verb.SEND, step.client, "A", tuple(fields.items())),
-            Step(step.line, step.text, Verb.EXPECT, step.client, "A", tuple(answer.items())),
+            [Step(step.line, step.text, Verb.EXPECT, step.client, "A", tuple(answer.items()))],
         )
 
     def logout(self, step: Step) -> tuple[Step, Step | None]:
@@ -123,11 +123,9 @@ class FixParty(Party):
         if number.isdigit() and message.get("43") != "Y":
             self.next_in = int(number) + 1
 
-    def is_unasked(self, message: Message) -> bool:
-        return message.type == "0" and message.get("112") is None
-
-    def is_noise(self, step: Step) -> bool:
-        return step.message == "0" or step.in_order
+    def is_passed_over(self, message: Message, expected: Sequence[Step]) -> bool:
+        unasked = message.type == "0" and message.get("112") is None
+        return unasked and not any(step.message == "0" or step.in_order for step in expected)
 
     def goodbye(self) -> list[bytes]:
         """Cancel what rests, and log out."""

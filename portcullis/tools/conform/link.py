@@ -1,7 +1,8 @@
-"""One TCP connection of a scenario: bytes out, messages in with the time each came.
+"""One connection of a scenario: bytes out, messages in with the time each came.
 
-Owns the socket and its bounds: connecting, what may wait unread, and every wait has an end. A task
-reads as bytes come, so that times are those of arrival. Must not know scenarios.
+Owns what waits to be looked at and its bound; every wait has an end. Of the two kinds the stream,
+TCP, stands here, datagrams in `datagram_link`. A task reads as bytes come, so that times are
+those of arrival. Must not know scenarios.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass
 
-from portcullis.tools.conform.wire import Message, Wire, WireError
+from portcullis.tools.conform.wire import Message, StreamWire, WireError
 
 READ_BYTES = 1 << 16
 HANG_UP_S = 0.5
@@ -35,43 +37,23 @@ class Arrival:
     end: str = ""
 
 
-class Link:
+class Link(ABC):
     """An open connection. `last_sent_s`, `last_received_s`: times of the loop's clock."""
 
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wire: Wire
-    ) -> None:
-        self.wire = wire
-        self._reader = reader
-        self._writer = writer
+    def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.last_sent_s = self.last_received_s = self._loop.time()
         self._arrivals: deque[Arrival] = deque()
         self._waiting_bytes = 0
         self._changed = asyncio.Condition()
-        self._task = self._loop.create_task(self._read())
 
-    @classmethod
-    async def connect(cls, host: str, port: int, wire: Wire, timeout_s: float) -> Link:
-        """Connect; TargetError where that fails or takes longer than timeout_s."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                reader, writer = await asyncio.open_connection(host, port)
-        except TimeoutError:
-            raise TargetError(f"{host}:{port} does not answer within {timeout_s:g} s") from None
-        except OSError as error:
-            number = error.errno or 0
-            reason = os.strerror(number) if number > 0 else str(error)
-            raise TargetError(f"cannot connect to {host}:{port}: {reason}") from None
-        return cls(reader, writer, wire)
-
+    @abstractmethod
     async def send(self, octets: bytes, timeout_s: float) -> None:
         """Write; a target that has closed is no error here, what it said is read later."""
-        self._writer.write(octets)
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._writer.drain()
-        self.last_sent_s = self._loop.time()
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Hang up."""
 
     async def receive(self, timeout_s: float) -> Arrival | None:
         """The next message or the end, None where nothing comes in time.
@@ -97,6 +79,46 @@ class Link:
             self._arrivals.appendleft(arrival)
             self._waiting_bytes += len(arrival.message.octets)
 
+    async def _put(self, arrival: Arrival) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._waiting_bytes < WAITING_BYTES_MAX)
+            self._arrivals.append(arrival)
+            if arrival.message is not None:
+                self._waiting_bytes += len(arrival.message.octets)
+            self._changed.notify_all()
+
+
+class StreamLink(Link):
+    """A TCP connection."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wire: StreamWire
+    ) -> None:
+        super().__init__()
+        self._wire = wire
+        self._reader = reader
+        self._writer = writer
+        self._task = self._loop.create_task(self._read())
+
+    @classmethod
+    async def connect(cls, host: str, port: int, wire: StreamWire, timeout_s: float) -> StreamLink:
+        """Connect; TargetError where that fails or takes longer than timeout_s."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                reader, writer = await asyncio.open_connection(host, port)
+        except TimeoutError:
+            raise TargetError(f"{host}:{port} does not answer within {timeout_s:g} s") from None
+        except OSError as error:
+            raise TargetError(f"cannot connect to {host}:{port}: {reason(error)}") from None
+        return cls(reader, writer, wire)
+
+    async def send(self, octets: bytes, timeout_s: float) -> None:
+        self._writer.write(octets)
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._writer.drain()
+        self.last_sent_s = self._loop.time()
+
     async def close(self) -> None:
         """Hang up, and give the target a moment to notice, so that it finds the session free."""
         with contextlib.suppress(OSError, RuntimeError):
@@ -114,8 +136,8 @@ class Link:
         try:
             while octets := await self._reader.read(READ_BYTES):
                 now_s = self._loop.time()
-                self.wire.feed(octets)
-                while (message := self.wire.next()) is not None:
+                self._wire.feed(octets)
+                while (message := self._wire.next()) is not None:
                     await self._put(Arrival(now_s, message))
         except WireError as error:
             end = str(error)
@@ -123,10 +145,8 @@ class Link:
             end = CLOSED
         await self._put(Arrival(self._loop.time(), None, end))
 
-    async def _put(self, arrival: Arrival) -> None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._waiting_bytes < WAITING_BYTES_MAX)
-            self._arrivals.append(arrival)
-            if arrival.message is not None:
-                self._waiting_bytes += len(arrival.message.octets)
-            self._changed.notify_all()
+
+def reason(error: OSError) -> str:
+    """What the system says; name resolution has errors without a number of the system's."""
+    number = error.errno or 0
+    return os.strerror(number) if number > 0 else str(error)

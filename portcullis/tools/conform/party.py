@@ -1,18 +1,18 @@
 """One client of a scenario, whatever its protocol: its connection and what it counts.
 
-Owns what the runner asks of FIX and SoupBinTCP alike. Must not know steps' order nor results.
+Owns what the runner asks of all protocols alike. Must not know steps' order nor results.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from portcullis.tools.conform.link import Link, TargetError
+from portcullis.tools.conform.link import Link, StreamLink, TargetError
 from portcullis.tools.conform.matching import FieldCheck
 from portcullis.tools.conform.scenario import Step
 from portcullis.tools.conform.target import Client, Target
-from portcullis.tools.conform.wire import Fields, Message, Wire
+from portcullis.tools.conform.wire import Fields, Message, StreamWire, Wire
 
 
 class Party(ABC):
@@ -35,13 +35,18 @@ class Party(ABC):
         self.is_known = False
         # Whether each Logon begins the numbers anew without being asked.
         self.resets_by_itself = target.reset == "logon"
-        self.wire = self.new_wire()
 
     def open_link(self) -> Link:
         """The connection; TargetError where the scenario has none now."""
         if self.link is None:
             raise TargetError(f"client {self.letter} is not connected here")
         return self.link
+
+    async def connect(self) -> None:
+        """Open a new connection; TargetError where that cannot be done."""
+        await self.drop()
+        self.link = await self.open()
+        self.on_connect()
 
     async def drop(self) -> None:
         """Close the connection, if there is one."""
@@ -54,20 +59,23 @@ class Party(ABC):
         self.is_known = False
 
     @abstractmethod
-    def new_wire(self) -> Wire:
-        """A wire for a new connection, which also becomes `wire`."""
+    async def open(self) -> Link:
+        """A new connection, with a new wire; TargetError where it cannot be had."""
 
     @abstractmethod
     def on_connect(self) -> None:
         """A connection was made."""
 
     @abstractmethod
-    def logon(self, step: Step) -> tuple[Step, Step]:
-        """What to send and to expect in order to log on; the step's fields are added."""
+    def logon(self, step: Step) -> tuple[Step | None, list[Step]]:
+        """What to send, if anything, in order to log on, and of what one is the answer.
+
+        The step's fields are added.
+        """
 
     @abstractmethod
-    def logout(self, step: Step) -> tuple[Step, Step | None]:
-        """What to send and to expect in order to log out; None: no answer comes."""
+    def logout(self, step: Step) -> tuple[Step | None, Step | None]:
+        """What to send and to expect in order to log out; None: nothing."""
 
     @abstractmethod
     def encode(self, msg_type: str, fields: Fields, counts: bool) -> bytes:
@@ -86,12 +94,8 @@ class Party(ABC):
         """A received message is dealt with: count it."""
 
     @abstractmethod
-    def is_unasked(self, message: Message) -> bool:
-        """Whether it is a Heartbeat that nobody asked for."""
-
-    @abstractmethod
-    def is_noise(self, step: Step) -> bool:
-        """Whether the step waits for what would else be passed over as unasked."""
+    def is_passed_over(self, message: Message, expected: Sequence[Step]) -> bool:
+        """Whether it comes unasked, as Heartbeats do, and is none of what is expected."""
 
     @abstractmethod
     def local(self) -> Mapping[str, str]:
@@ -104,3 +108,23 @@ class Party(ABC):
     @abstractmethod
     def is_goodbye(self, message: Message) -> bool:
         """Whether this answers it."""
+
+
+class StreamParty(Party):
+    """A client on a TCP connection."""
+
+    def __init__(
+        self, letter: str, client: Client, target: Target, now_ns: Callable[[], int]
+    ) -> None:
+        super().__init__(letter, client, target, now_ns)
+        self.wire = self.new_wire()
+
+    async def open(self) -> Link:
+        target = self.target
+        return await StreamLink.connect(
+            target.host, target.port, self.new_wire(), target.connect_s
+        )
+
+    @abstractmethod
+    def new_wire(self) -> StreamWire:
+        """A wire for a new connection, which also becomes `wire`."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from portcullis.tools.conform.fix_party import FixParty
-from portcullis.tools.conform.link import CLOSED, Arrival, Link, TargetError
+from portcullis.tools.conform.link import CLOSED, Arrival, TargetError
 from portcullis.tools.conform.matching import FieldCheck, Grade, Verdict, compare
+from portcullis.tools.conform.mold_party import MoldParty
 from portcullis.tools.conform.party import Party
 from portcullis.tools.conform.results import Failure, Line, Outcome, Result
 from portcullis.tools.conform.scenario import Scenario, Step, Timing, Verb, duration
@@ -29,6 +30,8 @@ RETRY_S = 0.1
 # How long the answer to our Logout is waited for at the end.
 GOODBYE_S = 0.5
 TRANSCRIPT_MAX = 2_000
+# Who speaks which protocol of a scenario.
+PARTIES: dict[str, type[Party]] = {"fix": FixParty, "ouch": SoupParty, "moldudp64": MoldParty}
 
 
 class StepFailed(Exception):
@@ -85,7 +88,7 @@ class ScenarioRun:
         }
 
     def _party(self, letter: str, client: Client) -> Party:
-        kind = FixParty if self._scenario.protocol == "fix" else SoupParty
+        kind = PARTIES[self._scenario.protocol]
         return kind(letter, client, self._target, self._now_ns)
 
     async def run(self) -> Result:
@@ -166,12 +169,7 @@ class ScenarioRun:
         return 1
 
     async def _connect(self, client: Party) -> None:
-        await client.drop()
-        target = self._target
-        client.link = await Link.connect(
-            target.host, target.port, client.new_wire(), target.connect_s
-        )
-        client.on_connect()
+        await client.connect()
         self._note(client, "-", "connected")
 
     async def _operate(self, client: Party, step: Step) -> None:
@@ -204,8 +202,9 @@ class ScenarioRun:
         for attempt in range(RETRIES):
             unknown = not client.is_known
             await self._connect(client)
-            request, answer = client.logon(step)
-            await self._send(client, request.message, request.fields, True)
+            request, answers = client.logon(step)
+            if request is not None:
+                await self._send(client, request.message, request.fields, True)
             if unknown and attempt + 1 < RETRIES:
                 arrival = await client.open_link().receive(self._target.patience_s)
                 if arrival is not None and arrival.end == CLOSED:
@@ -214,7 +213,7 @@ class ScenarioRun:
                     continue
                 if arrival is not None:
                     client.open_link().put_back(arrival)
-            await self._expect(client, [answer])
+            await self._expect(client, answers, one_of=True)
             client.is_known = True
             if unknown and client.past_s:
                 await self._pass_over_the_past(client)
@@ -236,7 +235,8 @@ class ScenarioRun:
 
     async def _log_out(self, client: Party, step: Step) -> None:
         request, answer = client.logout(step)
-        await self._send(client, request.message, request.fields, True)
+        if request is not None:
+            await self._send(client, request.message, request.fields, True)
         if answer is not None:
             await self._expect(client, [answer])
         await client.drop()
@@ -277,7 +277,7 @@ class ScenarioRun:
         left = [replace(step, message=self._render(client, step.message)) for step in group]
         while left:
             timing = left[0].timing
-            arrival = await self._next(client, timing, any(client.is_noise(s) for s in left))
+            arrival = await self._next(client, timing, left)
             if arrival is None:
                 limit = timing.latest_s if timing else self._target.patience_s
                 raise StepFailed(
@@ -329,9 +329,9 @@ class ScenarioRun:
         return ", ".join(client.wire.name(step.message) for step in steps)
 
     async def _next(
-        self, client: Party, timing: Timing | None, wants_noise: bool
+        self, client: Party, timing: Timing | None, expected: Sequence[Step]
     ) -> Arrival | None:
-        """The next message that is no unasked Heartbeat, or the end; None: nothing in time."""
+        """The next message that is not passed over, or the end; None: nothing in time."""
         link = client.open_link()
         begin_s = self._loop.time()
         if timing is None:
@@ -345,7 +345,7 @@ class ScenarioRun:
             arrival = await link.receive(max(0.001, latest_s - self._loop.time()))
             if arrival is None or arrival.message is None:
                 return arrival
-            if not wants_noise and client.is_unasked(arrival.message):
+            if client.is_passed_over(arrival.message, expected):
                 client.took(arrival.message)
                 self._note(client, "<", client.wire.shown(arrival.message.octets))
                 continue
@@ -356,7 +356,7 @@ class ScenarioRun:
             return arrival
 
     async def _maybe(self, client: Party, step: Step) -> None:
-        arrival = await self._next(client, step.timing, client.is_noise(step))
+        arrival = await self._next(client, step.timing, [step])
         if arrival is None or arrival.message is None:
             return
         checks, caught = self._checks(client, step, arrival.message)
@@ -369,7 +369,7 @@ class ScenarioRun:
 
     async def _silent(self, client: Party, step: Step) -> None:
         quiet_s = duration(step.argument)
-        arrival = await self._next(client, Timing(0.0, quiet_s), False)
+        arrival = await self._next(client, Timing(0.0, quiet_s), [])
         if arrival is None:
             return
         if arrival.message is None:
@@ -385,7 +385,7 @@ class ScenarioRun:
         )
 
     async def _closed(self, client: Party, timing: Timing | None) -> None:
-        arrival = await self._next(client, timing, False)
+        arrival = await self._next(client, timing, [])
         limit_s = timing.latest_s if timing else self._target.patience_s
         if arrival is None:
             raise StepFailed(f"the connection is still open after {limit_s:g} s")

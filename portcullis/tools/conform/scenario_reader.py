@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from portcullis.tools.conform.binary_layouts import DIRECTIONS
+from portcullis.tools.conform.binary_layouts import NAMES
 from portcullis.tools.conform.fix_names import TYPES
 from portcullis.tools.conform.scenario import (
     ABSENT,
@@ -22,7 +22,7 @@ from portcullis.tools.conform.scenario import (
 )
 from portcullis.tools.conform.values import is_name, names_of, unescaped
 
-PROTOCOLS = ("fix", "ouch")
+PROTOCOLS = ("fix", *NAMES)
 ROLES = ("client", "venue")
 # Known from the start: what the target is, and what each client counts.
 GIVEN = frozenset(
@@ -195,8 +195,9 @@ class _Reader:
             if len(word) > 2 and word not in TYPES and not word.startswith("{"):
                 raise self._error(f"unknown message {word!r}: expected a name or MsgType(35)")
             return TYPES.get(word, word)
-        if word not in DIRECTIONS:
-            raise self._error(f"unknown message {word!r}: expected one of {', '.join(DIRECTIONS)}")
+        names = NAMES[self._protocol]
+        if word not in names:
+            raise self._error(f"unknown message {word!r}: expected one of {', '.join(names)}")
         return word
 
     def _fields(self, text: str, within: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
@@ -261,6 +262,11 @@ class _Reader:
         for template in templates:
             used, made = names_of(template)
             # A name may be made and used by one message: 11={new id}|526={id}.
+            for name in made:
+                if not is_name(name) or name in GIVEN:
+                    raise self._error(
+                        f"expected a name of your own behind `new` or `get`, not {name!r}"
+                    )
             self._known.update(made)
             for used_name in used:
                 if used_name not in self._known:

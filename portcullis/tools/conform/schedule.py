@@ -11,6 +11,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from portcullis.tools.conform.link import TargetError
 from portcullis.tools.conform.matching import Grade
@@ -19,11 +20,8 @@ from portcullis.tools.conform.runner import Lane, ScenarioRun
 from portcullis.tools.conform.scenario import Scenario, Step, Verb, duration
 from portcullis.tools.conform.target import Client, Target
 
-# Before anything runs: can the first client log on at all?
-PREFLIGHT = (
-    Step(0, "logon", Verb.LOGON),
-    Step(0, "logout", Verb.LOGOUT),
-)
+# The protocol whose every client hears the same.
+STREAM = "moldudp64"
 _ID_DIGITS = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
@@ -48,6 +46,9 @@ def lanes_of(target: Target, scenarios: Sequence[Scenario]) -> list[Lane]:
     if target.application == "orders":
         # Scenarios that share a book would trade with each other.
         groups = groups[: len(target.symbols)]
+    if any(one.protocol == STREAM for one in scenarios):
+        # What one scenario publishes, all others hear.
+        groups = groups[:1]
     return [
         Lane(group, target.symbols[place % len(target.symbols)])
         for place, group in enumerate(groups)
@@ -74,7 +75,7 @@ async def run_all(
     def one(scenario: Scenario, lane: Lane) -> ScenarioRun:
         return ScenarioRun(scenario, target, lane, grade, fresh, time.time_ns)
 
-    await _preflight(target, scenarios, lanes[0], one)
+    await _preflight(target, scenarios, lanes, one)
     results: dict[int, Result] = {}
     free: asyncio.Queue[Lane] = asyncio.Queue()
     for lane in lanes:
@@ -109,30 +110,48 @@ async def run_all(
 async def _preflight(
     target: Target,
     scenarios: Sequence[Scenario],
-    lane: Lane,
+    lanes: Sequence[Lane],
     one: Callable[[Scenario, Lane], ScenarioRun],
 ) -> None:
-    """TargetError where nothing can be run, so that it is said once and at once."""
-    first = next((one for one in scenarios if not one.identity), None)
-    if first is None:
-        # Scenarios that name their own CompIDs; at least somebody has to listen.
-        first = scenarios[0]
-        steps: tuple[Step, ...] = (Step(0, "connect", Verb.CONNECT, first.clients[0]),)
-        lane = Lane(tuple(Client(letter) for letter in first.clients), "")
-    else:
-        steps = PREFLIGHT
-    trial = Scenario(
-        first.corpus, "preflight", "log on", first.path, 0, steps, first.protocol,
-        clients=first.clients,
-    )  # fmt: skip
-    result = await one(trial, lane).run()
-    if result.failure is None:
+    """TargetError where a client cannot log on at all, so that it is said once and at once.
+
+    What is still owed to a client, such as reports of orders that were filled while it was away,
+    comes until it has logged out again, and not in the middle of a scenario.
+    """
+    first = next((each for each in scenarios if not each.identity), None)
+
+    async def meet(lane: Lane) -> None:
+        assert first is not None
+        for client in lane.clients:
+            steps = (Step(0, "logon", Verb.LOGON),)
+            scenario = replace(first, name="preflight", steps=steps, clients=("A",))
+            result = await one(scenario, Lane((client,), lane.symbol)).run()
+            if result.failure is not None:
+                _refuse(target, first, client, result)
+
+    if first is not None:
+        await asyncio.gather(*(meet(lane) for lane in lanes))
         return
-    who = lane.clients[0].name
+    # Scenarios that name their own CompIDs; at least somebody has to listen.
+    letter = scenarios[0].clients[0]
+    steps = (Step(0, "connect", Verb.CONNECT, letter),)
+    scenario = replace(scenarios[0], steps=steps, clients=(letter,))
+    result = await one(scenario, Lane((Client(letter),), "")).run()
+    if result.failure is not None:
+        raise TargetError(result.failure.what)
+
+
+def _refuse(target: Target, first: Scenario, client: Client, result: Result) -> None:
+    """TargetError where a client could not log on; nothing where its answer only differs."""
+    assert result.failure is not None
     what = result.failure.what
+    if result.failure.checks and result.failure.checks[0].holds:
+        return
+    if first.protocol == STREAM:
+        raise TargetError(f"no stream from {', '.join(target.groups)}: {what}")
     if any(line.direction == ">" for line in result.transcript):
         raise TargetError(
-            f"{target.host}:{target.port} accepts connections, but {who} cannot log on to"
+            f"{target.host}:{target.port} accepts connections, but {client.name} cannot log on to"
             f" {target.comp_id}: {what}. Check --comp-id, --client and what the target allows"
             " them."
         )

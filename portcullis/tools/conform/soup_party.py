@@ -6,17 +6,17 @@ the first, each sequenced message is the next. Must not know what a scenario exp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from portcullis.tools.conform.binary_layouts import OUCH_OUT
 from portcullis.tools.conform.matching import FieldCheck, Verdict
-from portcullis.tools.conform.party import Party
+from portcullis.tools.conform.party import StreamParty
 from portcullis.tools.conform.scenario import Step, Verb
-from portcullis.tools.conform.wire import Fields, Message, SoupWire, Wire
+from portcullis.tools.conform.wire import Fields, Message, SoupWire, StreamWire
 
 
-class SoupParty(Party):
+class SoupParty(StreamParty):
     """One user's side. sequence: number of the next sequenced message; session: its name."""
 
     past_s = 0.5
@@ -27,9 +27,9 @@ class SoupParty(Party):
         super().__init__(*arguments)
         self._tokens: list[str] = []
 
-    def new_wire(self) -> Wire:
-        self.wire = SoupWire()
-        return self.wire
+    def new_wire(self) -> StreamWire:
+        self.wire = wire = SoupWire()
+        return wire
 
     def on_connect(self) -> None:
         """Nothing: the numbers are the session's."""
@@ -42,7 +42,7 @@ class SoupParty(Party):
             "sequence": str(self.sequence),
         }
 
-    def logon(self, step: Step) -> tuple[Step, Step]:
+    def logon(self, step: Step) -> tuple[Step, list[Step]]:
         fields = {
             "username": self.client.name,
             "password": self.client.password,
@@ -55,7 +55,7 @@ class SoupParty(Party):
             Step(
                 step.line, step.text, Verb.SEND, step.client, "LoginRequest", tuple(fields.items())
             ),
-            Step(step.line, step.text, Verb.EXPECT, step.client, "LoginAccepted"),
+            [Step(step.line, step.text, Verb.EXPECT, step.client, "LoginAccepted")],
         )
 
     def logout(self, step: Step) -> tuple[Step, Step | None]:
@@ -84,11 +84,9 @@ class SoupParty(Party):
         elif message.type in OUCH_OUT:
             self.sequence += 1
 
-    def is_unasked(self, message: Message) -> bool:
-        return message.type in ("ServerHeartbeat", "Debug")
-
-    def is_noise(self, step: Step) -> bool:
-        return step.message in ("ServerHeartbeat", "Debug")
+    def is_passed_over(self, message: Message, expected: Sequence[Step]) -> bool:
+        unasked = ("ServerHeartbeat", "Debug")
+        return message.type in unasked and not any(step.message in unasked for step in expected)
 
     def goodbye(self) -> list[bytes]:
         """Cancel what rests, and log out."""

@@ -31,6 +31,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     price, qty: a limit price and quantity that are accepted; multiples of qty are, too.
     offers: what scenarios with `needs` ask for and this target has.
     operator: commands for what only its operator can do; `{name}` in them is a scenario's value.
+    groups: HOST:PORT of a MoldUDP64 stream, line A, then line B; interface: where they are heard.
     """
 
     comp_id: str = "PORTCULLIS"
@@ -42,6 +43,10 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     qty: str = "10"
     offers: list[str] = field(default_factory=list)
     operator: dict[str, str] = field(default_factory=dict)
+    groups: Annotated[list[str], Meta(min_length=1, max_length=2)] = field(
+        default_factory=lambda: ["239.255.13.1:9881"]
+    )
+    interface: str = "127.0.0.1"
     patience_s: Annotated[float, Meta(gt=0, le=600)] = 5.0
     connect_s: Annotated[float, Meta(gt=0, le=600)] = 5.0
     scenario_s: Annotated[float, Meta(gt=0, le=3600)] = 60.0
@@ -52,7 +57,8 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def offered(self) -> frozenset[str]:
         """What scenarios may ask for with `needs`."""
         kept = ("continuity",) if self.reset == "flag" else ()
-        return frozenset((*self.offers, *self.operator, self.application, *kept))
+        lines = ("line-b",) if len(self.groups) > 1 else ()
+        return frozenset((*self.offers, *self.operator, self.application, *kept, *lines))
 
 
 def read_profile(path: Path) -> dict[str, object]:
@@ -79,6 +85,9 @@ def make_target(address: str, values: dict[str, object]) -> Target:
     """The target of these values; TargetConfigError where one is not usable."""
     host, port = parse_address(address)
     try:
-        return msgspec.convert({**values, "host": host, "port": port}, Target)
+        target = msgspec.convert({**values, "host": host, "port": port}, Target)
     except msgspec.ValidationError as error:
         raise TargetConfigError(str(error)) from None
+    for group in target.groups:
+        parse_address(group)
+    return target

@@ -1,4 +1,4 @@
-"""Bytes and messages: FIX through simplefix, SoupBinTCP and OUCH through own declarations.
+"""Bytes and messages: FIX through simplefix, the binary protocols through own declarations.
 
 Owns how a message of a scenario becomes bytes and how received bytes become messages, with what
 is wrong with their frame. Bounded: what grows beyond MESSAGE_BYTES_MAX without an end is a fault.
@@ -46,17 +46,21 @@ class Wire(Protocol):
     def encode(self, msg_type: str, fields: Fields) -> bytes:
         """The bytes of a message; WireError where a field is none of its."""
 
-    def feed(self, octets: bytes) -> None:
-        """Take what was received."""
-
-    def next(self) -> Message | None:
-        """The next whole message; WireError where the bytes are none."""
-
     def shown(self, octets: bytes) -> str:
         """Bytes for people, without secrets."""
 
     def name(self, msg_type: str) -> str:
         """A message type for people."""
+
+
+class StreamWire(Wire, Protocol):
+    """What a stream of bytes needs besides."""
+
+    def feed(self, octets: bytes) -> None:
+        """Take what was received."""
+
+    def next(self) -> Message | None:
+        """The next whole message; WireError where the bytes are none."""
 
 
 # --- FIX -----------------------------------------------------------------------------------------
@@ -184,14 +188,7 @@ class SoupWire:
             code, layout = (layouts.OUCH_IN if inbound else layouts.OUCH_OUT)[msg_type]
             carrier = layouts.UNSEQUENCED if inbound else layouts.SEQUENCED
             prefix = carrier.encode() + code.encode()
-        known = {str(part.name) for part in layout.subcons}
-        if unknown := [name for name in values if name not in known]:
-            raise WireError(f"{msg_type} has no field {unknown[0]}: it has {', '.join(known)}")
-        try:
-            payload = layout.build({name: values.get(name, _blank(name)) for name in known})
-        except (construct.ConstructError, ValueError) as error:
-            raise WireError(f"{msg_type} cannot be encoded: {error}") from None
-        packet: bytes = prefix + payload
+        packet: bytes = prefix + _built(msg_type, layout, values)
         return len(packet).to_bytes(2, "big") + packet
 
     def feed(self, octets: bytes) -> None:
@@ -231,13 +228,25 @@ class SoupWire:
         return Message(name, fields, octets, faults)
 
     def shown(self, octets: bytes) -> str:
-        text = "".join(chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in octets)
+        text = _printable(octets)
         if len(octets) >= 19 and octets[2:3] == b"L":
             return text[: text.index("L") + 7] + "*" * 10 + "..."
         return text
 
     def name(self, msg_type: str) -> str:
         return msg_type
+
+
+def _built(msg_type: str, layout: construct.Struct, values: dict[str, str]) -> bytes:
+    """The bytes of a message's fields; WireError where one is none of its or does not fit."""
+    known = [str(part.name) for part in layout.subcons]
+    if unknown := [name for name in values if name not in known]:
+        raise WireError(f"{msg_type} has no field {unknown[0]}: it has {', '.join(known)}")
+    try:
+        octets: bytes = layout.build({name: values.get(name, _blank(name)) for name in known})
+    except (construct.ConstructError, ValueError) as error:
+        raise WireError(f"{msg_type} cannot be encoded: {error}") from None
+    return octets
 
 
 def _blank(name: str) -> str:
@@ -248,3 +257,48 @@ def _blank(name: str) -> str:
 _NUMERIC = frozenset(
     "shares price tif min_qty timestamp decrement match reference prevented".split()
 )
+
+
+def _printable(octets: bytes) -> str:
+    return "".join(chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in octets)
+
+
+# --- MoldUDP64 -----------------------------------------------------------------------------------
+
+MOLD_HEADER_BYTES = 20
+_MOLD_TYPES = {layouts.MOLD_HEARTBEAT: "Heartbeat", layouts.MOLD_END: "EndOfSession"}
+
+
+class MoldWire:
+    """MoldUDP64: requests out, packets in. Messages inside are shown as hexadecimal digits."""
+
+    def encode(self, msg_type: str, fields: Fields) -> bytes:
+        if msg_type != "Request":
+            raise WireError(f"a subscriber sends a Request, and no {msg_type}")
+        return _built(msg_type, layouts.MOLD_REQUEST, dict(fields))
+
+    def parse(self, octets: bytes, is_answer: bool) -> Message:
+        """What a datagram holds; is_answer: it came to the socket that requests are sent from."""
+        try:
+            packet = layouts.MOLD_PACKET.parse(octets)
+        except construct.ConstructError:
+            fault = f"{len(octets)} bytes: a packet has at least {MOLD_HEADER_BYTES}"
+            return Message("Answer" if is_answer else "Packet", [], octets, [fault])
+        count, messages = packet.count, packet.messages
+        fields = [(name, str(packet[name])) for name in ("session", "sequence", "count")]
+        fields += [("message", message.hex()) for message in messages]
+        faults = []
+        if octets.startswith(b" "):
+            faults.append("the session is not left-justified")
+        if packet.rest:
+            faults.append(f"{len(packet.rest)} bytes behind the last whole message")
+        if len(messages) != (0 if count == layouts.MOLD_END else int(count)):
+            faults.append(f"the count is {count}, and {len(messages)} messages follow")
+        kind = "Answer" if is_answer else _MOLD_TYPES.get(count, "Packet")
+        return Message(kind, fields, octets, faults)
+
+    def shown(self, octets: bytes) -> str:
+        return _printable(octets)
+
+    def name(self, msg_type: str) -> str:
+        return msg_type

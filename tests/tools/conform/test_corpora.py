@@ -12,6 +12,7 @@ import pytest
 from portcullis.tools.conform import corpus
 from portcullis.tools.gateway_process import GatewayProcess
 from tests.support.conformance import CONFIG, ECHO, ORDERS, OUCH, conform
+from tests.support.fix_client import FixClient, utc_now
 
 # Every case of the FIX Trading Community's session test cases that an acceptor is asked for; 1B is
 # the initiator's, and is in `certify-fix44`.
@@ -111,6 +112,26 @@ def test_an_operator_who_fails_is_told(gateway: GatewayProcess, tmp_path: Path) 
     )  # fmt: skip
     assert result.exit_code == 1
     assert "the operator's command logout-by-target failed" in result.output
+
+
+def test_reports_still_owed_to_a_client_are_no_refusal_and_no_failure(
+    gateway: GatewayProcess,
+) -> None:
+    owed, other = (FixClient(name, gateway.port) for name in ("O15", "O16"))
+    owed.log_on("141=Y")
+    terms = ("38=10", "40=2", "44=50", "55=S8", f"60={utc_now()}")
+    owed.send("D", "11=RESTS", "54=1", *terms)
+    owed.expect("8", t150="0")
+    owed.close()
+    other.log_on("141=Y")
+    other.send("D", "11=TRADES", "54=2", *terms)
+    assert {other.receive()[150] for _ in range(2)} == {"0", "F"}
+    other.log_out()
+    result = conform(
+        "run", f"--target=127.0.0.1:{gateway.port}", "--client=O15", "--client=O16",
+        "--symbol=S8", "--only=1S.a-*",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
 
 
 def test_scenarios_in_the_language_of_quickfix_run_as_they_are(

@@ -135,6 +135,8 @@ def test_our_language_is_read_whole(tmp_path: Path) -> None:
         ("and Logon", "follows an `expect`"),
         ("connect now", "connect takes nothing behind it"),
         ("let 1x", "expected `let NAME = VALUE`"),
+        ("send NewOrderSingle 11={new}", "expected a name of your own behind `new` or `get`"),
+        ("expect Logon 34={get next}", "expected a name of your own"),
     ],
 )
 def test_what_is_wrong_in_a_scenario_is_said_with_its_line(

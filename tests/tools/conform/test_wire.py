@@ -6,7 +6,13 @@ import pytest
 
 from portcullis.tools.conform import binary_layouts as layouts
 from portcullis.tools.conform.values import Values, utc
-from portcullis.tools.conform.wire import FixWire, SoupWire, WireError, fix_length_and_sum
+from portcullis.tools.conform.wire import (
+    FixWire,
+    MoldWire,
+    SoupWire,
+    WireError,
+    fix_length_and_sum,
+)
 
 
 def fix(text: str) -> bytes:
@@ -134,3 +140,52 @@ def test_bytes_that_are_no_packet_are_told() -> None:
     wire.feed(b"\x00\x00")
     with pytest.raises(WireError, match="length 0"):
         wire.next()
+
+
+# --- MoldUDP64: the vectors of its description -----------------------------------------------
+
+SESSION = b"SESSION   "
+
+
+@pytest.mark.parametrize(
+    ("tail", "kind", "fields"),
+    [
+        (
+            "0000000000000005 0002 0003616263 0000", "Packet",
+            [("sequence", "5"), ("count", "2"), ("message", "616263"), ("message", "")],
+        ),
+        ("0000000000000007 0000", "Heartbeat", [("sequence", "7"), ("count", "0")]),
+        ("0000000000000007 FFFF", "EndOfSession", [("sequence", "7"), ("count", "65535")]),
+    ],
+)  # fmt: skip
+def test_the_published_vectors_of_moldudp64(
+    tail: str, kind: str, fields: list[tuple[str, str]]
+) -> None:
+    octets = SESSION + bytes.fromhex(tail)
+    message = MoldWire().parse(octets, is_answer=False)
+    assert (message.type, message.faults) == (kind, [])
+    assert message.fields == [("session", "SESSION"), *fields]
+    assert MoldWire().parse(octets, is_answer=True).type == "Answer"
+
+
+def test_a_request_is_the_published_one() -> None:
+    fields = [("session", "SESSION"), ("sequence", "3"), ("count", "4")]
+    assert MoldWire().encode("Request", fields) == SESSION + bytes.fromhex("0000000000000003 0004")
+    with pytest.raises(WireError, match="has no field stock: it has session, sequence, count"):
+        MoldWire().encode("Request", [("stock", "X")])
+    with pytest.raises(WireError, match="a subscriber sends a Request, and no Packet"):
+        MoldWire().encode("Packet", fields)
+
+
+@pytest.mark.parametrize(
+    ("octets", "fault"),
+    [
+        (SESSION[:9], "9 bytes: a packet has at least 20"),
+        (b" SESSION  " + bytes(10), "the session is not left-justified"),
+        (SESSION + bytes(8) + b"\0\1", "the count is 1, and 0 messages follow"),
+        (SESSION + bytes(8) + b"\0\1\0\3ab", "4 bytes behind the last whole message"),
+        (SESSION + bytes(8) + b"\xff\xff\0\0", "the count is 65535, and 1 messages follow"),
+    ],
+)
+def test_what_a_packet_has_wrong_is_said(octets: bytes, fault: str) -> None:
+    assert fault in MoldWire().parse(octets, is_answer=False).faults
