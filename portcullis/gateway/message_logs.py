@@ -26,13 +26,12 @@ from portcullis.gateway.capture import HEAD_BYTES, CaptureReader
 from portcullis.gateway.config import Loaded
 from portcullis.gateway.fix_door import FixDoor
 from portcullis.gateway.fix_reports import FixReports
+from portcullis.gateway.followed_rows import FollowedRows
 from portcullis.gateway.redaction import redact
-from portcullis.gateway.registry import Registry, session_key
-from portcullis.gateway.saved_state import start_of
+from portcullis.gateway.registry import session_key
 from portcullis.journal import rows
-from portcullis.journal.segments import RowSpace, SegmentHeader, list_segments
-from portcullis.journal.snapshots import SnapshotError, list_snapshots, read_snapshot
-from portcullis.journal.table import RowTable
+from portcullis.journal.reader import ReadBatch
+from portcullis.journal.segments import SegmentHeader
 from portcullis.journal.tail import JournalTail
 
 FOLDER = "logs"
@@ -40,7 +39,6 @@ ROWS_A_POLL = 8192
 CAPTURE_BYTES_A_POLL = 1 << 20
 # What came in is written some time behind the turn that brought it: young entries wait.
 HOLD_NS = 250_000_000
-_RESERVE_BYTES = 1 << 40
 _CURSOR = "capture.json"
 _TIMESTAMP_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 _KEY = re.compile(r"(?P<version>[^:]+):(?P<ours>.+)->(?P<theirs>.+)")
@@ -77,9 +75,7 @@ class MessageLogs:
         kept = loaded.config.capture
         self._files = LogFiles(self._folder, kept.log_bytes, kept.log_files)
         self._capture = CaptureReader(directory, *self._kept_place())
-        self._registry = Registry()
-        self._mapped: SegmentHeader | None = None
-        self._space: RowSpace | None = None
+        self._rows: FollowedRows | None = None
         self._doors: dict[int, FixDoor] = {}
         # By id: names of sessions, as their files have them.
         self._names: dict[int, str] = {}
@@ -90,7 +86,7 @@ class MessageLogs:
 
     def poll(self, reader: JournalTail, now_ns: int = 0) -> int:
         """Render what is new; give how many rows were read."""
-        if self._space is None:
+        if self._rows is None:
             self._open(reader)
         # What is behind is read first, else what is ahead of it would pile up here.
         taken = read = 0
@@ -111,8 +107,7 @@ class MessageLogs:
     def _read_journal(self, reader: JournalTail) -> int:
         taken = 0
         for batch in reader.batches(ROWS_A_POLL):
-            self._map(reader.segment)
-            self._journal_ns = self._take(batch.first_row, batch.row_count)
+            self._journal_ns = self._take(batch, reader.segment)
             taken += batch.row_count
         self._journal_more = taken >= ROWS_A_POLL
         return taken
@@ -132,65 +127,20 @@ class MessageLogs:
     # --- the journal -----------------------------------------------------------------------------
 
     def _open(self, reader: JournalTail) -> None:
-        """Map what there is, and learn names and instruments from the rows before ours."""
-        headers = list_segments(self._directory, from_first=False)
-        first = headers[0]
-        self._space = RowSpace(first.first_row, _RESERVE_BYTES, first.rows * rows.ROW_BYTES)
-        self._table = RowTable(
-            self._space.memory,
-            origin_row=first.first_row,
-            batch_rows=first.batch_rows,
-            input_rows=first.input_rows,
-        )
+        self._rows = FollowedRows(self._directory, reader)
+        self._table, self._registry = self._rows.table, self._rows.registry
         self._reports = FixReports(self._table, self._registry.catalog, row_capacity=1)
-        learnt = self._load_names(reader.next_row)
-        for header in headers:
-            self._map(header)
-            start = max(header.first_row, learnt)
-            count = min(header.end_row, reader.next_row) - start
-            if count > 0:
-                self._table.tail = start + count
-                self._registry.apply_batch(self._table, start, count)
-            if header.number == reader.segment.number:
-                break
         self._learn()
 
-    def _load_names(self, next_row: int) -> int:
-        """Take names from a snapshot, where there is one; give the row from which on to look.
-
-        The newest that is not beyond our next row; else the oldest, which names more than was
-        known then, for the rows before it may be gone.
-        """
-        found = 0
-        for path in reversed(list_snapshots(self._directory) if next_row > 1 else []):
-            try:
-                snapshot = read_snapshot(path)
-            except (SnapshotError, OSError):
-                continue
-            told, found = snapshot.sections["registry"], start_of(snapshot).next_row
-            if found <= next_row:
-                break
-        if found:
-            self._registry.load(told)
-        return found
-
-    def _map(self, header: SegmentHeader) -> None:
-        if self._mapped is None or header.number > self._mapped.number:
-            assert self._space is not None
-            self._space.map(self._directory, header, private=True)
-            self._mapped = header
-
-    def _take(self, first: int, count: int) -> int:
+    def _take(self, batch: ReadBatch, header: SegmentHeader) -> int:
         """Take in a batch; give its time."""
-        table = self._table
-        table.tail = first + count
-        inputs = table.input_count(first, first + count - 1)
+        assert self._rows is not None
+        table, first = self._table, batch.first_row
         known = len(self._registry.sessions())
-        self._registry.apply_batch(table, first, inputs)
+        self._rows.take(batch, header)
         if len(self._registry.sessions()) != known:
             self._learn()
-        start = (first - table.origin_row) * rows.ROW_BYTES
-        kinds = bytes(table.octets[start : start + count * rows.ROW_BYTES : rows.ROW_BYTES])
+        kinds = bytes(batch.octets[:: rows.ROW_BYTES])
         time_ns = 0
         for row, kind in enumerate(kinds, first):
             if kind == rows.TEXT:

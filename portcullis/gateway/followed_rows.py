@@ -1,0 +1,82 @@
+"""The journal as a follower has read it: a table of its rows, and the names that they use.
+
+Owns the mapping of segments as they come, privately, and the registry as of the batch read last.
+So what a follower says of a row can look at any row before it. Must not know what it says.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from portcullis.gateway.registry import Registry
+from portcullis.gateway.saved_state import start_of
+from portcullis.journal import rows
+from portcullis.journal.reader import ReadBatch
+from portcullis.journal.segments import RowSpace, SegmentHeader, list_segments
+from portcullis.journal.snapshots import SnapshotError, list_snapshots, read_snapshot
+from portcullis.journal.table import RowTable
+from portcullis.journal.tail import JournalTail
+
+_RESERVE_BYTES = 1 << 40
+
+
+class FollowedRows:
+    """Rows up to the batch taken last. table: a `RowTable`; registry: what they have named."""
+
+    def __init__(self, directory: Path, reader: JournalTail) -> None:
+        """Map what lies before the reader, and learn names and instruments from it."""
+        self.registry = Registry()
+        self._directory = directory
+        self._mapped: SegmentHeader | None = None
+        headers = list_segments(directory, from_first=False)
+        first = headers[0]
+        self._space = RowSpace(first.first_row, _RESERVE_BYTES, first.rows * rows.ROW_BYTES)
+        self.table = RowTable(
+            self._space.memory,
+            origin_row=first.first_row,
+            batch_rows=first.batch_rows,
+            input_rows=first.input_rows,
+        )
+        learnt = self._load_names(reader.next_row)
+        for header in headers:
+            self._map(header)
+            start = max(header.first_row, learnt)
+            count = min(header.end_row, reader.next_row) - start
+            if count > 0:
+                self.table.tail = start + count
+                self.registry.apply_batch(self.table, start, count)
+            if header.number == reader.segment.number:
+                break
+
+    def take(self, batch: ReadBatch, header: SegmentHeader) -> int:
+        """Take in a batch of the reader's; give how many of its rows are inputs."""
+        self._map(header)
+        table = self.table
+        table.tail = batch.first_row + batch.row_count
+        inputs: int = table.input_count(batch.first_row, table.tail - 1)
+        self.registry.apply_batch(table, batch.first_row, inputs)
+        return inputs
+
+    def _map(self, header: SegmentHeader) -> None:
+        if self._mapped is None or header.number > self._mapped.number:
+            self._space.map(self._directory, header, private=True)
+            self._mapped = header
+
+    def _load_names(self, next_row: int) -> int:
+        """Take names from a snapshot, where there is one; give the row from which on to look.
+
+        The newest that is not beyond our next row; else the oldest, which names more than was
+        known then, for the rows before it may be gone.
+        """
+        found = 0
+        for path in reversed(list_snapshots(self._directory) if next_row > 1 else []):
+            try:
+                snapshot = read_snapshot(path)
+            except (SnapshotError, OSError):
+                continue
+            told, found = snapshot.sections["registry"], start_of(snapshot).next_row
+            if found <= next_row:
+                break
+        if found:
+            self.registry.load(told)
+        return found
