@@ -43,6 +43,7 @@ if not cython.compiled:
     S_UP = 1
     S_DOWN = 2
 
+NAME_BYTES_MAX = 255  # encoders see to so much room
 AVG_PX_DECIMALS_EXTRA = 4
 AVG_PX_DECIMALS_MAX = 8
 _OUCH_DECIMALS = 4
@@ -60,8 +61,11 @@ class NameTable:
 
     def put(self, name: bytes, number: int) -> None:
         """Give a number its name. ValueError where either is taken otherwise, or unusable."""
-        if number < 1 or not name:
-            raise ValueError(f"a name needs bytes and a number from 1, not {name!r} and {number}")
+        if number < 1 or not 0 < len(name) <= NAME_BYTES_MAX:
+            raise ValueError(
+                f"a name has 1 to {NAME_BYTES_MAX} bytes and a number from 1, "
+                f"not {name!r} and {number}"
+            )
         known = self.number(name)
         if known:
             if known != number:
@@ -95,7 +99,7 @@ class NameTable:
         self._mask = size - 1
         self._slots = memoryview(array("q", bytes(8 * size)))
         self.start = memoryview(array("q", bytes(8 * (len(self.names) + 1))))
-        # Behind the last name as many bytes as FixWriter.put_short reads.
+        # Behind the last name as many bytes as `texts.put_octets` reads.
         self._octets = memoryview(bytearray(b"".join(self.names) + bytes(24)))
         if cython.compiled:
             self.octets = cython.address(self._octets[0])

@@ -22,6 +22,7 @@ except ModuleNotFoundError:
 
 if cython.compiled:
     from cython.cimports.libc.string import memcpy
+    from cython.cimports.portcullis.codecs.fix.texts import *
     from cython.cimports.portcullis.codecs.fix.writer import FixWriter
     from cython.cimports.portcullis.dictionaries import fix_tags
     from cython.cimports.portcullis.gateway.carried_fields import CarriedFields
@@ -31,6 +32,7 @@ if cython.compiled:
     from cython.cimports.portcullis.journal.rows import *
     from cython.cimports.portcullis.journal.table import RowTable
 else:
+    from portcullis.codecs.fix.texts import *
     from portcullis.codecs.fix.writer import FixWriter
     from portcullis.dictionaries import fix_tags
     from portcullis.gateway.carried_fields import CarriedFields
@@ -287,7 +289,12 @@ class FixReports:
     ) -> cython.void:
         """49, 52 and 56; what was put for the message before is put again at the same time."""
         if time_ns == self._tail_time_ns:
-            writer.put_raw(self._tail, 0, self._tail_size)
+            if cython.compiled and self._tail_size <= 64:
+                # Of fixed length: four moves.
+                memcpy(writer.out + writer.position, self._tail, 64)
+                writer.position += self._tail_size
+            else:
+                writer.put_raw(self._tail, 0, self._tail_size)
             return
         start: cython.longlong = writer.position
         writer.put_raw(door.octets, 0, door.sender_size)
@@ -357,7 +364,7 @@ class FixReports:
         else:
             writer.begin(0x38)
         start = writer.position
-        writer.put_int(fix_tags.MSG_SEQ_NUM, seq)
+        writer.position = put_int(writer.out, start, fix_tags.MSG_SEQ_NUM, seq)
         if now_ns:
             writer.put_char(fix_tags.POSS_DUP_FLAG, 0x59)
         self._put_comp_ids_and_time(writer, door, now_ns if now_ns else time_ns)

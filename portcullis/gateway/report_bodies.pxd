@@ -23,10 +23,25 @@ cdef class ReportBodies:
     cdef void put_report(self, FixWriter writer, long long row, long long cause) noexcept nogil
     cdef void put_cancel_reject(self, FixWriter writer, long long row, long long cause) noexcept nogil
     cdef void put_mass_cancel_report(self, FixWriter writer, long long row, long long cause) noexcept nogil
-    cdef void _put_order_id(self, FixWriter writer, long long row) noexcept nogil
-    cdef void _put_name(self, FixWriter writer, long long tag, NameTable names, long long number) noexcept nogil
-    cdef void _put_account(self, FixWriter writer, long long row, long long terms) noexcept nogil
-    cdef void _put_side_and_symbol(self, FixWriter writer, long long terms_row, long long side, long long instrument) noexcept nogil
-    cdef void _put_id(self, FixWriter writer, long long offset, long long row, long long tag) noexcept nogil
-    cdef void _put_text(self, FixWriter writer, long long row) noexcept nogil
-    cdef void _put_transact_time(self, FixWriter writer, long long terms, long long terms_row) noexcept nogil
+    cdef long long _put_order_id(self, unsigned char* out, long long at, long long row) noexcept nogil
+    cdef long long _put_name(
+        self, unsigned char* out, long long at, unsigned int tag, NameTable names, long long number
+    ) noexcept nogil
+    cdef long long _put_account(
+        self, unsigned char* out, long long at, long long row, long long terms
+    ) noexcept nogil
+    cdef long long _put_side_and_symbol(
+        self,
+        unsigned char* out,
+        long long at,
+        long long terms_row,
+        long long side,
+        long long instrument,
+    ) noexcept nogil
+    cdef long long _put_id(
+        self, FixWriter writer, long long at, long long offset, long long row, unsigned int tag
+    ) noexcept nogil
+    cdef long long _put_text(self, FixWriter writer, long long at, long long row) noexcept nogil
+    cdef long long _put_transact_time(
+        self, FixWriter writer, long long at, long long terms, long long terms_row
+    ) noexcept nogil

@@ -19,6 +19,7 @@ except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
 if cython.compiled:
+    from cython.cimports.portcullis.codecs.fix.texts import *
     from cython.cimports.portcullis.codecs.fix.writer import FixWriter
     from cython.cimports.portcullis.dictionaries import fix_tags
     from cython.cimports.portcullis.engine.why import *
@@ -27,6 +28,7 @@ if cython.compiled:
     from cython.cimports.portcullis.journal.rows import *
     from cython.cimports.portcullis.journal.table import RowTable
 else:
+    from portcullis.codecs.fix.texts import *
     from portcullis.codecs.fix.writer import FixWriter
     from portcullis.dictionaries import fix_tags
     from portcullis.engine.why import *
@@ -51,7 +53,9 @@ class ReportBodies:
     """Puts bodies into a writer whose header fields are all put.
 
     `row` and `cause` are word offsets of rows that exist; so are all that are followed from them,
-    for rows never go before those that name them. Hence no bounds checks.
+    for rows never go before those that name them. Hence no bounds checks. The caller has seen to
+    MESSAGE_BYTES of room, text rows aside: forty fields of at most 60 bytes, two names of at most
+    255 and a text of ours go straight into the writer's buffer.
     """
 
     def __init__(self, table: RowTable, catalog: Catalog, carried: CarriedFields) -> None:
@@ -65,7 +69,7 @@ class ReportBodies:
             starts[why] = len(texts)
             texts += WHYS[why].text.encode() if why in WHYS else b""
         starts[256] = len(texts)
-        self._text_octets = memoryview(bytearray(texts + b"\0"))
+        self._text_octets = memoryview(bytearray(texts + bytes(24)))
         self._text_start = memoryview(array("q", starts))
         self._none_octets = memoryview(bytearray(b"NONE[N/A]".ljust(32, b"\0")))
         if cython.compiled:
@@ -93,7 +97,9 @@ class ReportBodies:
         self, writer: FixWriter, row: cython.longlong, cause: cython.longlong
     ) -> cython.void:
         """The body of a REPORT, STATUS_REPORT or REFUSED_DUPLICATE row."""
-        start: cython.longlong = writer.position
+        out: cython.p_uchar = writer.out
+        at: cython.longlong = writer.position
+        start: cython.longlong = at
         kind: cython.longlong = self._words[row] & 0xFF
         flags: cython.longlong = (self._words[row] >> 8) & 0xFF
         state: cython.longlong = self._words[row + W_STATE]
@@ -126,72 +132,89 @@ class ReportBodies:
         side: cython.longlong
 
         if own_terms:
-            self._put_account(writer, row, terms)
-        writer.put_decimal(
+            at = self._put_account(out, at, row, terms)
+        at = put_decimal(
+            out,
+            at,
             fix_tags.AVG_PX,
             self._words[row + W_AVG_PX],
             self._catalog.instruments[scale + I_AVG_DECIMALS],
         )
         if flags & F_ANSWER and cause_kind <= STATUS:
-            self._put_id(writer, cause, cause_row, fix_tags.CL_ORD_ID)
+            at = self._put_id(writer, at, cause, cause_row, fix_tags.CL_ORD_ID)
         elif terms_row != 0:
-            self._put_id(writer, terms, terms_row, fix_tags.CL_ORD_ID)
-        writer.put_decimal(fix_tags.CUM_QTY, self._words[row + W_CUM_QTY], qty_decimals)
-        writer.put_int(fix_tags.EXEC_ID, own_row)
+            at = self._put_id(writer, at, terms, terms_row, fix_tags.CL_ORD_ID)
+        at = put_decimal(out, at, fix_tags.CUM_QTY, self._words[row + W_CUM_QTY], qty_decimals)
+        at = put_int(out, at, fix_tags.EXEC_ID, own_row)
         if cause_kind == BUST or cause_kind == CORRECT:
-            writer.put_int(fix_tags.EXEC_REF_ID, self._words[cause + W_FILL_ROW])
+            at = put_int(out, at, fix_tags.EXEC_REF_ID, self._words[cause + W_FILL_ROW])
         if own_terms and (packed >> 24) & 0xFF:
-            writer.put_char(fix_tags.HANDL_INST, packed >> 24)
+            at = put_char(out, at, fix_tags.HANDL_INST, packed >> 24)
         if exec_type == 0x46 or exec_type == 0x47:  # F, G
-            writer.put_decimal(fix_tags.LAST_PX, self._words[row + W_LAST_PX], price_decimals)
-            writer.put_decimal(fix_tags.LAST_QTY, self._words[row + W_LAST_QTY], qty_decimals)
-        self._put_order_id(writer, row)
+            at = put_decimal(
+                out, at, fix_tags.LAST_PX, self._words[row + W_LAST_PX], price_decimals
+            )
+            at = put_decimal(
+                out, at, fix_tags.LAST_QTY, self._words[row + W_LAST_QTY], qty_decimals
+            )
+        at = self._put_order_id(out, at, row)
         if own_terms:
             qty = self._words[row + W_ORDER_QTY]
             if qty == 0 or kind == REFUSED_DUPLICATE:
                 qty = self._words[terms + W_QTY]
             if qty != 0:
-                writer.put_decimal(fix_tags.ORDER_QTY, qty, qty_decimals)
-        writer.put_char(fix_tags.ORD_STATUS, state >> 8)
+                at = put_decimal(out, at, fix_tags.ORDER_QTY, qty, qty_decimals)
+        at = put_char(out, at, fix_tags.ORD_STATUS, state >> 8)
         if own_terms and (packed >> 8) & 0xFF:
-            writer.put_char(fix_tags.ORD_TYPE, packed >> 8)
+            at = put_char(out, at, fix_tags.ORD_TYPE, packed >> 8)
         if flags & F_ANSWER and (cause_kind == CANCEL or cause_kind == REPLACE):
-            self._put_id(writer, cause, cause_row, fix_tags.ORIG_CL_ORD_ID)
+            at = self._put_id(writer, at, cause, cause_row, fix_tags.ORIG_CL_ORD_ID)
         if own_terms and (packed >> 8) & 0xFF == 0x32:
             # Of OUCH the replacement's price has four decimals.
-            writer.put_decimal(
+            at = put_decimal(
+                out,
+                at,
                 fix_tags.PRICE,
                 self._words[terms + W_PRICE],
                 4 if (self._words[terms] >> 8) & F_SHARES else price_decimals,
             )
         if not echo:
             side = (state >> 32) & 0xFF
-            self._put_side_and_symbol(
-                writer, terms_row, side if side else packed & 0xFF, instrument
+            at = self._put_side_and_symbol(
+                out, at, terms_row, side if side else packed & 0xFF, instrument
             )
-        self._put_text(writer, row)
+        at = self._put_text(writer, at, row)
         if own_terms:
             if (packed >> 16) & 0xFF:
-                writer.put_char(fix_tags.TIME_IN_FORCE, packed >> 16)
-            self._put_transact_time(writer, terms, terms_row)
+                at = put_char(out, at, fix_tags.TIME_IN_FORCE, packed >> 16)
+            at = self._put_transact_time(writer, at, terms, terms_row)
         if reason != NO_REASON and (exec_type == 0x38 or exec_type == 0x49):  # 8, I
-            writer.put_int(fix_tags.ORD_REJ_REASON, reason)
-        writer.put_char(fix_tags.EXEC_TYPE, exec_type)
-        writer.put_decimal(fix_tags.LEAVES_QTY, self._words[row + W_LEAVES_QTY], qty_decimals)
+            at = put_int(out, at, fix_tags.ORD_REJ_REASON, reason)
+        at = put_char(out, at, fix_tags.EXEC_TYPE, exec_type)
+        at = put_decimal(
+            out, at, fix_tags.LEAVES_QTY, self._words[row + W_LEAVES_QTY], qty_decimals
+        )
         if reason != NO_REASON and (exec_type == 0x34 or exec_type == 0x44):  # 4, D
-            writer.put_int(fix_tags.EXEC_RESTATEMENT_REASON, reason)
+            at = put_int(out, at, fix_tags.EXEC_RESTATEMENT_REASON, reason)
         if flags & (F_AGGRESSOR | F_PASSIVE):
-            writer.put_int(fix_tags.SECONDARY_EXEC_ID, own_row - (1 if flags & F_PASSIVE else 0))
+            at = put_int(
+                out, at, fix_tags.SECONDARY_EXEC_ID, own_row - (1 if flags & F_PASSIVE else 0)
+            )
         if cause_kind == MASS_STATUS:
-            self._put_id(writer, cause, cause_row, fix_tags.MASS_STATUS_REQ_ID)
+            at = self._put_id(writer, at, cause, cause_row, fix_tags.MASS_STATUS_REQ_ID)
         elif cause_kind == STATUS and terms != cause:
             # OrdStatusReqID(790), all that a status request carries.
+            writer.position = at
             self._carried.put(writer, cause_row, ITEM_CARRIED)
+            at = writer.position
         if flags & (F_AGGRESSOR | F_PASSIVE):
-            writer.put_char(fix_tags.LAST_LIQUIDITY_IND, 0x31 if flags & F_PASSIVE else 0x32)
+            at = put_char(
+                out, at, fix_tags.LAST_LIQUIDITY_IND, 0x31 if flags & F_PASSIVE else 0x32
+            )
         if cause_kind == MASS_STATUS:
-            writer.put_int(fix_tags.TOT_NUM_REPORTS, self._words[row + W_LAST_PX])
-            writer.put_char(fix_tags.LAST_RPT_REQUESTED, 0x59 if flags & F_LAST else 0x4E)
+            at = put_int(out, at, fix_tags.TOT_NUM_REPORTS, self._words[row + W_LAST_PX])
+            at = put_char(out, at, fix_tags.LAST_RPT_REQUESTED, 0x59 if flags & F_LAST else 0x4E)
+        writer.position = at
         if terms_row != 0 and (self._words[terms] >> 16) & 0xFFFF:
             self._carried.merge(writer, start, terms_row, ITEM_ECHO if echo else ITEM_CARRIED)
 
@@ -204,20 +227,25 @@ class ReportBodies:
         self, writer: FixWriter, row: cython.longlong, cause: cython.longlong
     ) -> cython.void:
         """The body of a CANCEL_REJECT row."""
+        out: cython.p_uchar = writer.out
+        at: cython.longlong = writer.position
         state: cython.longlong = self._words[row + W_STATE]
         terms_row: cython.longlong = self._words[row + W_TERMS_ROW]
         cause_row: cython.longlong = self._words[row + W_CAUSE]
         if terms_row != 0:
-            self._put_account(writer, row, self._at(terms_row))
-        self._put_id(writer, cause, cause_row, fix_tags.CL_ORD_ID)
-        self._put_order_id(writer, row)
-        writer.put_char(fix_tags.ORD_STATUS, state >> 8)
-        self._put_id(writer, cause, cause_row, fix_tags.ORIG_CL_ORD_ID)
-        self._put_text(writer, row)
+            at = self._put_account(out, at, row, self._at(terms_row))
+        at = self._put_id(writer, at, cause, cause_row, fix_tags.CL_ORD_ID)
+        at = self._put_order_id(out, at, row)
+        at = put_char(out, at, fix_tags.ORD_STATUS, state >> 8)
+        at = self._put_id(writer, at, cause, cause_row, fix_tags.ORIG_CL_ORD_ID)
+        at = self._put_text(writer, at, row)
         if (state >> 16) & 0xFF != NO_REASON:
-            writer.put_int(fix_tags.CXL_REJ_REASON, (state >> 16) & 0xFF)
-        writer.put_char(
-            fix_tags.CXL_REJ_RESPONSE_TO, 0x31 if self._words[cause] & 0xFF == CANCEL else 0x32
+            at = put_int(out, at, fix_tags.CXL_REJ_REASON, (state >> 16) & 0xFF)
+        writer.position = put_char(
+            out,
+            at,
+            fix_tags.CXL_REJ_RESPONSE_TO,
+            0x31 if self._words[cause] & 0xFF == CANCEL else 0x32,
         )
 
     @cython.cfunc
@@ -227,25 +255,28 @@ class ReportBodies:
         self, writer: FixWriter, row: cython.longlong, cause: cython.longlong
     ) -> cython.void:
         """The body of a MASS_CANCEL_REPORT row."""
+        out: cython.p_uchar = writer.out
+        at: cython.longlong = writer.position
         state: cython.longlong = self._words[row + W_STATE]
         scope: cython.longlong = self._words[cause + W_SCOPE]
         instrument: cython.longlong = self._words[cause + W_REF] & ID_MASK
         cause_row: cython.longlong = self._words[row + W_CAUSE]
         refused: cython.bint = (state >> 24) & 0xFF != WHY_NONE
-        self._put_id(writer, cause, cause_row, fix_tags.CL_ORD_ID)
+        at = self._put_id(writer, at, cause, cause_row, fix_tags.CL_ORD_ID)
         # The number of the request's row: what a mass cancel is known by.
-        writer.put_int(fix_tags.ORDER_ID, cause_row)
+        at = put_int(out, at, fix_tags.ORDER_ID, cause_row)
         if (scope >> 8) & 0xFF:
-            writer.put_char(fix_tags.SIDE, scope >> 8)
+            at = put_char(out, at, fix_tags.SIDE, scope >> 8)
         if instrument:
-            self._put_name(writer, fix_tags.SYMBOL, self._catalog.symbols, instrument)
-        self._put_text(writer, row)
-        writer.put_char(fix_tags.MASS_CANCEL_REQUEST_TYPE, scope)
-        writer.put_char(fix_tags.MASS_CANCEL_RESPONSE, 0x30 if refused else scope)
+            at = self._put_name(out, at, fix_tags.SYMBOL, self._catalog.symbols, instrument)
+        at = self._put_text(writer, at, row)
+        at = put_char(out, at, fix_tags.MASS_CANCEL_REQUEST_TYPE, scope)
+        at = put_char(out, at, fix_tags.MASS_CANCEL_RESPONSE, 0x30 if refused else scope)
         if refused:
-            writer.put_int(fix_tags.MASS_CANCEL_REJECT_REASON, (state >> 16) & 0xFF)
+            at = put_int(out, at, fix_tags.MASS_CANCEL_REJECT_REASON, (state >> 16) & 0xFF)
         else:
-            writer.put_int(fix_tags.TOTAL_AFFECTED_ORDERS, self._words[row + W_LAST_PX])
+            at = put_int(out, at, fix_tags.TOTAL_AFFECTED_ORDERS, self._words[row + W_LAST_PX])
+        writer.position = at
 
     # --- fields ----------------------------------------------------------------------------------
 
@@ -253,12 +284,13 @@ class ReportBodies:
     @cython.inline
     @cython.nogil
     @cython.exceptval(check=False)
-    def _put_order_id(self, writer: FixWriter, row: cython.longlong) -> cython.void:
+    def _put_order_id(
+        self, out: cython.p_uchar, at: cython.longlong, row: cython.longlong
+    ) -> cython.longlong:
         """OrderID(37): the row that brought the order; NONE where there is no order."""
         if self._words[row + W_ORDER] != 0:
-            writer.put_int(fix_tags.ORDER_ID, self._words[row + W_ORDER])
-        else:
-            writer.put_short(fix_tags.ORDER_ID, self._none, 0, 4)
+            return put_int(out, at, fix_tags.ORDER_ID, self._words[row + W_ORDER])
+        return put_short(out, at, fix_tags.ORDER_ID, self._none, 0, 4)
 
     @cython.cfunc
     @cython.inline
@@ -266,33 +298,34 @@ class ReportBodies:
     @cython.exceptval(check=False)
     def _put_name(
         self,
-        writer: FixWriter,
-        tag: cython.longlong,
+        out: cython.p_uchar,
+        at: cython.longlong,
+        tag: cython.uint,
         names: NameTable,
         number: cython.longlong,
-    ) -> cython.void:
+    ) -> cython.longlong:
         """A field whose value is a name of the catalogue; nothing where it has none."""
         if number <= 0 or number >= names.count:
-            return
+            return at
         start: cython.longlong = names.start[number]
-        length: cython.longlong = names.start[number + 1] - start
-        if length <= 24:
-            writer.put_short(tag, names.octets, start, length)
-        else:
-            writer.put_octets(tag, names.octets, start, length)
+        return put_octets(out, at, tag, names.octets, start, names.start[number + 1] - start)
 
     @cython.cfunc
     @cython.inline
     @cython.nogil
     @cython.exceptval(check=False)
     def _put_account(
-        self, writer: FixWriter, row: cython.longlong, terms: cython.longlong
-    ) -> cython.void:
+        self,
+        out: cython.p_uchar,
+        at: cython.longlong,
+        row: cython.longlong,
+        terms: cython.longlong,
+    ) -> cython.longlong:
         """Account(1): that of the terms, or where a replacement named none, the order's."""
         account: cython.longlong = self._words[terms + W_REF] >> 32
         if account == 0 and self._table.has_row(self._words[row + W_ORDER]):
             account = self._words[self._at(self._words[row + W_ORDER]) + W_REF] >> 32
-        self._put_name(writer, fix_tags.ACCOUNT, self._catalog.accounts, account)
+        return self._put_name(out, at, fix_tags.ACCOUNT, self._catalog.accounts, account)
 
     @cython.cfunc
     @cython.inline
@@ -300,19 +333,19 @@ class ReportBodies:
     @cython.exceptval(check=False)
     def _put_side_and_symbol(
         self,
-        writer: FixWriter,
+        out: cython.p_uchar,
+        at: cython.longlong,
         terms_row: cython.longlong,
         side: cython.longlong,
         instrument: cython.longlong,
-    ) -> cython.void:
+    ) -> cython.longlong:
         """54 and 55; 7 (undisclosed) and [N/A] in the answer that no order matches."""
         if side == 0 or terms_row == 0:
             side = 0x37
-        writer.put_char(fix_tags.SIDE, side)
+        at = put_char(out, at, fix_tags.SIDE, side)
         if terms_row != 0:
-            self._put_name(writer, fix_tags.SYMBOL, self._catalog.symbols, instrument)
-        else:
-            writer.put_short(fix_tags.SYMBOL, self._none, 4, 5)
+            return self._put_name(out, at, fix_tags.SYMBOL, self._catalog.symbols, instrument)
+        return put_short(out, at, fix_tags.SYMBOL, self._none, 4, 5)
 
     @cython.cfunc
     @cython.inline
@@ -321,45 +354,68 @@ class ReportBodies:
     def _put_id(
         self,
         writer: FixWriter,
+        at: cython.longlong,
         offset: cython.longlong,
         row: cython.longlong,
-        tag: cython.longlong,
-    ) -> cython.void:
+        tag: cython.uint,
+    ) -> cython.longlong:
         """An id of a command row as field `tag`: its original id where that is 41."""
         orig: cython.bint = tag == fix_tags.ORIG_CL_ORD_ID
         length: cython.longlong = (self._words[offset + W_TERMS] >> (40 if orig else 32)) & 0xFF
         if length > 24:
+            writer.position = at
             self._carried.put_value(
                 writer, tag, row, ITEM_ORIG_CL_ORD_ID if orig else ITEM_CL_ORD_ID
             )
-        elif length > 0:
-            writer.put_short(tag, self._source, (offset + (W_ORIG if orig else W_ID)) * 8, length)
+            return writer.position
+        if length > 0:
+            return put_short(
+                writer.out,
+                at,
+                tag,
+                self._source,
+                (offset + (W_ORIG if orig else W_ID)) * 8,
+                length,
+            )
+        return at
 
     @cython.cfunc
     @cython.inline
     @cython.nogil
     @cython.exceptval(check=False)
-    def _put_text(self, writer: FixWriter, row: cython.longlong) -> cython.void:
+    def _put_text(
+        self, writer: FixWriter, at: cython.longlong, row: cython.longlong
+    ) -> cython.longlong:
         """Text(58) of ours: the cause's own, else that of the why; none leaves a carried one."""
         why: cython.longlong = (self._words[row + W_STATE] >> 24) & 0xFF
-        if (self._words[row] >> 8) & F_CAUSE_TEXT and self._carried.put_value(
-            writer, fix_tags.TEXT, self._words[row + W_CAUSE], ITEM_TEXT
-        ):
-            return
-        length: cython.longlong = self._text_start[why + 1] - self._text_start[why]
+        start: cython.longlong = self._text_start[why]
+        length: cython.longlong = self._text_start[why + 1] - start
+        if (self._words[row] >> 8) & F_CAUSE_TEXT:
+            writer.position = at
+            if self._carried.put_value(
+                writer, fix_tags.TEXT, self._words[row + W_CAUSE], ITEM_TEXT
+            ):
+                return writer.position
         if length > 0:
-            writer.put_octets(fix_tags.TEXT, self._text, self._text_start[why], length)
+            return put_octets(writer.out, at, fix_tags.TEXT, self._text, start, length)
+        return at
 
     @cython.cfunc
     @cython.inline
     @cython.nogil
     @cython.exceptval(check=False)
     def _put_transact_time(
-        self, writer: FixWriter, terms: cython.longlong, terms_row: cython.longlong
-    ) -> cython.void:
+        self,
+        writer: FixWriter,
+        at: cython.longlong,
+        terms: cython.longlong,
+        terms_row: cython.longlong,
+    ) -> cython.longlong:
         """TransactTime(60) as the client sent it."""
         digits: cython.longlong = (self._words[terms + W_TERMS] >> 48) & 0xFF
+        writer.position = at
         if digits <= 9:
             writer.put_timestamp(fix_tags.TRANSACT_TIME, self._words[terms + W_TRANSACT], digits)
         elif (self._words[terms] >> 16) & 0xFFFF:
             self._carried.put_value(writer, fix_tags.TRANSACT_TIME, terms_row, ITEM_TRANSACT)
+        return writer.position

@@ -1,5 +1,8 @@
 from portcullis.journal.table cimport RowTable
 
+cdef enum:
+    ANCHOR_STEP = 256
+
 
 cdef class SessionIndex:
     cdef RowTable _table

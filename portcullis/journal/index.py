@@ -29,7 +29,9 @@ else:
     from portcullis.journal.rows import *
     from portcullis.journal.table import RowTable
 
-ANCHOR_STEP = 256
+# Also in index.pxd.
+if not cython.compiled:
+    ANCHOR_STEP = 256
 
 Ended = tuple[int, int, "tuple[array[int], array[int]] | None"]
 
@@ -78,8 +80,8 @@ class SessionIndex:
             kind = head & 0xFF
             number = words[offset + W_OUT_SEQ]
             if kind == RESET or (kind >= FIRST_OUTPUT and kind != TEXT and number > 0):
-                session = (head >> 32) & 0xFFFFFFFF
-                if session >= self._capacity:
+                session = head >> 32
+                if not 0 <= session < self._capacity:
                     raise IndexError(f"session {session} of row {row} is beyond the index")
                 if kind == RESET:
                     resets.append((row, session, words[offset + W_NEXT_OUT]))

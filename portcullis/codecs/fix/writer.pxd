@@ -1,5 +1,4 @@
 cdef enum:
-    TAGS_PREPARED = 1024
     SECONDS_KEPT = 4
 
 
@@ -13,7 +12,6 @@ cdef class FixWriter:
     cdef unsigned char[::1] _head_octets
     cdef unsigned char* _head
     cdef long long _head_length
-    cdef long long[::1] _prefixes
     cdef unsigned char[::1] _second_octets
     cdef unsigned char* _second_text
     cdef long long[::1] _seconds
@@ -29,14 +27,10 @@ cdef class FixWriter:
     cdef void put_octets(
         self, long long tag, unsigned char* source, long long start, long long length
     ) noexcept nogil
-    cdef void put_short(
-        self, long long tag, unsigned char* source, long long start, long long length
-    ) noexcept nogil
     cdef void put_raw(self, unsigned char* source, long long start, long long length) noexcept nogil
     cpdef void put_decimal(self, long long tag, long long value, long long decimals) noexcept nogil
     cpdef void put_timestamp(
         self, long long tag, long long time_ns, long long digits
     ) noexcept nogil
     cdef bint _has_room(self, long long needed) noexcept nogil
-    cdef long long _put_tag(self, long long tag) noexcept nogil
     cdef void _set_second(self, long long second, long long kept) noexcept nogil

@@ -10,8 +10,8 @@ for its room before. Only `reserve` and `take` allocate.
 The body is written where it will stand if BodyLength(9) has as many digits as that of the message
 before, and moved where it has not; so the number is never padded.
 
-Texts are put down in whole words: up to eight bytes behind a text may be written over, which is
-why each put asks for FIXED_ROOM beyond its value. A tag's `tag=` is a word made beforehand.
+Texts are put down in whole words (`texts`): some bytes behind a text may be written over, which is
+why each put asks for FIXED_ROOM beyond its value.
 
 Spec: FIX 4.4 volume 1 (data types), volume 2 (BodyLength, CheckSum).
 """
@@ -29,12 +29,15 @@ except ModuleNotFoundError:
 if cython.compiled:
     from cython.cimports.libc.string import memcpy, memmove
     from cython.cimports.portcullis.codecs.fix.layout import *
+    from cython.cimports.portcullis.codecs.fix.octets import sum_octets
+    from cython.cimports.portcullis.codecs.fix.texts import *
 else:
     from portcullis.codecs.fix.layout import *
+    from portcullis.codecs.fix.octets import sum_octets
+    from portcullis.codecs.fix.texts import *
 
 # Also in writer.pxd.
 if not cython.compiled:
-    TAGS_PREPARED = 1024
     SECONDS_KEPT = 4  # a power of two
 
 
@@ -55,12 +58,6 @@ class FixWriter:
             raise ValueError(f"capacity was {capacity}, at least 256 expected")
         self._hold(memoryview(bytearray(capacity)))
         self.set_begin_string(begin_string)
-        # A word per tag: its text and `=`, little-endian; in the highest byte how many they are.
-        prefixes = [0] * TAGS_PREPARED
-        for tag in range(TAGS_PREPARED):
-            text = b"%d=" % tag
-            prefixes[tag] = int.from_bytes(text, "little") | len(text) << 56
-        self._prefixes = memoryview(array("q", prefixes))
         self._second_octets = memoryview(bytearray(SECONDS_KEPT * FIXED_ROOM))
         if cython.compiled:
             self._second_text = cython.address(self._second_octets[0])
@@ -109,16 +106,22 @@ class FixWriter:
     @cython.exceptval(check=False)
     def begin(self, msg_type: cython.longlong) -> cython.void:
         """Begin a message of a MsgType(35) packed little-endian; one not finished is given up."""
+        out: cython.p_uchar = self.out
+        at: cython.longlong = self.length
         self._is_full = False
-        self._body = self.length + self._head_length + self._number_digits + 1
+        self._body = at + self._head_length + self._number_digits + 1
         self.position = self._body
         if self._has_room(FIXED_ROOM):
-            at: cython.longlong = self._put_tag(35)
+            if cython.compiled:
+                memcpy(out + at, self._head, FIXED_ROOM)
+            else:
+                out[at : at + FIXED_ROOM] = self._head[:FIXED_ROOM]
+            at = put_tag(out, self._body, 35)
             while msg_type != 0:
-                self.out[at] = msg_type & 0xFF
+                out[at] = msg_type & 0xFF
                 at += 1
                 msg_type = msg_type >> 8
-            self.out[at] = SOH
+            out[at] = SOH
             self.position = at + 1
 
     def begin_message(self, msg_type: bytes) -> None:
@@ -137,39 +140,40 @@ class FixWriter:
             self.out + self.length if cython.compiled else self.out[self.length :]
         )
         size: cython.longlong = self.position - self._body
-        digits: cython.longlong = digits_of(size)
-        body: cython.longlong = self._head_length + digits + 1
+        digits: cython.longlong = 1
+        rest: cython.ulonglong = size
+        body: cython.longlong
         begun: cython.longlong = self._body - self.length
-        total: cython.uchar = 0
+        total: cython.uint
         at: cython.longlong
         if self._is_full or not self._has_room(FIXED_ROOM):
             self._is_full = True
             return 0
-        if cython.compiled:
-            if body != begun:
+        while rest >= 10:
+            rest = rest // 10
+            digits += 1
+        body = self._head_length + digits + 1
+        if body != begun:
+            self._number_digits = digits
+            if cython.compiled:
                 memmove(out + body, out + begun, size)
-            memcpy(out, self._head, self._head_length)
-        else:
-            out[body : body + size] = bytes(out[begun : begun + size])
-            out[: self._head_length] = self._head[: self._head_length]
-        self._number_digits = digits
-        put_digits(out, self._head_length, size, digits)
+            else:
+                out[body : body + size] = bytes(out[begun : begun + size])
+        rest = size
+        for at in range(body - 2, self._head_length - 1, -1):
+            out[at] = 48 + rest % 10
+            rest = rest // 10
         out[body - 1] = SOH
-        if cython.compiled:
-            # Single bytes that overflow: so the compiler adds many at a time.
-            for at in range(body + size):
-                total += out[at]
-        else:
-            total = sum(out[: body + size]) & 0xFF
         at = body + size
-        out[at] = 49
-        out[at + 1] = 48
-        out[at + 2] = 61
-        put_digits(out, at + 3, total, 3)
-        out[at + 6] = SOH
-        self.length += at + 7
+        total = sum_octets(out, 0, at)
+        at = put_tag(out, at, 10)
+        out[at] = 48 + total // 100
+        out[at + 1] = 48 + total // 10 % 10
+        out[at + 2] = 48 + total % 10
+        out[at + 3] = SOH
+        self.length += at + 4
         self._is_full = True
-        return at + 7
+        return at + 4
 
     def take(self) -> bytes:
         """The bytes of all finished messages, which the writer then forgets."""
@@ -189,10 +193,7 @@ class FixWriter:
     def put_int(self, tag: cython.longlong, value: cython.longlong) -> cython.void:
         """Put an integer, of 63 bits and sign."""
         if self._has_room(FIXED_ROOM):
-            out: cython.p_uchar = self.out
-            at: cython.longlong = put_number(out, self._put_tag(tag), value)
-            out[at] = SOH
-            self.position = at + 1
+            self.position = put_int(self.out, self.position, tag, value)
 
     @cython.ccall
     @cython.nogil
@@ -200,11 +201,7 @@ class FixWriter:
     def put_char(self, tag: cython.longlong, value: cython.longlong) -> cython.void:
         """Put a single byte, given as its code."""
         if self._has_room(FIXED_ROOM):
-            out: cython.p_uchar = self.out
-            at: cython.longlong = self._put_tag(tag)
-            out[at] = value & 0xFF
-            out[at + 1] = SOH
-            self.position = at + 2
+            self.position = put_char(self.out, self.position, tag, value)
 
     @cython.cfunc
     @cython.nogil
@@ -218,29 +215,9 @@ class FixWriter:
     ) -> cython.void:
         """Put so many bytes of `source` as a value; the caller keeps SOH out."""
         if self._has_room(FIXED_ROOM + length):
-            at: cython.longlong = self._put_tag(tag)
+            at: cython.longlong = put_tag(self.out, self.position, tag)
             if cython.compiled:
                 memcpy(self.out + at, source + start, length)
-            else:
-                self.out[at : at + length] = source[start : start + length]
-            self.out[at + length] = SOH
-            self.position = at + length + 1
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def put_short(
-        self,
-        tag: cython.longlong,
-        source: cython.p_uchar,
-        start: cython.longlong,
-        length: cython.longlong,
-    ) -> cython.void:
-        """`put_octets` of up to 24 bytes, where `source` has 24 to be read: faster."""
-        if self._has_room(FIXED_ROOM):
-            at: cython.longlong = self._put_tag(tag)
-            if cython.compiled:
-                memcpy(self.out + at, source + start, 24)
             else:
                 self.out[at : at + length] = source[start : start + length]
             self.out[at + length] = SOH
@@ -267,45 +244,8 @@ class FixWriter:
         self, tag: cython.longlong, value: cython.longlong, decimals: cython.longlong
     ) -> cython.void:
         """Put value x 10^-decimals without trailing zeros; decimals of 0 to 18."""
-        out: cython.p_uchar = self.out
-        at: cython.longlong
-        place: cython.longlong
-        rest: cython.ulonglong = value
-        if not self._has_room(FIXED_ROOM):
-            return
-        at = self._put_tag(tag)
-        if value < 0:
-            out[at] = 45
-            at += 1
-            rest = -value
-        if rest == 0:
-            out[at] = 48
-            out[at + 1] = SOH
-            self.position = at + 2
-            return
-        while decimals > 0 and rest % 10 == 0:
-            rest = rest // 10
-            decimals -= 1
-        if decimals == 0:
-            place = digits_of(rest)
-            put_digits(out, at, rest, place)
-            at += place
-        else:
-            place = at + max(digits_of(rest), decimals + 1)
-            at = place + 1
-            while decimals > 0:
-                out[place] = 48 + rest % 10
-                rest = rest // 10
-                place -= 1
-                decimals -= 1
-            out[place] = 46
-            while rest >= 10:
-                place -= 1
-                out[place] = 48 + rest % 10
-                rest = rest // 10
-            out[place - 1] = 48 + rest
-        out[at] = SOH
-        self.position = at + 1
+        if self._has_room(FIXED_ROOM):
+            self.position = put_decimal(self.out, self.position, tag, value, decimals)
 
     @cython.ccall
     @cython.nogil
@@ -321,30 +261,18 @@ class FixWriter:
         out: cython.p_uchar = self.out
         time: cython.ulonglong = time_ns
         second: cython.longlong = time // 1_000_000_000
-        fraction: cython.ulonglong = time - second * 1_000_000_000
-        kept: cython.longlong
+        kept: cython.longlong = second & (SECONDS_KEPT - 1)
         at: cython.longlong
         if not self._has_room(FIXED_ROOM):
             return
-        kept = second & (SECONDS_KEPT - 1)
         if second != self._seconds[kept]:
             self._set_second(second, kept)
-        kept = kept * FIXED_ROOM
-        at = self._put_tag(tag)
+        at = put_tag(out, self.position, tag)
         if cython.compiled:
-            memcpy(out + at, self._second_text + kept, 17)
+            memcpy(out + at, self._second_text + kept * FIXED_ROOM, 24)
         else:
-            out[at : at + 17] = self._second_text[kept : kept + 17]
-        at += 17
-        if digits > 0:
-            if digits == 3:
-                fraction = fraction // 1_000_000
-            else:
-                for _index in range(digits, 9):
-                    fraction = fraction // 10
-            out[at] = 46
-            put_digits(out, at + 1, fraction, digits)
-            at += 1 + digits
+            out[at : at + 17] = self._second_text[kept * FIXED_ROOM : kept * FIXED_ROOM + 17]
+        at = put_fraction(out, at + 17, time - second * 1_000_000_000, digits)
         out[at] = SOH
         self.position = at + 1
 
@@ -369,24 +297,6 @@ class FixWriter:
         return not self._is_full
 
     @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _put_tag(self, tag: cython.longlong) -> cython.longlong:
-        """Write `tag=` at the position; give where its value begins."""
-        at: cython.longlong = self.position
-        if 0 <= tag < TAGS_PREPARED:
-            word: cython.longlong = self._prefixes[tag]
-            if cython.compiled:
-                memcpy(self.out + at, cython.address(word), 8)
-            else:
-                self.out[at : at + 8] = word.to_bytes(8, "little")
-            return at + (word >> 56)
-        at = put_number(self.out, at, tag)
-        self.out[at] = 61
-        return at + 1
-
-    @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
     def _set_second(self, second: cython.longlong, kept: cython.longlong) -> cython.void:
@@ -407,58 +317,11 @@ class FixWriter:
         day = day - (153 * month + 2) // 5 + 1
         month = month + 3 if month < 10 else month - 9
         year = year + era * 400 + (1 if month <= 2 else 0)
-        put_digits(text, base, year * 10000 + month * 100 + day, 8)
+        put_eight(text, base, year * 10000 + month * 100 + day)
+        # The hour, the minute and the second, with a digit between them for the colon.
+        put_eight(
+            text, base + 9, clock // 3600 * 1_000_000 + clock // 60 % 60 * 1_000 + clock % 60
+        )
         text[base + 8] = 45
-        put_digits(text, base + 9, clock // 3600, 2)
-        text[base + 11] = 58
-        put_digits(text, base + 12, clock // 60 % 60, 2)
-        text[base + 14] = 58
-        put_digits(text, base + 15, clock % 60, 2)
+        text[base + 11] = text[base + 14] = 58
         self._seconds[kept] = second
-
-
-@cython.cfunc
-@cython.inline
-@cython.nogil
-@cython.exceptval(check=False)
-def digits_of(value: cython.ulonglong) -> cython.longlong:
-    """How many decimal digits a number below 2^63 has."""
-    digits: cython.longlong = 1
-    bound: cython.ulonglong = 10
-    while digits < 19 and value >= bound:
-        digits += 1
-        bound *= 10
-    return digits
-
-
-@cython.cfunc
-@cython.inline
-@cython.nogil
-@cython.exceptval(check=False)
-def put_digits(
-    out: cython.p_uchar, at: cython.longlong, value: cython.ulonglong, digits: cython.longlong
-) -> cython.void:
-    """So many last digits of a number, from `at` on; divisors are constants."""
-    place: cython.longlong = at + digits - 1
-    while place >= at:
-        out[place] = 48 + value % 10
-        value = value // 10
-        place -= 1
-
-
-@cython.cfunc
-@cython.inline
-@cython.nogil
-@cython.exceptval(check=False)
-def put_number(
-    out: cython.p_uchar, at: cython.longlong, value: cython.longlong
-) -> cython.longlong:
-    """Digits of a number, sign before them; give the place behind."""
-    rest: cython.ulonglong = value
-    if value < 0:
-        out[at] = 45
-        at += 1
-        rest = -value
-    digits: cython.longlong = digits_of(rest)
-    put_digits(out, at, rest, digits)
-    return at + digits
