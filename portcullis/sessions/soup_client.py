@@ -45,13 +45,27 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """The link is of no use any more: refused, silent, or the server broke the protocol."""
+class Debugged:
+    """The server said something for people; no program obeys it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The server does not let us in, and closes."""
 
     reason: str
 
 
-ClientEvent = Accepted | Sequenced | Unsequenced | Ended | Failed
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The link is of no use any more: silent, or the server broke the protocol."""
+
+    reason: str
+
+
+ClientEvent = Accepted | Sequenced | Unsequenced | Ended | Debugged | Refused | Failed
 
 _REFUSALS = {b"A": "not authorized", b"S": "session not available"}
 
@@ -151,11 +165,14 @@ class SoupClient:
             self.next_sequence = accepted.sequence
             self._events.append(Accepted(self.session, self.next_sequence))
         elif letter == "J" and not self.next_sequence:
-            self._fail(f"login refused: {_REFUSALS.get(payload, repr(payload))}")
+            self.is_over = True
+            self._events.append(Refused(_REFUSALS.get(payload, repr(payload))))
         elif letter == "Z":
             self.is_over = True
             self._events.append(Ended())
-        elif letter not in "H+":
+        elif letter == "+":
+            self._events.append(Debugged(payload.decode("latin-1")))
+        elif letter != "H":
             self._fail(f"packet {letter!r} was not to be expected")
 
     def _fail(self, reason: str) -> None:

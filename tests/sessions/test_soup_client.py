@@ -12,8 +12,10 @@ from portcullis.codecs.soupbintcp import packets
 from portcullis.codecs.soupbintcp.packets import packet
 from portcullis.sessions.soup_client import (
     Accepted,
+    Debugged,
     Ended,
     Failed,
+    Refused,
     Sequenced,
     SoupClient,
     Unsequenced,
@@ -71,20 +73,30 @@ def test_the_end_of_a_session_ends_the_client() -> None:
 
 
 @pytest.mark.parametrize(
-    ("octets", "reason"),
+    ("octets", "event"),
     [
-        (packets.NOT_AUTHORIZED, "login refused: not authorized"),
-        (packets.NOT_AVAILABLE, "login refused: session not available"),
-        (packet("A", b"short"), "the server's Login Accepted cannot be read"),
-        (packet("S", b"early"), "packet 'S' was not to be expected"),
-        (b"\0\0", "packet '\\x00' was not to be expected"),
+        (packets.NOT_AUTHORIZED, Refused("not authorized")),
+        (packets.NOT_AVAILABLE, Refused("session not available")),
+        (packet("A", b"short"), Failed("the server's Login Accepted cannot be read")),
+        (packet("S", b"early"), Failed("packet 'S' was not to be expected")),
+        (b"\0\0", Failed("packet '\\x00' was not to be expected")),
     ],
 )
-def test_a_server_that_refuses_or_errs_ends_the_client(octets: bytes, reason: str) -> None:
+def test_a_server_that_refuses_or_errs_ends_the_client(
+    octets: bytes, event: Refused | Failed
+) -> None:
     client = SoupClient()
     client.login("OUCH1", "portcull", 0)
     client.feed(octets, 0)
-    assert client.events() == [Failed(reason)]
+    assert client.events() == [event]
+    assert client.is_over
+
+
+def test_what_the_server_says_for_people_is_handed_on() -> None:
+    client = up()
+    client.feed(packets.debug("too late"), 0)
+    assert client.events() == [Debugged("too late")]
+    assert client.next_sequence == 7
 
 
 def test_unsequenced_data_of_a_newer_server_has_no_number() -> None:

@@ -1,7 +1,8 @@
 """Packets that SoupBinTCP sessions exchange on their own account: logins, heartbeats, ends.
 
-Owns their bytes, both ways, by the declarations. Runs per session event, never per message. Text
-is given back stripped on both sides, since clients pad either way; ours is padded as declared.
+Owns their bytes, both ways, by the declarations. Runs per session event, and in
+clients per message. Text is given back stripped on both sides, since clients pad either way; ours
+is padded as declared.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ _MESSAGES = {message.name: message for message in soupbintcp.MESSAGES}
 _LOGIN_REQUEST = _MESSAGES["Login Request"]
 _LONG_LOGIN_REQUEST = _MESSAGES["Long Login Request"]
 _LOGIN_ACCEPTED = _MESSAGES["Login Accepted"]
+_LENGTH_BYTES = int(soupbintcp.HEADER.length.sizeof())
 PAYLOAD_MAX = soupbintcp.LENGTH_MAX - 1
 SEQUENCE_MAX = (1 << 63) - 1
 
@@ -39,8 +41,7 @@ def packet(letter: str, payload: bytes = b"") -> bytes:
     """A packet; ValueError where the payload is too long."""
     if len(payload) > PAYLOAD_MAX:
         raise ValueError(f"a payload has at most {PAYLOAD_MAX} bytes, not {len(payload)}")
-    header = {"length": 1 + len(payload), "packet_type": letter.encode()}
-    return bytes(soupbintcp.HEADER.build(header)) + payload
+    return (1 + len(payload)).to_bytes(_LENGTH_BYTES, "big") + letter.encode() + payload
 
 
 SERVER_HEARTBEAT = packet("H")
