@@ -21,7 +21,8 @@ from portcullis.tools.conform.runner import Lane, ScenarioRun, StepFailed
 from portcullis.tools.conform.scenario import Scenario, Step, Timing, Verb
 from portcullis.tools.conform.schedule import id_maker
 from portcullis.tools.conform.target import Client, Target
-from portcullis.tools.conform.wire import Fields, Message
+from portcullis.tools.conform.values import utc
+from portcullis.tools.conform.wire import Fields, Message, number_of
 
 
 class Door:
@@ -64,6 +65,8 @@ class VenueParty(FixParty):
     """The venue's side of the client's session. Outlives scenarios."""
 
     heart_bt_s = float(HEART_BT_INT_S)
+    # Numbers that the client skipped in its Logon: from the one to before the other.
+    skipped = (0, 0)
     _them = ""
 
     @property
@@ -90,14 +93,25 @@ class VenueParty(FixParty):
         return super().header_checks(step, message)
 
     def _meet(self, message: Message) -> None:
-        """Whoever logs on is the client; it may begin anew, and must the first time."""
+        """Whoever logs on is the client; it may begin anew, and must the first time.
+
+        A client may have used numbers on what reached nobody: they are skipped and asked for.
+        """
         self._them = message.get("49") or ""
+        number = number_of(message.get("34")) or 1
         if message.get("141") == "Y":
             self.next_out = self.next_in = 1
         elif not self.is_known:
-            self.next_in = int(message.get("34") or 1)
-        heart_bt_int = message.get("108") or HEART_BT_INT_S
-        self.heart_bt_s = float(heart_bt_int) if heart_bt_int.isdigit() else 0.0
+            self.next_in = number
+        elif number > self.next_in:
+            self.skipped, self.next_in = (self.next_in, number), number
+        self.heart_bt_s = float(number_of(message.get("108") or HEART_BT_INT_S) or 0)
+
+    def is_passed_over(self, message: Message, expected: Sequence[Step]) -> bool:
+        """What fills the numbers skipped at the Logon is no part of a scenario."""
+        number = number_of(message.get("34")) or 0
+        fills = message.get("43") == "Y" and self.skipped[0] <= number < self.skipped[1]
+        return fills or super().is_passed_over(message, expected)
 
     def answer(self, message: Message) -> Fields:
         """What our Logon says to theirs."""
@@ -140,17 +154,19 @@ class VenueRun(ScenarioRun):
         client.is_known = True
         assert arrival is not None and arrival.message is not None
         await self._send(client, "A", tuple(client.answer(arrival.message)), True)
+        if client.skipped[0] < client.skipped[1] == int(arrival.message.get("34") or 0):
+            await self._send(client, "2", (("7", str(client.skipped[0])), ("16", "0")), True)
 
     async def _next(
         self, client: Party, timing: Timing | None, expected: Sequence[Step]
     ) -> Arrival | None:
-        """While a person reads, the session is kept up: Heartbeats, answers to TestRequests."""
+        """While a person reads, the session is kept up: Heartbeats, answers to what is asked."""
         assert isinstance(client, VenueParty)
         limit_s = timing.latest_s if timing else self._target.patience_s
         if timing is not None and timing.since:
             return await super()._next(client, timing, expected)
         end_s = self._loop.time() + limit_s
-        wanted = any(step.message == "1" for step in expected)
+        wanted = {step.message for step in expected}
         while (left_s := end_s - self._loop.time()) > 0:
             slice_s = min(left_s, client.heart_bt_s or left_s)
             arrival = await super()._next(client, Timing(0.0, slice_s), expected)
@@ -158,13 +174,24 @@ class VenueRun(ScenarioRun):
                 if client.is_known and client.heart_bt_s and left_s > slice_s:
                     await self._send(client, "0", (), True)
                 continue
-            asked = arrival.message.get("112") if arrival.message is not None else None
-            if arrival.message is None or arrival.message.type != "1" or wanted:
+            message = arrival.message
+            if message is None or message.type not in {"1", "2"} - wanted:
                 return arrival
-            client.took(arrival.message)
-            self._note(client, "<", client.wire.shown(arrival.message.octets))
-            await self._send(client, "0", (("112", asked or ""),), True)
+            client.took(message)
+            self._note(client, "<", client.wire.shown(message.octets))
+            if message.type == "1":
+                await self._send(client, "0", (("112", message.get("112") or ""),), True)
+            else:
+                await self._fill(client, message)
         return None
+
+    async def _fill(self, client: VenueParty, request: Message) -> None:
+        """Answer a ResendRequest: what was sent belongs to scenarios that are over."""
+        fill = {
+            "34": request.get("7") or "1", "43": "Y", "122": utc(self._now_ns()),
+            "123": "Y", "36": str(client.next_out),
+        }  # fmt: skip
+        await self._send(client, "4", tuple(fill.items()), False)
 
     async def _leave(self) -> None:
         """The connection stays for the next scenario, unless this one fell."""

@@ -15,7 +15,7 @@ from portcullis.tools.conform.matching import FieldCheck, Verdict
 from portcullis.tools.conform.party import StreamParty
 from portcullis.tools.conform.scenario import ABSENT, Step, Verb
 from portcullis.tools.conform.values import utc
-from portcullis.tools.conform.wire import Fields, FixWire, Message, StreamWire
+from portcullis.tools.conform.wire import Fields, FixWire, Message, StreamWire, number_of
 
 HEART_BT_INT_S = "30"
 _TIME = re.compile(r"\d{8}-\d{2}:\d{2}:\d{2}(\.\d{1,12})?")
@@ -88,8 +88,8 @@ class FixParty(StreamParty):
         whole = [(tag, value) for tag, value in header.items() if tag not in given]
         whole += [(tag, value) for tag, value in fields if tag not in left_out]
         number = given.get("34", header["34"])
-        if counts and number.isdigit():
-            self.next_out = max(self.next_out, int(number) + 1)
+        if counts and (counted := number_of(number)) is not None:
+            self.next_out = max(self.next_out, counted + 1)
         return self.wire.encode(msg_type, sorted(whole, key=_header_place))
 
     def sent(self, octets: bytes) -> None:
@@ -119,9 +119,9 @@ class FixParty(StreamParty):
         return checks
 
     def took(self, message: Message) -> None:
-        number = message.get("34") or ""
-        if number.isdigit() and message.get("43") != "Y":
-            self.next_in = int(number) + 1
+        number = number_of(message.get("34"))
+        if number is not None and message.get("43") != "Y":
+            self.next_in = number + 1
 
     def is_passed_over(self, message: Message, expected: Sequence[Step]) -> bool:
         unasked = message.type == "0" and message.get("112") is None
@@ -148,4 +148,5 @@ class FixParty(StreamParty):
 
 def _header_place(pair: tuple[str, str]) -> int:
     """34, 49, 52, 56 before the rest of the header; the rest keeps its order."""
-    return 0 if pair[0] in ("34", "49", "52", "56") else 1
+    places = ("34", "49", "52", "56")
+    return places.index(pair[0]) if pair[0] in places else len(places)

@@ -21,6 +21,7 @@ import simplefix.errors
 from portcullis.tools.conform.fix_names import MESSAGES, SECRETS
 from portcullis.tools.conform.link import TargetError
 from portcullis.tools.conform.values import SOH
+from portcullis.tools.conform.wire import number_of
 
 LOG_BYTES_MAX = 64 << 20
 MESSAGES_MAX = 100_000
@@ -148,19 +149,20 @@ class _Writer:
     def _number(self, message: Spoken) -> list[str]:
         """MsgSeqNum(34), where it is not just the next."""
         number = message.get(34)
-        if not number.isdigit():
+        count = number_of(number)
+        if count is None:
             return ["!34"] if message.by_client else []
         expected = self._next[message.by_client]
-        if int(number) == expected:
+        if count == expected:
             return []
         if not message.by_client:
             return [f"34={number}"]
-        return [f"34={{next{int(number) - expected:+d}}}"]
+        return [f"34={{next{count - expected:+d}}}"]
 
     def _count(self, message: Spoken) -> None:
-        number = message.get(34)
-        if number.isdigit() and message.get(43) != "Y":
-            self._next[message.by_client] = int(number) + 1
+        number = number_of(message.get(34))
+        if number is not None and message.get(43) != "Y":
+            self._next[message.by_client] = number + 1
 
     def _field(self, tag: int, value: str, by_client: bool) -> str:
         if tag in SECRETS:

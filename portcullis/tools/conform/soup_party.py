@@ -13,7 +13,7 @@ from portcullis.tools.conform.binary_layouts import OUCH_OUT
 from portcullis.tools.conform.matching import FieldCheck, Verdict
 from portcullis.tools.conform.party import StreamParty
 from portcullis.tools.conform.scenario import Step, Verb
-from portcullis.tools.conform.wire import Fields, Message, SoupWire, StreamWire
+from portcullis.tools.conform.wire import Fields, Message, SoupWire, StreamWire, number_of
 
 
 class SoupParty(StreamParty):
@@ -79,7 +79,7 @@ class SoupParty(StreamParty):
     def took(self, message: Message) -> None:
         if message.type == "LoginAccepted":
             self.session = message.get("session") or ""
-            self.sequence = int(message.get("sequence") or 1)
+            self.sequence = number_of(message.get("sequence")) or 1
             self.is_known = True
         elif message.type in OUCH_OUT:
             self.sequence += 1

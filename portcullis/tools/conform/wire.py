@@ -19,6 +19,8 @@ from portcullis.tools.conform.fix_names import HEADER, SECRETS, field_name, mess
 from portcullis.tools.conform.values import LENGTH_MARK, SOH, SUM_MARK, WRONG_SUM_MARK
 
 MESSAGE_BYTES_MAX = 1 << 18
+# Of a sequence number; SoupBinTCP's field has twenty.
+NUMBER_DIGITS_MAX = 20
 Fields = list[tuple[str, str]]
 
 
@@ -38,6 +40,11 @@ class Message:
     def get(self, name: str) -> str | None:
         """The first value of a field, None where it is absent."""
         return next((value for key, value in self.fields if key == name), None)
+
+
+def number_of(text: str | None) -> int | None:
+    """The number that a received field says; None where it says none that anybody counts to."""
+    return int(text) if text and text.isdecimal() and len(text) <= NUMBER_DIGITS_MAX else None
 
 
 class Wire(Protocol):
