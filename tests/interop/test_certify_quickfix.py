@@ -1,4 +1,4 @@
-"""QuickFIX as the client under test of `portcullis conform certify`, as its developer would run it.
+"""QuickFIX as the client under test of `portcullis conform certify`, run as its developer would.
 
 The developer is played by the test: it reads what the command prints and does what is said there.
 """
