@@ -70,7 +70,7 @@ class OrderEntry:
         while taken < count:
             if not self._orders.full:
                 raise RuntimeError("a session let a message through that is no order")
-            self._turn.settle()
+            self._turn.make_room()
             more = self._orders.translate(scanner, first + taken, count - taken, self._door)
             if not more:
                 raise RuntimeError("an empty batch has no room for an order")

@@ -51,7 +51,7 @@ class OuchOrderEntry:
         orders.disk_full = not self._turn.journal.can_take_orders
         taken: int = orders.translate(scanner, first, count, self._door)
         while orders.full:
-            self._turn.settle()
+            self._turn.make_room()
             more: int = orders.translate(scanner, first + taken, count, self._door)
             if orders.full and not more:
                 raise RuntimeError("an empty batch has no room for an order")

@@ -5,7 +5,8 @@ Owns the event loop's listener and timer, and the connections. What a start reco
 of a running gateway is the helper that makes journal segments, which `journal.writer` starts and
 replaces; the back office is one more child (`back_office_watch`), never a thread in here.
 
-Exit codes: 0 stopped, 2 configuration or an address in use, 3 the journal, 70 a fault of ours.
+Exit codes: 0 stopped, 2 configuration or an address in use, 3 the journal (full to the last
+reserved row, too), 70 a fault of ours.
 """
 
 from __future__ import annotations
@@ -44,8 +45,10 @@ from portcullis.gateway.startup import Recovered
 from portcullis.gateway.trading_day import Calendar, TradingDay
 from portcullis.gateway.turn import Turn
 from portcullis.journal import rows
+from portcullis.journal.errors import JournalError, JournalFullError
 
 EXIT_STOPPED = 0
+EXIT_JOURNAL = 3
 EXIT_FATAL = 70
 _TIMER_S = 0.05  # heartbeats are seconds apart, and the journal is synced at most so often
 _SECOND_NS = 1_000_000_000
@@ -279,6 +282,8 @@ class Server:
         """Once a second: the back office, and what is amiss, said when it begins and ends."""
         if self.back_office is not None:
             self.back_office.tick()
+        if self.turn.journal.trouble and not self.turn.has_rows:
+            self.turn.journal.look_for_room()
         found = {trouble["text"] for trouble in self._operator.troubles()}
         for text in sorted(found - self._troubles):
             self.log.emit("trouble", text=text)
@@ -357,14 +362,22 @@ class Server:
 
     def _fatal(self, error: BaseException) -> None:
         """Rows stand that nobody can vouch for: say so, let nothing out, and end the process."""
-        turn = self.turn
-        key = self._speaker.key if self._speaker else self._peers.key_of(turn.session_at_work())
-        path = self._quarantine.put(key, turn.table.batch_first, error)
+        turn, key, code, kept = self.turn, "", EXIT_FATAL, ""
+        if isinstance(error, JournalFullError):
+            code = EXIT_JOURNAL
+        else:
+            if not isinstance(error, (JournalError, OSError)):  # which are nobody's message
+                at_work = turn.session_at_work()
+                key = self._speaker.key if self._speaker else self._peers.key_of(at_work)
+            try:
+                kept = str(self._quarantine.put(key, turn.table.batch_first, error))
+            except OSError as trouble:
+                kept = f"could not be written: {trouble.strerror}"
         if self.capture is not None:
             self.capture.write()
-        self.log.emit("fatal", error=repr(error), session=key, quarantine=str(path))
+        self.log.emit("fatal", error=repr(error), session=key, quarantine=kept)
         self.log.close()
-        os._exit(EXIT_FATAL)
+        os._exit(code)
 
     def _allow_descriptors(self) -> None:
         """Ask for as many open files as connections may need."""

@@ -30,6 +30,7 @@ except ModuleNotFoundError:
 from portcullis.engine.layout import RUN_DONE, RUN_SLICE
 from portcullis.engine.matcher import Engine
 from portcullis.journal import rows
+from portcullis.journal.errors import JournalFullError
 from portcullis.journal.index import SessionIndex
 from portcullis.journal.writer import Journal
 
@@ -129,11 +130,25 @@ class Turn:
         table = self.table
         row = table.append_input(kind, session, flags=flags, words=words, items=items)
         if not row:
-            self.settle()
+            self.make_room()
             row = table.append_input(kind, session, flags=flags, words=words, items=items)
             if not row:
                 raise RuntimeError("an empty batch has no room for an input row")
         return row
+
+    def make_room(self) -> None:
+        """Settle the batch, which is full, so that there is another to append to.
+
+        Where the journal has no room at all, reserved rows included, the process ends: nothing
+        can be written, so nothing can be answered. What is sealed stays as it is.
+        """
+        self.settle()
+        if self.table.batch_limit == self.table.tail:
+            try:
+                self.journal.seal()
+            except JournalFullError as error:
+                self._fatal(error)
+                raise
 
     @cython.ccall
     @cython.exceptval(-1)

@@ -165,7 +165,7 @@ def main() -> None:
         except Abandoned:
             return
         except OSError as error:
-            trouble = str(error)
+            trouble = error.strerror or str(error)
         try:
             print(json.dumps([request["target"], trouble]), flush=True)
         except BrokenPipeError:

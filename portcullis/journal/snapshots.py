@@ -25,6 +25,7 @@ from portcullis.journal.segments import sync_directory
 
 FOLDER = "snapshots"
 SUFFIX = ".snapshot"
+_MAKING = ".making"
 KEPT = 2  # a damaged one must not cost the whole replay
 PAGE_BYTES = 4096
 MAGIC = b"PORTSNAP"
@@ -73,15 +74,21 @@ def write_snapshot(
     line += b" " * (-(len(line) + _HEAD_BYTES) % PAGE_BYTES)
     head = MAGIC + len(line).to_bytes(4, "little") + crc32c(line).to_bytes(4, "little")
     path = folder / f"{row:016d}{SUFFIX}"
-    temporary = path.with_suffix(".making")
-    with temporary.open("wb") as file:
-        file.write(head + line)
-        for _name, buffer in octets:
-            file.write(buffer)
-            file.write(bytes(-len(buffer) % PAGE_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    for left_over in folder.glob("*" + _MAKING):  # of one that was killed while it wrote
+        left_over.unlink()
+    temporary = path.with_suffix(_MAKING)
+    try:
+        with temporary.open("wb") as file:
+            file.write(head + line)
+            for _name, buffer in octets:
+                file.write(buffer)
+                file.write(bytes(-len(buffer) % PAGE_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+    except OSError:  # a disk that is full has room again for the journal
+        temporary.unlink(missing_ok=True)
+        raise
     sync_directory(folder)
     for old in list_snapshots(directory)[:-KEPT]:
         old.unlink()

@@ -206,7 +206,10 @@ class Journal:
             if table.batch_limit == table.tail:
                 self._open_batch()
                 if table.batch_limit == table.tail:
-                    raise JournalFullError(self.trouble)
+                    raise JournalFullError(
+                        f"no next journal segment can be made ({self.trouble}), and the open one "
+                        "is full, with what was reserved for cancels"
+                    )
             return 0
         sealed = self._seal()
         self._batches += 1
@@ -215,6 +218,10 @@ class Journal:
         else:
             self._open_batch()
         return sealed
+
+    def look_for_room(self) -> None:
+        """Ask once more for the segment that could not be made. The open batch must be empty."""
+        self._open_batch()
 
     def _seal(self) -> int:
         self._crc = self.table.seal(self._segment.number, self._crc, crc32c)
@@ -333,7 +340,7 @@ class Journal:
         try:
             self._disk.make_segment(path, encode_header(header), header.file_bytes, zeros=False)
         except OSError as error:
-            self.trouble = str(error)
+            self.trouble = error.strerror or str(error)
             return
         self.cold_segments += 1
         self._take_next()

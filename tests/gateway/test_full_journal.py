@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import resource
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from portcullis import _build
 from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from tests.gateway.test_back_office import Venue, wait_for
 from tests.support.fix_client import FixClient
 
 # Two segments and no more: 65,536 rows of 128 bytes.
@@ -21,24 +25,36 @@ ids = 40000
 """
 # Carried with the order, so that an order takes some thirty rows.
 TEXT = "58=" + "x" * 3500
+# Files may grow to this: a segment of 32,768 rows does not fit, all else does.
+FULL_BYTES = 1 << 22
+EXIT_JOURNAL = 3
+fills_journals = pytest.mark.skipif(_build.is_pure(), reason="fills a journal, for half a minute")
 
 
-@pytest.mark.skipif(_build.is_pure(), reason="fills a journal, for half a minute")
+def fill(client: FixClient, prefix: str) -> tuple[int, dict[int, str]]:
+    """Orders until one is refused; how many were not, and the refusal."""
+    for number in range(4000):
+        client.link.sendall(client.order(f"{prefix}{number}", "1", "1", "10", TEXT))
+        report = client.receive()
+        if report[150] == "8":
+            return number, report
+    raise AssertionError("no order was refused")
+
+
+def cancel(client: FixClient, name: str) -> None:
+    client.send("F", f"11=c-{name}", f"41={name}", "54=1", "55=BTC-USD", "60=20260102-12:00:00")
+    client.expect("8", t150="4", t41=name)
+
+
+@fills_journals
 def test_orders_are_refused_and_cancels_pass_until_a_restart_makes_room(tmp_path: Path) -> None:
     with GatewayProcess(tmp_path, CONFIG + SMALL) as gateway:
         client = FixClient("CLIENT1", gateway.port)
         client.log_on()
-        accepted = 0
-        while accepted < 2000:
-            client.link.sendall(client.order(f"o{accepted}", "1", "1", "10", TEXT))
-            report = client.receive()
-            if report[150] == "8":
-                break
-            accepted += 1
-        assert (report[39], report[103]) == ("8", "99")
-        assert report[58].startswith("Journal has no room for new orders")
-        client.send("F", "11=c1", "41=o0", "54=1", "55=BTC-USD", "60=20260102-12:00:00")
-        client.expect("8", t150="4", t41="o0")
+        _, refusal = fill(client, "o")
+        assert (refusal[39], refusal[103]) == ("8", "99")
+        assert refusal[58].startswith("Journal has no room for new orders")
+        cancel(client, "o0")
         client.log_out()
         assert gateway.stop() == 0
 
@@ -46,6 +62,76 @@ def test_orders_are_refused_and_cancels_pass_until_a_restart_makes_room(tmp_path
         client.log_on()
         client.link.sendall(client.order("o-more", "1", "1", "10"))
         client.expect("8", t150="0")
-        client.send("F", "11=c2", "41=o1", "54=1", "55=BTC-USD", "60=20260102-12:00:00")
-        client.expect("8", t150="4", t41="o1")
+        cancel(client, "o1")
         client.close()
+
+
+class Disk:
+    """The disk as the gateway and its maker of segments find it."""
+
+    def __init__(self, gateway: GatewayProcess) -> None:
+        children = Path(f"/proc/{gateway.pid}/task/{gateway.pid}/children").read_text().split()
+        makers = [
+            int(child)
+            for child in children
+            if b"portcullis.journal.maker" in Path(f"/proc/{child}/cmdline").read_bytes()
+        ]
+        assert makers
+        self._processes = [gateway.pid, *makers]
+
+    def set(self, *, is_full: bool) -> None:
+        for process in self._processes:
+            _, hard = resource.prlimit(process, resource.RLIMIT_FSIZE)
+            soft = FULL_BYTES if is_full else hard
+            resource.prlimit(process, resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def events(gateway: GatewayProcess) -> list[dict[str, Any]]:
+    lines = gateway.log.read_text().splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+@fills_journals
+def test_a_full_disk_is_said_everywhere_and_over_once_there_is_room(tmp_path: Path) -> None:
+    venue = Venue(tmp_path)
+    with venue.gateway as gateway:
+        venue.log_on()
+        client, other = venue.buyer, venue.seller
+        disk = Disk(gateway)
+        disk.set(is_full=True)
+        accepted, refusal = fill(client, "a")
+        assert refusal[58].startswith("Journal has no room for new orders")
+        for name in ("a0", f"a{accepted - 1}"):
+            cancel(client, name)
+
+        wait_for(lambda: venue.get("/ready")[0] == 503)
+        (trouble,) = wait_for(lambda: venue.get("/health")[1]["troubles"])
+        assert trouble["code"] == "journal_full"
+        assert "new orders are refused, cancels pass" in trouble["text"]
+        assert "(File too large)" in trouble["text"]
+        wait_for(lambda: trouble["text"] in [one.get("text") for one in events(gateway)])
+
+        disk.set(is_full=False)
+        wait_for(lambda: venue.state()["can_take_orders"])
+        other.link.sendall(other.order("after", "1", "1", "10"))
+        other.expect("8", t150="0", t11="after")
+        wait_for(lambda: venue.get("/health")[1]["status"] == "ok")
+        told = [one for one in events(gateway) if one.get("text") == trouble["text"]]
+        assert {one["event"] for one in told} == {"trouble", "trouble_over"}
+
+        # Once more, and nobody makes room: with the last reserved row the process ends.
+        disk.set(is_full=True)
+        fill(client, "b")
+        client.link.settimeout(0.2)
+        try:
+            while True:
+                client.link.sendall(client.order("again", "1", "1", "10", TEXT))
+        except OSError:
+            pass
+        assert gateway.wait() == EXIT_JOURNAL
+        (fatal,) = [one for one in events(gateway) if one["event"] == "fatal"]
+        assert "what was reserved for cancels" in fatal["error"] and not fatal["session"]
+        assert not (gateway.data / "quarantine").exists()
+        gateway.start()
+        for one in (client, other):
+            one.close()
