@@ -1,13 +1,16 @@
-"""Kills itself at a line: a piece of work is run over and over, and ended elsewhere each time.
+"""Kills itself at a point: a piece of work is run over and over, and ended elsewhere each time.
 
-`python -m tests.support.killed_at SCENARIO FOLDER SEED POINTS` makes a journal, then for so many
-points forks a child that does the scenario's work on a copy and is killed (SIGKILL) as it is
-about to run one line more of the modules at work; then starts from what is left and checks it.
-Prints how many lines there were. A process of its own, since a test run has threads.
+`python -m tests.support.killed_at SCENARIO FOLDER SEED LINES` makes a journal. Then, for each
+operation that changes a file, a child does the scenario's work on a copy and is killed (SIGKILL)
+as it is about to do that operation; and so at so many lines of the modules at work, drawn from
+the seed, between which rows change in mapped memory. Each time it starts from what is left and
+checks it. Prints how many operations there were. A process of its own, since a test run has
+threads.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import shutil
@@ -22,6 +25,7 @@ from portcullis.gateway.registry import LIMITS
 from portcullis.gateway.replica import Replica
 from portcullis.gateway.startup import Recovered, recover
 from portcullis.journal import maker, recovery, retention, rows, segments, snapshots, writer
+from portcullis.journal.rows import BATCH_ROWS
 from portcullis.journal.segments import list_segments
 from portcullis.journal.tail import JournalTail
 from tests.engine.naive_matcher import Command
@@ -29,8 +33,16 @@ from tests.gateway.test_saved_state import LOADED, trade
 from tests.support.commands import append
 
 TRACED = {module.__file__ for module in (writer, maker, recovery, retention, segments, snapshots)}
+# What changes a file or a folder, of `os` and of files open for writing.
+CHANGES = frozenset(
+    "pwrite write fsync fdatasync link unlink remove rename replace mkdir posix_fallocate "
+    "ftruncate sendfile copy_file_range flush close".split()
+)
 # Batches that fill a segment of 32,768 rows and some of the next.
 BATCHES = 420
+FEW_BATCHES = 10
+# More than a batch of theirs has.
+ROLL_ROWS = 500
 # No row is so young that it is kept for its age.
 FAR_NS = 1 << 62
 
@@ -38,8 +50,17 @@ FAR_NS = 1 << 62
 def roll(directory: Path) -> None:
     """Write on, over the end of a segment."""
     gateway = recover(LOADED, directory)
-    trade(gateway, random.Random(1), BATCHES)
+    draw, end_row = random.Random(1), list_segments(directory)[0].end_row
+    while gateway.journal.sealed_row < end_row:
+        trade(gateway, draw, 1)
     gateway.journal.close()
+
+
+def make(directory: Path) -> None:
+    """Make the next segment, as the helper process does."""
+    header = list_segments(directory)[-1].next()
+    path = segments.segment_path(directory, header.number)
+    maker.make_segment(path, segments.encode_header(header), header.file_bytes, zeros=True)
 
 
 def snapshot(directory: Path) -> None:
@@ -53,6 +74,15 @@ def archive(directory: Path) -> None:
     headers = retention.below(directory, floor)
     assert headers or (directory / "away").exists(), floor
     list(retention.archive(directory, directory / "away", headers))
+
+
+def prune(directory: Path) -> None:
+    """Remove the oldest segments, as far as they may go."""
+    list(
+        retention.prune(
+            directory, retention.below(directory, retention.find_floor(directory, FAR_NS))
+        )
+    )
 
 
 def day(directory: Path) -> None:
@@ -69,8 +99,10 @@ def day(directory: Path) -> None:
 
 SCENARIOS: dict[str, Callable[[Path], None]] = {
     "roll": roll,
+    "make": make,
     "snapshot": snapshot,
     "archive": archive,
+    "prune": prune,
     "day": day,
 }
 
@@ -85,32 +117,48 @@ def follow(directory: Path, every: int = 0) -> Replica:
 
 
 class Killer:
-    """Counts lines; at `point` the process goes. 0: never."""
+    """Counts points; at `point` the process goes. 0: never."""
 
     def __init__(self, point: int) -> None:
-        self.lines = 0
+        self.points = 0
         self._point = point
 
-    def trace(self, frame: FrameType, event: str, _argument: Any) -> Any:
+    def _pass(self) -> None:
+        self.points += 1
+        if self.points == self._point:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def at_operations(self) -> None:
+        sys.setprofile(self._profile)
+
+    def at_lines(self) -> None:
+        sys.settrace(self._trace)
+
+    def _profile(self, _frame: FrameType, event: str, called: Any) -> None:
+        if event == "c_call" and called.__name__ in CHANGES:
+            is_file = isinstance(called.__self__, io.BufferedWriter)
+            if is_file or called.__self__ is sys.modules["posix"]:
+                self._pass()
+
+    def _trace(self, frame: FrameType, event: str, _argument: Any) -> Any:
         if event == "call":
-            return self.trace if frame.f_code.co_filename in TRACED else None
+            return self._trace if frame.f_code.co_filename in TRACED else None
         if event == "line":
-            self.lines += 1
-            if self.lines == self._point:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return self.trace
+            self._pass()
+        return self._trace
 
 
-def run(scenario: str, directory: Path, point: int) -> int:
-    """Do the work in a child; give how many lines it took, 0: it was killed."""
+def run(scenario: str, directory: Path, point: int, *, lines: bool) -> int:
+    """Do the work in a child; give how many points it passed, 0: it was killed."""
     told, tell = os.pipe()
     child = os.fork()
     if not child:
         killer = Killer(point)
-        sys.settrace(killer.trace)
+        (killer.at_lines if lines else killer.at_operations)()
         SCENARIOS[scenario](directory)
         sys.settrace(None)
-        os.write(tell, b"%d" % killer.lines)
+        sys.setprofile(None)
+        os.write(tell, b"%d" % killer.points)
         os._exit(0)
     os.close(tell)
     os.waitpid(child, 0)
@@ -125,7 +173,7 @@ def check(scenario: str, directory: Path, before: Recovered) -> None:
     again = recover(LOADED, directory)
     assert again.loss == ""
     assert again.journal.report.last_row >= before.journal.report.last_row
-    if scenario in ("snapshot", "archive"):
+    if scenario in ("make", "snapshot", "archive", "prune"):
         assert again.engine.state_hash() == before.engine.state_hash()
     if scenario == "day" and again.engine.day > before.engine.day:
         assert again.engine.day_roll.row == 0
@@ -139,38 +187,60 @@ def check(scenario: str, directory: Path, before: Recovered) -> None:
     assert follow(directory).engine.state_hash() == state
 
 
-def main() -> None:
-    scenario, folder, seed, points = sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4]
-    draw = random.Random(int(seed))
-    base = folder / "base"
+def prepare(scenario: str, base: Path, draw: random.Random) -> None:
+    """The journal that the work is done on."""
     gateway = recover(LOADED, base)
-    trade(gateway, draw, BATCHES)
-    if scenario == "archive":
-        trade(gateway, draw, BATCHES)
+    table = gateway.journal.table
+    if scenario == "roll":
+        while table.batch_first + BATCH_ROWS + ROLL_ROWS < list_segments(base)[0].end_row:
+            trade(gateway, draw, 1)
+    elif scenario in ("archive", "prune"):
+        trade(gateway, draw, 2 * BATCHES)
         for session in (1, 2):
             command = Command(rows.MASS_CANCEL, session, b"all", account=session, scope="7")
-            append(gateway.journal.table, command)
-        words = {rows.W_DAY: gateway.engine.day + 1}
-        gateway.journal.table.append_input(rows.DAY, words=words)
+            append(table, command)
+        table.append_input(rows.DAY, words={rows.W_DAY: gateway.engine.day + 1})
         trade(gateway, draw, 2 * BATCHES)
         follow(base, every=1)
+    else:
+        trade(gateway, draw, FEW_BATCHES)
     gateway.journal.close()
+    unused = list_segments(base)[-1]
+    if scenario in ("roll", "make") and unused.number > 1:  # made ahead
+        segments.segment_path(base, unused.number).unlink()
+
+
+def main() -> None:
+    scenario, folder, seed, lines = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+    draw = random.Random(int(seed))
+    base, work = folder / "base", folder / "work"
+    prepare(scenario, base, draw)
     before = recover(LOADED, base)
     before.journal.close()
-    work = folder / "work"
-    shutil.copytree(base, work)
-    lines = run(scenario, work, 0)
-    assert lines, f"{scenario} ended early"
-    for point in sorted(draw.sample(range(1, lines + 1), min(int(points), lines))):
+
+    def points(at_lines: bool) -> int:
+        shutil.copytree(base, work, dirs_exist_ok=True)
+        found = run(scenario, work, 0, lines=at_lines)
         shutil.rmtree(work)
+        assert found, f"{scenario} ended early"
+        return found
+
+    operations = points(False)
+    at = [(point, False) for point in range(1, operations + 1)]
+    if lines:
+        all_lines = points(True)
+        at += [(draw.randint(1, all_lines), True) for _ in range(lines)]
+    for point, at_lines in at:
         shutil.copytree(base, work)
         try:
-            assert run(scenario, work, point) == 0
+            run(scenario, work, point, lines=at_lines)
             check(scenario, work, before)
         except BaseException:
-            print(f"{scenario}: killed at line {point} of {lines}", file=sys.stderr)
+            what = "line" if at_lines else "operation"
+            print(f"{scenario}: killed at {what} {point}", file=sys.stderr)
             raise
-    print(lines)
+        shutil.rmtree(work)
+    print(operations)
 
 
 if __name__ == "__main__":
