@@ -37,6 +37,8 @@ HOT_MODULES: tuple[str, ...] = (
     "portcullis.gateway.ouch_orders",
     "portcullis.gateway.ouch_reports",
     "portcullis.gateway.report_bodies",
+    "portcullis.gateway.report_messages",
+    "portcullis.gateway.report_stream",
     "portcullis.gateway.row_store",
     "portcullis.gateway.unsent",
     "portcullis.gateway.turn",

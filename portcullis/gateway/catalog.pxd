@@ -14,6 +14,7 @@ cdef enum:
     S_STOCK = 0
     S_UP = 1
     S_DOWN = 2
+    NAME_WORDS = 3
 
 
 cdef class NameTable:
@@ -22,6 +23,7 @@ cdef class NameTable:
     cdef long long[::1] start
     cdef unsigned char* octets
     cdef unsigned char[::1] _octets
+    cdef long long[::1] words
     cdef long long[::1] _slots
     cdef long long _mask
 
@@ -35,3 +37,4 @@ cdef class Catalog:
     cdef readonly long long[::1] instruments
     cdef readonly NameTable stocks
     cdef readonly long long[::1] scales
+    cdef readonly long long[::1] clients

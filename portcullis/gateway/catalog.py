@@ -1,9 +1,10 @@
 """Instruments and accounts as translation and encoders look them up: names to numbers and back.
 
 Owns the byte-string tables that turn Symbol(55) and Account(1) into the small integers that rows
-carry, and each instrument's scale and bounds. The journal's INSTRUMENT and ACCOUNT rows are the
-source; `Catalog.apply` takes them one by one. Changes come once in a while, look-ups with every
-message: so tables are rebuilt when they grow, and never while a message is being looked up.
+carry, each instrument's scale and bounds, and what a session's client is called. The journal's
+INSTRUMENT, ACCOUNT and SESSION rows are the source; `Catalog.apply` takes them one by one. Changes
+come once in a while, look-ups with every message: so tables are rebuilt when they grow, and never
+while a message is being looked up.
 
 Must not know FIX, nor files. Invariant: a number's name never changes; numbers are from 1.
 """
@@ -43,11 +44,19 @@ if not cython.compiled:
     S_UP = 1
     S_DOWN = 2
 
+    # Words of a name as it stands in a field of 24 bytes.
+    NAME_WORDS = 3
+
 NAME_BYTES_MAX = 255  # encoders see to so much room
 AVG_PX_DECIMALS_EXTRA = 4
 AVG_PX_DECIMALS_MAX = 8
 _OUCH_DECIMALS = 4
 _STOCK_BYTES = 8
+
+
+def _padded(name: bytes) -> bytes:
+    """What of a name fits 24 bytes, padded with zeros."""
+    return name[: 8 * NAME_WORDS].ljust(8 * NAME_WORDS, b"\0")
 
 
 @cython.final
@@ -105,6 +114,7 @@ class NameTable:
             self.octets = cython.address(self._octets[0])
         else:
             self.octets = self._octets
+        self.words = memoryview(array("q", b"".join(map(_padded, self.names))))
         self.count = len(self.names)
         offset = 0
         number: cython.longlong
@@ -187,6 +197,8 @@ class Catalog:
         # What OUCH knows of them: names by number, and how its prices scale.
         self.stocks = NameTable()
         self.scales = memoryview(array("q", bytes(8 * SCALE_WORDS)))
+        # By session: its client's name.
+        self.clients = memoryview(array("q", bytes(8 * NAME_WORDS)))
 
     def set_instrument(
         self,
@@ -244,17 +256,31 @@ class Catalog:
         """Name an account."""
         self.accounts.put(name, account)
 
+    def set_session(self, session: int, key: bytes) -> None:
+        """Name a session: FIX.4.4:OURS->THEIRS or OUCH:USER."""
+        place: cython.longlong = session * NAME_WORDS
+        if place >= len(self.clients):  # twice as many, as there may be thousands
+            words = list(self.clients)
+            self.clients = memoryview(array("q", words + [0] * (place + NAME_WORDS)))
+        client = _padded(key.partition(b"->")[2] or key.removeprefix(b"OUCH:"))
+        for word in memoryview(client).cast("q"):
+            self.clients[place] = word
+            place += 1
+
     def apply(self, table: RowTable, row: int) -> None:
-        """Take an INSTRUMENT or ACCOUNT row; any other kind is passed over."""
+        """Take an INSTRUMENT, ACCOUNT or SESSION row; any other kind is passed over."""
         words = table.row_words(row)
         kind = words[rows.W_HEAD] & 0xFF
-        if kind not in (rows.INSTRUMENT, rows.ACCOUNT):
+        if kind not in (rows.INSTRUMENT, rows.ACCOUNT, rows.SESSION):
             return
         name = table.item(row, rows.ITEM_NAME)
         if name is None:
             raise ValueError(f"row {row} describes a thing without a name")
         if kind == rows.ACCOUNT:
             self.set_account(words[rows.W_SUBJECT], name)
+            return
+        if kind == rows.SESSION:
+            self.set_session(words[rows.W_SUBJECT], name)
             return
         packed = words[rows.W_DECIMALS]
         self.set_instrument(

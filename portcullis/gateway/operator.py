@@ -263,6 +263,8 @@ class Operator:
             rows.W_FILL_QTY: fill[rows.W_LAST_QTY],
             rows.W_FILL_PRICE: fill[rows.W_LAST_PX],
         }
+        if fill[rows.W_HEAD] >> 8 & rows.F_AGGRESSOR:
+            flags |= rows.F_OF_AGGRESSOR
         session = order[rows.W_HEAD] >> 32
         self._turn.append(kind, session, flags=flags, words=words, items=items)
 

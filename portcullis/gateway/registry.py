@@ -145,8 +145,7 @@ class Registry:
                 self.scheduled_ns[words[rows.W_SUBJECT]] = words[rows.W_TIME]
         described = {index: words[index] for index in (rows.W_SUBJECT, *_WORDS[kind])}
         self._known[kind].put(name, described)
-        if kind != rows.SESSION:
-            self.catalog.apply(table, row)
+        self.catalog.apply(table, row)
 
     def session(self, key: bytes) -> int:
         """The id of a session by its key; KeyError where it has none."""

@@ -148,6 +148,11 @@ KIND_FIELDS: dict[int, tuple[Field, ...]] = {
     r.ROLL: (Field("next_row", r.W_NEXT_ROW),),
     r.DAY: (Field("day", r.W_DAY),),
     r.OPERATOR: (),
+    r.STREAM: (
+        Field("subject", r.W_SUBJECT),
+        Field("content", r.W_CONTENT),
+        Field("day", r.W_STREAM_DAY),
+    ),
     r.EXPIRE: (),
     r.BUST: _COMMAND[:2] + _FILL,
     r.CORRECT: (

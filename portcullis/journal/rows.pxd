@@ -37,6 +37,8 @@ cdef enum:
     W_ACCOUNT = 4
     W_SESSION_FLAGS = 5
     W_DAY = 3
+    W_CONTENT = 4
+    W_STREAM_DAY = 5
     W_SCHEDULE = 6
     W_NEXT_ROW = 3
     W_KEY = 3
@@ -85,6 +87,7 @@ cdef enum:
     ROLL = 40
     DAY = 41
     OPERATOR = 42
+    STREAM = 43
     BUST = 48
     CORRECT = 49
     EXPIRE = 50
@@ -110,6 +113,9 @@ cdef enum:
     F_ORDER_ID = 16
     F_FOR_SESSION = 32
     F_SAME_DAY = 1
+    F_NO_END = 1
+    F_BEGINS = 2
+    F_OF_AGGRESSOR = 1
     F_ASKED = 1
     F_SHARES = 64
     F_AGGRESSOR = 1
@@ -137,6 +143,10 @@ cdef enum:
     SESSION_OUCH = 2
     SESSION_MASS_CANCEL_OWN = 4
     SESSION_GTC_RESTATE = 8
+    STREAM_NOTHING = 0
+    STREAM_REPORTS = 1
+    STREAM_ACCOUNTS = 2
+    STREAM_TRADES = 3
     NO_REASON = 255
     TEXT_BYTES = 104
     TEXT_START = 8

@@ -73,6 +73,9 @@ W_STP = 4  # ACCOUNT: self-trade prevention, an STP_ code
 W_ACCOUNT = 4  # SESSION: its default account
 W_SESSION_FLAGS = 5  # SESSION: SESSION_ codes
 W_DAY = 3  # DAY: the trading day that begins, YYYYMMDDNN; the one before it ends
+# STREAM (NAME; VALUE: ids of the accounts it carries, four bytes each, little-endian)
+W_CONTENT = 4  # STREAM: a STREAM_ code
+W_STREAM_DAY = 5  # STREAM: the day whose numbers it has; from 1 where that is another one
 W_SCHEDULE = 6  # SESSION: checksum of the reset times it goes by; 0: none
 W_NEXT_ROW = 3  # ROLL: first row of the next segment; what lies between stays empty
 W_KEY = 3  # GENESIS: 3, 4, secret key of the id table; 5: layout version
@@ -134,6 +137,7 @@ TIME_STEP = 39  # the wall clock moved by more than a second against row time
 ROLL = 40  # the rest of this segment stays empty
 DAY = 41  # a trading day begins: Day orders of the one before expire, its ids are free again
 OPERATOR = 42  # what an operator did (NAME, VALUE), who and why; the rows that do it follow
+STREAM = 43  # what a stream of reports carries from this row on, and under which day's numbers
 BUST = 48
 CORRECT = 49
 EXPIRE = 50  # orders whose time runs out at this row's expire
@@ -163,6 +167,9 @@ F_LONG_ORIG = 8  # the original id is in item ORIG_CL_ORD_ID
 F_ORDER_ID = 16  # item ORDER_ID holds the OrderID(37) that the client named
 F_FOR_SESSION = 32  # item FOR_SESSION names the session whose order is meant
 F_SAME_DAY = 1  # DAY: the day goes on under a new id: nothing expires, no id is freed
+F_NO_END = 1  # STREAM: the numbers before get no end, for some may be lost
+F_BEGINS = 2  # STREAM: the first of its day, so numbers are from 1 behind it
+F_OF_AGGRESSOR = 1  # BUST, CORRECT: the fill is the aggressor's, so it stands for the match
 F_ASKED = 1  # RESET: their Logon asked for it
 F_SHARES = 64  # quantity counts lots, price 10^-4; instrument, account, side are the order's
 
@@ -197,6 +204,11 @@ SESSION_FIX = 1
 SESSION_OUCH = 2
 SESSION_MASS_CANCEL_OWN = 4  # mass cancel reaches this session's orders only
 SESSION_GTC_RESTATE = 8
+
+STREAM_NOTHING = 0  # it is no longer configured
+STREAM_REPORTS = 1
+STREAM_ACCOUNTS = 2  # the reports of named accounts
+STREAM_TRADES = 3  # each match once
 
 NO_REASON = 255
 

@@ -1,0 +1,316 @@
+"""Rows to SBE: a decoder made of the schema alone reads what FIX's report of the row says."""
+
+from __future__ import annotations
+
+import random
+from array import array
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from portcullis.codecs.moldudp64.packets import Downstream, parse_downstream
+from portcullis.engine.why import WHYS
+from portcullis.gateway.report_messages import REPORT_BYTES, ReportMessages, message_bytes
+from portcullis.gateway.report_stream import ReportStream
+from portcullis.journal import rows as r
+from tests.support.fix_desk import START_NS, FixDesk, parse
+from tests.support.sbe_decoder import decode
+from tests.support.streams import put_stream
+
+TIME = "60=20261121-00:00:00.123"
+ORDER = f"D|11=a|54=1|55=BTC-USD|38=1.5|40=2|44=50000.05|{TIME}"
+SELL = ORDER.replace("11=a", "11=s").replace("54=1", "54=2")
+LONG_ID = "thirty-six-characters-of-a-client-id"
+DAY = 2026112101
+
+# By field of the schema: tag and, where the wire value has a name, wire value by name.
+CODES = {
+    "execType": (150, dict(New="0", Canceled="4", Replaced="5", Rejected="8", Expired="C",
+                           Restated="D", Trade="F", TradeCorrect="G", TradeCancel="H")),
+    "ordStatus": (39, dict(New="0", PartiallyFilled="1", Filled="2", Canceled="4", Rejected="8",
+                           Expired="C")),
+    "side": (54, dict(Buy="1", Sell="2", SellShort="5", SellShortExempt="6", Undisclosed="7")),
+    "ordType": (40, dict(Market="1", Limit="2")),
+    "timeInForce": (59, dict(Day="0", GoodTillCancel="1", ImmediateOrCancel="3", FillOrKill="4")),
+    "handlInst": (21, dict(AutomatedPrivate="1", AutomatedPublic="2", Manual="3")),
+    "lastLiquidityInd": (851, dict(Added="1", Removed="2")),
+}  # fmt: skip
+TEXTS = {"clOrdId": 11, "origClOrdId": 41, "symbol": 55, "account": 1}
+NUMBERS = {"orderId": 37, "execId": 17, "matchNumber": 527, "execRefId": 19}
+REASONS = {"ordRejReason": 103, "execRestatementReason": 378}
+PRICES = {"price": 44, "lastPx": 31}
+QUANTITIES = {"orderQty": 38, "lastQty": 32, "leavesQty": 151, "cumQty": 14}
+
+
+def desk_with_stream(content: int = r.STREAM_REPORTS, accounts: tuple[int, ...] = ()) -> FixDesk:
+    desk = FixDesk()
+    desk.stream = ReportStream(desk.table, 1, b"reports")
+    desk.messages = ReportMessages(desk.table, desk.catalog)
+    put_stream(desk.table, 1, content, DAY, accounts)
+    desk.run()
+    return desk
+
+
+def published(desk: FixDesk) -> list[tuple[int, bytes]]:
+    """Each row that has become a message since, and the message."""
+    found = []
+    stream, messages = desk.stream, desk.messages
+    while stream.next_row < desk.table.tail:
+        count = stream.select(desk.table.tail)
+        rows = list(stream.rows[:count])
+        messages.encode(stream.content, stream.rows, 0, count, b"")
+        octets = messages.take()
+        size = message_bytes(stream.content)
+        found += [(row, octets[i * size : (i + 1) * size]) for i, row in enumerate(rows)]
+        stream.pass_to(stream.reached, count)
+    return found
+
+
+def scaled(value: str | None, decimals: int) -> int | None:
+    return None if value is None else int(Decimal(value).scaleb(decimals))
+
+
+def assert_says_the_same(
+    values: dict[str, Any], report: dict[int, str], row: int, echoed: bool
+) -> None:
+    """Decoded fields of a message against the tags of the FIX report of the same row.
+
+    echoed: what translation refused goes back as it came, terms left out and impossible ones too.
+    """
+    if echoed:
+        assert values["execType"] == "Rejected"
+        report = {59: "0"} | report
+        for field, tag in (("price", 44), ("orderQty", 38)):
+            assert values[field] is None or tag in report
+            report.pop(tag, None)
+            values = values | {field: None}
+    for field, (tag, wire) in CODES.items():
+        assert wire.get(values[field]) == report.get(tag), (field, values[field], report)
+    for field, tag in TEXTS.items():
+        assert values[field] == report.get(tag), (field, report)
+    for field, tag in (NUMBERS | REASONS).items():
+        expected = report.get(tag)
+        assert values[field] == (None if expected in (None, "NONE") else int(expected)), field
+    for field, tag in PRICES.items():
+        assert values[field] == scaled(report.get(tag), values["priceDecimals"]), field
+    for field, tag in QUANTITIES.items():
+        assert values[field] == scaled(report.get(tag), values["qtyDecimals"]), field
+    assert values["avgPx"] == scaled(report[6], values["avgPxDecimals"])
+    assert values["execId"] == row
+    assert values["session"] == report[56]
+    if 58 in report:
+        assert report[58] in [why.text for why in WHYS.values()]
+
+
+def test_every_field_of_a_new_order_is_there() -> None:
+    desk = desk_with_stream()
+    desk.send(ORDER.replace("11=a", f"11={LONG_ID}") + "|21=1|59=1|15=USD|58=mine")
+    ((row, octets),) = published(desk)
+    assert len(octets) == REPORT_BYTES
+    assert decode(octets) == (
+        "ExecutionReport",
+        {
+            "engineTime": START_NS,
+            "orderId": row - 2,  # the order, a row of text
+            "execId": row,
+            "orderReference": row - 2,
+            "matchNumber": None,
+            "execRefId": None,
+            "transactTime": START_NS + 123_000_000,
+            "price": 5000005,
+            "orderQty": 15000,
+            "lastPx": None,
+            "lastQty": None,
+            "leavesQty": 15000,
+            "cumQty": 0,
+            "avgPx": 0,
+            "clOrdId": LONG_ID,
+            "origClOrdId": None,
+            "symbol": "BTC-USD",
+            "account": "ACME",
+            "session": "CLIENT1",
+            "sessionNumber": 1,
+            "priceDecimals": 2,
+            "qtyDecimals": 4,
+            "avgPxDecimals": 6,
+            "execType": "New",
+            "ordStatus": "New",
+            "side": "Buy",
+            "ordType": "Limit",
+            "timeInForce": "GoodTillCancel",
+            "handlInst": "AutomatedPrivate",
+            "lastLiquidityInd": None,
+            "ordRejReason": None,
+            "execRestatementReason": None,
+            "why": "NoReason",
+        },
+    )
+
+
+def random_command(rng: random.Random, number: int) -> tuple[int, str]:
+    """A session's command; side, symbol and session of an order follow from its number."""
+    of, cl_ord_id = number, f"C{number}"
+    kind = rng.choice("DDDDDDMLGGGFFRq")
+    if kind in "GFR":
+        of = max(0, number - rng.randrange(12))
+    session, earlier = 1 + of // 2 % 2, f"C{of}"
+    where = f"54={1 + of % 2}|55={'SHRT-USD' if of % 7 == 0 else 'BTC-USD'}"
+    qty, price = rng.choice(["0.5", "1", "2.001"]), rng.choice(["100", "100.05", "99.95"])
+    if kind == "M":
+        text = f"D|11={cl_ord_id}|{where}|38={qty}|40=1"
+    elif kind == "F":
+        text = f"F|11={cl_ord_id}|41={earlier}|{where}"
+    elif kind == "q":
+        text = f"q|11={cl_ord_id}|530=7"
+    elif kind == "R":  # refused, or a duplicate of a live order or one that has ended
+        bad = rng.choice([(price, "0.00001"), ("1.01", qty), (price, qty)])
+        text = f"D|11={earlier}|{where}|38={bad[1]}|40=2|44={bad[0]}"
+    elif kind == "G":
+        text = f"G|11={cl_ord_id}|41={earlier}|{where}|38={qty}|40=2|44={price}"
+    else:
+        if kind == "L":
+            cl_ord_id = f"{LONG_ID[:-4]}{number:04}"
+        text = f"D|11={cl_ord_id}|{where}|38={qty}|40=2|44={price}|59={rng.choice('0134')}"
+        text += rng.choice(["", "|1=SHARED", "|21=1", "|526=two"])
+    return session, f"{text}|{TIME}"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_report_says_what_its_fix_message_says(seed: int) -> None:
+    rng = random.Random(seed)
+    desk = desk_with_stream()
+    seen = set()
+    for number in range(200):
+        sender, text = random_command(rng, number)
+        desk.send(text, session=sender)
+        desk.table.time_ns += 1_000_003
+        for row, octets in published(desk):
+            name, values = decode(octets)
+            assert name == "ExecutionReport"
+            session = desk.table.row_words(row)[r.W_HEAD] >> 32
+            report = dict(parse(desk.encode(session, [row]))[0])
+            cause = desk.table.row_words(desk.table.word(row, r.W_CAUSE))
+            echoed = bool(cause[0] & 0xFF == r.NEW_ORDER and cause[0] >> 8 & r.F_REFUSED)
+            assert_says_the_same(values, report, row, echoed)
+            assert values["engineTime"] == desk.table.row_words(row)[r.W_TIME]
+            assert values["sessionNumber"] == session
+            seen.add((values["execType"], values["ordStatus"]))
+    told = [row for sent in desk.sent.values() for row in sent]
+    reports = [row for row in told if desk.table.word(row, 0) & 0xFF in (64, 69)]
+    assert desk.stream.next_number == 1 + len(reports)
+    assert {kind for kind, _ in seen} >= {"New", "Trade", "Canceled", "Replaced", "Rejected"}
+
+
+def test_a_bust_names_its_fill_and_what_the_order_is_left_with() -> None:
+    desk = desk_with_stream()
+    desk.send(ORDER)
+    desk.send(SELL, session=2)
+    (match,) = [row for row, octets in published(desk) if is_aggressor(desk, row)]
+    amend(desk, match, r.BUST, {})
+    told = [decode(octets)[1] for _, octets in published(desk)]
+    for values, side, fill in zip(told, ("Sell", "Buy"), (match, match + 1), strict=True):
+        assert (values["execType"], values["side"]) == ("TradeCancel", side)
+        assert (values["execRefId"], values["matchNumber"]) == (fill, None)
+        assert (values["lastPx"], values["lastQty"]) == (5000005, 15000)
+        assert (values["cumQty"], values["leavesQty"], values["avgPx"]) == (0, 0, 0)
+        assert (values["ordStatus"], values["why"]) == ("Canceled", "Bust")
+
+
+def test_trades_are_told_once_without_names() -> None:
+    desk = desk_with_stream(r.STREAM_TRADES)
+    desk.send(ORDER)
+    desk.send(SELL.replace("50000.05", "50000"), session=2)
+    ((match, octets),) = published(desk)
+    trade = {
+        "engineTime": START_NS,
+        "execId": match,
+        "matchNumber": match,
+        "execRefId": None,
+        "lastPx": 5000005,
+        "lastQty": 15000,
+        "symbol": "BTC-USD",
+        "priceDecimals": 2,
+        "qtyDecimals": 4,
+        "execType": "Trade",
+        "aggressorSide": "Sell",
+    }
+    assert decode(octets) == ("Trade", trade)
+    amend(desk, match, r.CORRECT, {r.W_NEW_QTY: 10_000, r.W_NEW_PRICE: 4999990})
+    ((row, octets),) = published(desk)
+    corrected = {"execId": row, "execRefId": match, "lastPx": 4999990, "lastQty": 10_000}
+    assert decode(octets) == ("Trade", trade | corrected | {"execType": "TradeCorrect"})
+
+
+def test_a_stream_of_named_accounts_carries_theirs_alone() -> None:
+    desk = desk_with_stream(r.STREAM_ACCOUNTS, (2, 3))
+    desk.send(ORDER)
+    desk.send(SELL, session=2)
+    desk.send(ORDER.replace("11=a", "11=b") + "|1=SHARED")
+    desk.send(ORDER.replace("D|11=a", "G|11=c|41=b").replace("1.5", "2"))  # names no account
+    desk.send(ORDER.replace("11=a", "11=b"))  # a duplicate, under its own account
+    told = [decode(octets)[1] for _, octets in published(desk)]
+    assert [(one["account"], one["execType"]) for one in told] == [
+        ("BETA", "New"),
+        ("BETA", "Trade"),
+        ("SHARED", "New"),
+        ("SHARED", "Replaced"),
+    ]
+
+
+def test_packets_hold_what_messages_say_in_the_order_of_their_numbers() -> None:
+    desk = desk_with_stream()
+    for number in range(11):
+        desk.send(ORDER.replace("11=a", f"11=a{number}"))
+    messages = [octets for _, octets in published(desk)]
+    rows = array("q", desk.stream.rows[:11])
+    desk.messages.pack(r.STREAM_REPORTS, rows, 0, 11, b"%d" % DAY, 7, 4)
+    octets = desk.messages.take()
+    size = 20 + 4 * (2 + REPORT_BYTES)
+    packets = [octets[:size], octets[size : 2 * size], octets[2 * size :]]
+    assert [parse_downstream(packet) for packet in packets] == [
+        Downstream(b"2026112101", 7, tuple(messages[:4])),
+        Downstream(b"2026112101", 11, tuple(messages[4:8])),
+        Downstream(b"2026112101", 15, tuple(messages[8:])),
+    ]
+
+
+def test_a_frame_stands_before_each_message() -> None:
+    desk = desk_with_stream()
+    desk.send(ORDER)
+    ((row, octets),) = published(desk)
+    desk.messages.encode(r.STREAM_REPORTS, array("q", [row, row]), 0, 2, b"\x01\x0aS")
+    assert desk.messages.take() == 2 * (b"\x01\x0aS" + octets)
+
+
+@pytest.mark.parametrize("row", [0, 10**9])
+def test_a_row_that_is_not_there_is_named_and_nothing_is_appended(row: int) -> None:
+    desk = desk_with_stream()
+    desk.send(ORDER)
+    ((known, _),) = published(desk)
+    with pytest.raises(IndexError, match=f"row {row}, or one that it needs"):
+        desk.messages.encode(r.STREAM_REPORTS, array("q", [known, row]), 0, 2, b"")
+    assert desk.messages.length == 0
+    with pytest.raises(IndexError, match="no rows 1 to 4 of 2"):
+        desk.messages.encode(r.STREAM_REPORTS, array("q", [known, row]), 1, 3, b"")
+
+
+def is_aggressor(desk: FixDesk, row: int) -> bool:
+    return bool(desk.table.word(row, r.W_HEAD) >> 8 & r.F_AGGRESSOR)
+
+
+def amend(desk: FixDesk, match: int, kind: int, words: dict[int, int]) -> None:
+    """Bust or correct both sides of a match, the only fill of both orders, as an operator does."""
+    for row in (match, match + 1):
+        fill = desk.table.row_words(row)
+        order = desk.table.row_words(fill[r.W_ORDER])
+        named = {word: order[word] for word in (r.W_ID, r.W_ID + 1, r.W_ID + 2, r.W_TERMS)}
+        told = {
+            r.W_FILL_ROW: row,
+            r.W_FILL_QTY: fill[r.W_LAST_QTY],
+            r.W_FILL_PRICE: fill[r.W_LAST_PX],
+            r.W_FILL_SUM: fill[r.W_LAST_QTY] * fill[r.W_LAST_PX],
+        }
+        flags = r.F_OF_AGGRESSOR if row == match else 0
+        desk.table.append_input(kind, order[0] >> 32, flags=flags, words=named | told | words)
+    desk.run()
