@@ -7,18 +7,23 @@ to the published tables.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import construct as c
 
 SEQUENCED, UNSEQUENCED = "S", "U"
+_NUMBER = re.compile(r"[0-9]{1,20}")
+_PRICE = re.compile(r"[0-9]{1,9}(\.[0-9]{0,4})?")
 
 
 def _text(size: int, right: bool = False) -> Any:
     """Text padded with spaces, on the left where `right` (justified) says so."""
 
     def encode(value: str, _: Any) -> bytes:
-        octets = str(value).encode("latin-1")
+        octets = str(value).encode("latin-1", "replace")
+        if len(octets) > size:
+            raise ValueError(f"{value!r} has more than {size} characters")
         return octets.rjust(size) if right else octets.ljust(size)
 
     return c.ExprAdapter(
@@ -30,17 +35,23 @@ def _text(size: int, right: bool = False) -> Any:
 
 def _number(size: int) -> Any:
     """An unsigned integer, shown and written as decimal text."""
-    return c.ExprAdapter(
-        c.BytesInteger(size), lambda number, _: str(number), lambda text, _: int(text)
-    )
+
+    def encode(text: str, _: Any) -> int:
+        if not _NUMBER.fullmatch(text) or (number := int(text)) >= 1 << 8 * size:
+            raise ValueError(f"{text[:40]!r} is no number of {size} bytes")
+        return number
+
+    return c.ExprAdapter(c.BytesInteger(size), lambda number, _: str(number), encode)
 
 
 def _price() -> Any:
     """Four implied decimals, shown as a decimal number."""
 
     def encode(text: str, _: Any) -> int:
-        whole, _point, fraction = str(text).partition(".")
-        return int(whole) * 10_000 + int(fraction.ljust(4, "0")[:4] or 0)
+        if not _PRICE.fullmatch(text):
+            raise ValueError(f"{text[:40]!r} is no price with at most four decimals")
+        whole, _point, fraction = text.partition(".")
+        return int(whole + fraction.ljust(4, "0"))
 
     def decode(number: int, _: Any) -> str:
         text = f"{number // 10_000}.{number % 10_000:04d}"

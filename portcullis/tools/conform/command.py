@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -46,6 +47,24 @@ def _fail(error: Exception) -> NoReturn:
         raise error
     click.echo(f"portcullis: {error}", err=True)
     sys.exit(EXIT_CANNOT_RUN)
+
+
+Files = list[tuple[Path, Callable[[Run], str]]]
+
+
+def _files(junit: Path | None, html: Path | None, json_file: Path | None) -> Files:
+    """The reports wanted; OSError where one cannot be written, before anything is run."""
+    files: Files = []
+    for file, text in ((junit, reports.junit), (html, page), (json_file, reports.as_json)):
+        if file is not None:
+            file.touch()
+            files.append((file, text))
+    return files
+
+
+def _write(run: Run, files: Files) -> None:
+    for file, text in files:
+        file.write_text(text(run), "utf-8")
 
 
 # --- run -----------------------------------------------------------------------------------------
@@ -142,10 +161,9 @@ def run(
             raise corpora.CorpusError("scenarios with `role venue` are for `conform certify`")
         if not scenarios:
             raise corpora.CorpusError(f"no scenario fits {', '.join(patterns)}")
+        files = _files(junit, html, json_file)
         outcome = asyncio.run(_run(target, scenarios, Grade(grade), verbose))
-        for file, text in ((junit, reports.junit), (html, page), (json_file, reports.as_json)):
-            if file is not None:
-                file.write_text(text(outcome), "utf-8")
+        _write(outcome, files)
     except _FAULTS as error:
         _fail(error)
     _summary(outcome)
@@ -255,10 +273,9 @@ def certify(
         if not scenarios:
             raise corpora.CorpusError("no scenario with `role venue` fits")
         target = Target(comp_id=comp_id, patience_s=patience, scenario_s=10 * patience)
+        files = _files(junit, html, json_file)
         outcome = asyncio.run(_certify(host or "127.0.0.1", int(port), target, scenarios))
-        for file, text in ((junit, reports.junit), (html, page), (json_file, reports.as_json)):
-            if file is not None:
-                file.write_text(text(outcome), "utf-8")
+        _write(outcome, files)
     except _FAULTS as error:
         _fail(error)
     _summary(outcome)

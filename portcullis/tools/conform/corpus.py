@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from portcullis.tools.conform import def_reader, scenario_reader
-from portcullis.tools.conform.scenario import Scenario, ScenarioError
+from portcullis.tools.conform.scenario import SCENARIO_BYTES_MAX, Scenario, ScenarioError
 
 SUFFIXES = (".def", ".scenario")
 SHIPPED: dict[str, str] = {
@@ -51,6 +51,8 @@ def load(name: str) -> list[Scenario]:
         )
     scenarios = []
     for file in files:
+        if (size := file.stat().st_size) > SCENARIO_BYTES_MAX:
+            raise CorpusError(f"{file}: {size} bytes, more than {SCENARIO_BYTES_MAX}")
         if file.suffix == ".def":
             scenarios.append(def_reader.read(file, label))
         elif file.suffix == ".scenario":

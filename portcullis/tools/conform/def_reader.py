@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from portcullis.tools.conform.scenario import Scenario, ScenarioError, Step, Timing, Verb
+from portcullis.tools.conform.scenario import Scenario, ScenarioError, Step, Timing, Verb, is_tag
 from portcullis.tools.conform.values import LENGTH_MARK, SOH, SUM_MARK
 
 # QuickFIX's runner waits so long for a close.
@@ -85,7 +85,7 @@ def _step(path: Path, number: int, line: str) -> Step:
 
 def _pair(path: Path, number: int, piece: str) -> tuple[str, str]:
     tag, equals, value = piece.partition("=")
-    if not equals or not tag.lstrip("-").isdigit():
+    if not equals or not is_tag(tag):
         raise ScenarioError(path, number, f"{piece[:40]!r} is no tag=value; is SOH missing?")
     return tag, value
 

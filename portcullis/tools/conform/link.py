@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from portcullis.tools.conform.wire import Message, StreamWire, WireError
 
-READ_BYTES = 1 << 16
+# Small, because what takes messages out of it copies the rest for each.
+READ_BYTES = 1 << 13
 HANG_UP_S = 0.5
 # The end of a connection as it should be; any other text says what was wrong with the bytes.
 CLOSED = "closed"
@@ -136,6 +137,8 @@ class StreamLink(Link):
         try:
             while octets := await self._reader.read(READ_BYTES):
                 now_s = self._loop.time()
+                # A target that never rests is let go of nevertheless.
+                await asyncio.sleep(0)
                 self._wire.feed(octets)
                 while (message := self._wire.next()) is not None:
                     await self._put(Arrival(now_s, message))

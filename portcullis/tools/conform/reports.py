@@ -11,6 +11,10 @@ from dataclasses import asdict
 from typing import Any
 
 from portcullis.tools.conform.results import Failure, Outcome, Result, Run
+from portcullis.tools.conform.wire import printable
+
+# Characters of a value in a failure's text; the JSON has all.
+VALUE_MAX = 300
 
 
 def junit(run: Run) -> str:
@@ -64,14 +68,21 @@ def by_area(run: Run) -> dict[str, list[Result]]:
 
 def failure_text(result: Result, failure: Failure) -> str:
     """A failure in lines: where, what, the fields that differ, the rule."""
-    lines = [f"{result.scenario.path.name}:{failure.line}: {failure.step}", failure.what]
+    where = f"{result.scenario.path.name}:{failure.line}"
+    lines = [f"{where}: {failure.step}", *map(printable, failure.what.splitlines())]
     for check in failure.checks:
         if not check.holds:
-            expected, received = check.expected or "(absent)", check.received or "(absent)"
+            expected, received = _short(check.expected), _short(check.received)
             lines.append(f"  {check.name}: expected {expected}, received {received}")
     if result.scenario.rule:
         lines.append(f"Rule: {result.scenario.rule}")
     return "\n".join(lines)
+
+
+def _short(value: str) -> str:
+    """A value for a terminal, not longer than anybody reads."""
+    shown = printable(value[:VALUE_MAX]) + "..." * (len(value) > VALUE_MAX)
+    return shown or "(absent)"
 
 
 def _scenario(result: Result) -> dict[str, Any]:

@@ -181,9 +181,12 @@ class ScenarioRun:
             return
         # Split before values come in: what a target sends is never read as a command.
         arguments = [self._render(client, word) for word in shlex.split(command)]
-        process = await asyncio.create_subprocess_exec(
-            *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+            )
+        except OSError as error:
+            raise StepFailed(f"the operator's command {name} failed: {error}") from None
         try:
             said, _ = await process.communicate()
         finally:
@@ -348,7 +351,9 @@ class ScenarioRun:
             if client.is_passed_over(arrival.message, expected):
                 client.took(arrival.message)
                 self._note(client, "<", client.wire.shown(arrival.message.octets))
-                continue
+                if self._loop.time() < latest_s:
+                    continue
+                return None
             if timing is not None and timing.since and arrival.at_s < earliest_s:
                 early_s = earliest_s - arrival.at_s
                 name = client.wire.name(arrival.message.type)

@@ -10,11 +10,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+# What of a line is said of it, and how large a file of scenarios may be.
+TEXT_MAX = 500
+SCENARIO_BYTES_MAX = 16 << 20
+
 
 class ScenarioError(Exception):
     """A scenario file says something that cannot be run. The text names file, line and remedy."""
 
     def __init__(self, path: Path, line: int, text: str) -> None:
+        text = text if len(text) < TEXT_MAX else text[:TEXT_MAX] + "..."
         super().__init__(f"{path}:{line}: {text}" if line else f"{path}: {text}")
 
 
@@ -22,6 +27,7 @@ class ScenarioError(Exception):
 ABSENT = "\0absent\0"
 
 
+_TAG = re.compile(r"-?[0-9]{1,40}")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s)")
 
 
@@ -31,6 +37,11 @@ def duration(text: str) -> float:
     if found is None:
         raise ValueError(f"{text!r} is no duration such as 300ms or 1.5s")
     return float(found[1]) / (1000 if found[2] == "ms" else 1)
+
+
+def is_tag(text: str) -> bool:
+    """Whether a scenario may use it as a tag: a number, which may be 0 or negative."""
+    return _TAG.fullmatch(text) is not None
 
 
 class Verb(StrEnum):

@@ -19,6 +19,7 @@ from portcullis.tools.conform.scenario import (
     Timing,
     Verb,
     duration,
+    is_tag,
 )
 from portcullis.tools.conform.values import is_name, names_of, unescaped
 
@@ -185,7 +186,7 @@ class _Reader:
         if verb is Verb.LET:
             self._check_let(argument)
         self._check_names(verb, fields, argument if verb in _WITH_TEXT else "")
-        text = unescaped(argument) if verb in (Verb.RAW, Verb.DRIP) else argument
+        text = self._octets(argument) if verb in (Verb.RAW, Verb.DRIP) else argument
         return Step(self._line, line, verb, client, message, fields, text, timing)
 
     def _message(self, word: str) -> str:
@@ -224,9 +225,9 @@ class _Reader:
                 name, value = piece[1:], ABSENT
             elif not equals:
                 raise self._error(f"{piece!r} is no field: expected NAME=VALUE, !NAME or @NAME")
-            if self._protocol == "fix" and not name.lstrip("-").isdigit():
+            if self._protocol == "fix" and not is_tag(name):
                 raise self._error(f"{name!r} is no tag")
-            pair = (name, unescaped(value) if value != ABSENT else value)
+            pair = (name, self._octets(value) if value != ABSENT else value)
             if name in inserted:
                 place = next(i for i, (old, _) in enumerate(fields) if old == name)
                 fields = [*fields[:place], pair] + [f for f in fields[place + 1 :] if f[0] != name]
@@ -234,6 +235,12 @@ class _Reader:
             else:
                 fields.append(pair)
         return tuple(fields)
+
+    def _octets(self, text: str) -> str:
+        """Text of a message without its escapes: each character is one byte."""
+        if wrong := [char for char in text if ord(char) > 0xFF]:
+            raise self._error(f"{wrong[0]!r} is no single byte: write its bytes as \\xNN")
+        return unescaped(text)
 
     def _timing(self, found: re.Match[str]) -> Timing:
         if found["within"]:
@@ -252,6 +259,12 @@ class _Reader:
         if not equals or not is_name(name.strip()):
             raise self._error("expected `let NAME = VALUE`")
 
+    def _check_pattern(self, pattern: str) -> None:
+        try:
+            re.compile(pattern)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise self._error(f"~{pattern[:40]} is no regular expression: {error}") from None
+
     def _check_names(self, verb: Verb, fields: tuple[tuple[str, str], ...], argument: str) -> None:
         templates = [value for _, value in fields]
         if verb is Verb.LET:
@@ -260,6 +273,8 @@ class _Reader:
         elif verb in (Verb.RAW, Verb.DRIP):
             templates.append(argument)
         for template in templates:
+            if template.startswith("~"):
+                self._check_pattern(template[1:])
             used, made = names_of(template)
             # A name may be made and used by one message: 11={new id}|526={id}.
             for name in made:

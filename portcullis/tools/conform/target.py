@@ -5,6 +5,7 @@ Owns the profile: read from a TOML file, from the command line, or both. Must no
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -90,4 +91,11 @@ def make_target(address: str, values: dict[str, object]) -> Target:
         raise TargetConfigError(str(error)) from None
     for group in target.groups:
         parse_address(group)
+    for name, command in target.operator.items():
+        try:
+            words = shlex.split(command)
+        except ValueError as error:
+            raise TargetConfigError(f"operator.{name}: {error}: {command}") from None
+        if not words:
+            raise TargetConfigError(f"operator.{name}: expected a command")
     return target

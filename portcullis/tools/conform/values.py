@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 SOH = "\x01"
 # Stand in a raw message for the BodyLength(9) and CheckSum(10) that it would need.
@@ -19,8 +19,10 @@ WRONG_SUM_MARK = "\0wrong sum\0"
 FILL_MAX = 1 << 22
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
-_NOW = re.compile(r"now(?:([+-])(\d+)(s|m|h))?(?: (s|ms|us|ns|date))?")
-_SUM = re.compile(r"(\w+) ?([+*-]) ?(\d+(?:\.\d+)?)")
+_NOW = re.compile(r"now(?:([+-])(\d{1,6})(s|m|h))?(?: (s|ms|us|ns|date))?")
+_SUM = re.compile(r"(\w+) ?([+*-]) ?(\d{1,30}(?:\.\d{1,30})?)")
+_FILL = re.compile(r"fill (\d{1,9})(?: (.+))?")
+_NUMBER = re.compile(r"-?\d{1,30}(\.\d{0,30})?", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _QUICKFIX_TIME = re.compile(r"<TIME([+-]\d+)?>")
 _MARKS = {"length": LENGTH_MARK, "sum": SUM_MARK, "wrongsum": WRONG_SUM_MARK}
@@ -90,9 +92,8 @@ class Values:
         if word == "new":
             self.known[rest] = self._fresh()
             return self.known[rest]
-        if word == "fill":
-            count_text, _, filler = rest.partition(" ")
-            return (filler or "A") * min(int(count_text), FILL_MAX)
+        if found := _FILL.fullmatch(expression):
+            return (found[2] or "A") * min(int(found[1]), FILL_MAX)
         if expression in _MARKS:
             return _MARKS[expression]
         if found := _SUM.fullmatch(expression):
@@ -106,12 +107,9 @@ class Values:
         return value
 
     def _sum(self, value: str, sign: str, operand: str) -> str:
-        try:
-            left, right = Decimal(value), Decimal(operand)
-        except InvalidOperation:
-            raise TemplateError(
-                f"{value!r} is no number, so {sign}{operand} means nothing"
-            ) from None
+        if not _NUMBER.fullmatch(value):
+            raise TemplateError(f"{value[:40]!r} is no number, so {sign}{operand} means nothing")
+        left, right = Decimal(value), Decimal(operand)
         result = {"+": left + right, "-": left - right, "*": left * right}[sign]
         return plain(result)
 
@@ -124,7 +122,7 @@ def names_of(template: str) -> tuple[list[str], list[str]]:
         word, _, rest = expression.partition(" ")
         if word in ("new", "get"):
             made.append(rest)
-        elif word == "fill" or expression in _MARKS or _NOW.fullmatch(expression):
+        elif any(kind.fullmatch(expression) for kind in (_FILL, _NOW)) or expression in _MARKS:
             continue
         elif found := _SUM.fullmatch(expression):
             used.append(found[1])

@@ -42,6 +42,11 @@ class Message:
         return next((value for key, value in self.fields if key == name), None)
 
 
+def printable(text: str) -> str:
+    """Text for a terminal: what is no plain ASCII as its code, so that none is obeyed there."""
+    return "".join(char if " " <= char <= "~" else f"\\x{ord(char):02x}" for char in text)
+
+
 def number_of(text: str | None) -> int | None:
     """The number that a received field says; None where it says none that anybody counts to."""
     return int(text) if text and text.isdecimal() and len(text) <= NUMBER_DIGITS_MAX else None
@@ -137,7 +142,7 @@ class FixWire:
 
     def shown(self, octets: bytes) -> str:
         pieces = octets.decode("latin-1").split(SOH)
-        return "|".join(_redacted(piece) for piece in pieces)
+        return printable("|".join(_redacted(piece) for piece in pieces))
 
     def name(self, msg_type: str) -> str:
         return message_name(msg_type)
@@ -235,7 +240,7 @@ class SoupWire:
         return Message(name, fields, octets, faults)
 
     def shown(self, octets: bytes) -> str:
-        text = _printable(octets)
+        text = printable(octets.decode("latin-1"))
         if len(octets) >= 19 and octets[2:3] == b"L":
             return text[: text.index("L") + 7] + "*" * 10 + "..."
         return text
@@ -249,10 +254,12 @@ def _built(msg_type: str, layout: construct.Struct, values: dict[str, str]) -> b
     known = [str(part.name) for part in layout.subcons]
     if unknown := [name for name in values if name not in known]:
         raise WireError(f"{msg_type} has no field {unknown[0]}: it has {', '.join(known)}")
-    try:
-        octets: bytes = layout.build({name: values.get(name, _blank(name)) for name in known})
-    except (construct.ConstructError, ValueError) as error:
-        raise WireError(f"{msg_type} cannot be encoded: {error}") from None
+    octets = b""
+    for name, part in zip(known, layout.subcons, strict=True):
+        try:
+            octets += part.build(values.get(name, _blank(name)))
+        except (construct.ConstructError, ValueError) as error:
+            raise WireError(f"{msg_type} cannot be encoded: {name}: {error}") from None
     return octets
 
 
@@ -264,10 +271,6 @@ def _blank(name: str) -> str:
 _NUMERIC = frozenset(
     "shares price tif min_qty timestamp decrement match reference prevented".split()
 )
-
-
-def _printable(octets: bytes) -> str:
-    return "".join(chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in octets)
 
 
 # --- MoldUDP64 -----------------------------------------------------------------------------------
@@ -305,7 +308,7 @@ class MoldWire:
         return Message(kind, fields, octets, faults)
 
     def shown(self, octets: bytes) -> str:
-        return _printable(octets)
+        return printable(octets.decode("latin-1"))
 
     def name(self, msg_type: str) -> str:
         return msg_type

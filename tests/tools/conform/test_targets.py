@@ -136,6 +136,122 @@ def test_a_profile_with_a_wrong_key_names_it(tmp_path: Path) -> None:
     assert "unknown field `comp`" in result.output
 
 
+def log_on(link: socket.socket) -> None:
+    """Answer a Logon, whoever it is of."""
+    request = link.recv(1 << 16)
+    client = request.partition(b"\x0149=")[2].partition(b"\x01")[0].decode()
+    link.sendall(framed(LOGON_ANSWER.replace("CLIENT1", client), BODY))
+
+
+def log_on_and_say_nothing(link: socket.socket) -> None:
+    log_on(link)
+    say_nothing(link)
+
+
+def log_on_and_never_rest(link: socket.socket) -> None:
+    log_on(link)
+    number = 2
+    while True:
+        head = f"8=FIX.4.4|9={{}}|35=0|34={number}|49=PORTCULLIS|52=20261121-00:00:00|56=CLIENT1|"
+        link.sendall(framed(head, "") * 100)
+        number += 1
+
+
+@pytest.mark.parametrize(
+    ("talk", "said"),
+    [
+        (log_on_and_say_nothing, "nothing came within 0.5 s; expected Heartbeat(0)"),
+        (log_on_and_never_rest, "TestReqID(112): expected A, received (absent)"),
+    ],
+)
+def test_a_target_that_hangs_or_never_rests_makes_a_scenario_fall_in_time(
+    peer: Callable[[Talk], Peer], tmp_path: Path, talk: Talk, said: str
+) -> None:
+    (tmp_path / "own.scenario").write_text(
+        "scenario a Asked\n rule r\n logon\n send TestRequest 112=A\n expect Heartbeat 112=A\n"
+        "scenario b Quiet\n rule r\n logon\n expect TestRequest\n"
+    )
+    began = time.monotonic()
+    result = conform(
+        "run", f"--target=127.0.0.1:{peer(talk).port}", f"--corpus={tmp_path}", "--patience=0.5"
+    )
+    assert (result.exit_code, said in result.output) == (1, True), result.output
+    assert "0 hold, 2 fall" in result.output
+    assert time.monotonic() - began < 20
+    assert len(result.output) < 4000
+
+
+def say_what_terminals_obey(link: socket.socket) -> None:
+    log_on(link)
+    link.recv(1 << 16)
+    head = "8=FIX.4.4|9={}|35=0|34=2|49=PORTCULLIS|52=20261121-00:00:00|56=CLIENT1|"
+    link.sendall(framed(head, "112=\x1b[2J" + "A" * 9000 + "|"))
+    say_nothing(link)
+
+
+def test_what_a_target_says_does_not_reach_a_terminal_as_it_is(
+    peer: Callable[[Talk], Peer], tmp_path: Path
+) -> None:
+    (tmp_path / "own.scenario").write_text(
+        "scenario a Asked\n rule r\n logon\n send TestRequest 112=A\n expect Heartbeat 112=A\n"
+    )
+    port = peer(say_what_terminals_obey).port
+    result = conform("run", f"--target=127.0.0.1:{port}", f"--corpus={tmp_path}")
+    assert r"TestReqID(112): expected A, received \x1b[2JAAA" in result.output
+    assert len(result.output) < 4000 and "\x1b" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("bust 'it", "operator.end: No closing quotation: bust 'it"),
+        ("", "operator.end: expected a command"),
+    ],
+)
+def test_a_command_of_the_operator_that_is_none_is_exit_code_2(
+    tmp_path: Path, command: str, said: str
+) -> None:
+    profile = tmp_path / "p.toml"
+    profile.write_text(f'[operator]\nend = "{command}"\n')
+    result = conform("run", "--target=127.0.0.1:1", f"--profile={profile}")
+    assert (result.exit_code, said in result.output) == (2, True), result.output
+
+
+def test_a_command_of_the_operator_that_is_not_there_makes_the_scenario_fall(
+    peer: Callable[[Talk], Peer], tmp_path: Path
+) -> None:
+    profile = tmp_path / "p.toml"
+    profile.write_text('[operator]\nend = "/nowhere/end"\n')
+    (tmp_path / "own.scenario").write_text("scenario a A\n rule r\n connect\n operate end It.\n")
+    result = conform(
+        "run", f"--target=127.0.0.1:{peer(log_on_and_say_nothing).port}",
+        f"--corpus={tmp_path / 'own.scenario'}", f"--profile={profile}",
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert "the operator's command end failed: [Errno 2] No such file" in result.output
+
+
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_run(tmp_path: Path) -> None:
+    result = conform("run", "--target=127.0.0.1:1", f"--html={tmp_path / 'no' / 'r.html'}")
+    assert (result.exit_code, "No such file or directory" in result.output) == (2, True)
+
+
+def test_a_login_answer_without_a_number_ends_no_run_by_a_traceback(
+    peer: Callable[[Talk], Peer],
+) -> None:
+    def accept(link: socket.socket) -> None:
+        link.recv(1 << 16)
+        link.sendall(b"\x00\x1fA" + b"S1".rjust(10) + b"MANY".rjust(20))
+        say_nothing(link)
+
+    result = conform(
+        "run", f"--target=127.0.0.1:{peer(accept).port}", "--corpus=soupbintcp", "--patience=0.5",
+        "--client=A:B", "--client=C:D", "--only=login",
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert "sequence: expected 1, received MANY" in result.output
+
+
 # --- what a failure looks like -------------------------------------------------------------------
 
 
