@@ -117,15 +117,15 @@ class Chain:
         path = directory / "gateway.toml"
         path.write_text(config.format(port=0, ouch_port=0))
         self._loaded = loaded = load(path)
-        self._recovered = recover(loaded, directory / "data")
+        self.recovered = recover(loaded, directory / "data")
         self.spent: Counter[str] = Counter()
         self._buffer = memoryview(bytearray(READ_BYTES + loaded.config.limits.message_bytes))
-        engine = Timed(self._recovered.engine, "run", self.spent, "ids and book")
-        journal = Timed(self._recovered.journal, "seal", self.spent, "seal")
+        engine = Timed(self.recovered.engine, "run", self.spent, "ids and book")
+        journal = Timed(self.recovered.journal, "seal", self.spent, "seal")
         self.turn = Turn(
             journal,  # type: ignore[arg-type]
             engine,  # type: ignore[arg-type]
-            self._recovered.index,
+            self.recovered.index,
             call_soon=lambda call: None,
             start_sync=lambda done: None,
             fatal=_raise,
@@ -134,7 +134,7 @@ class Chain:
         )
         self._null = os.open(os.devnull, os.O_WRONLY)
         self._shared = Surroundings(self.turn, EventLog(self._null), Deadlines())
-        self._peers = FixPeers(self._shared, loaded, self._recovered, set(), self._buffer)
+        self._peers = FixPeers(self._shared, loaded, self.recovered, set(), self._buffer)
 
     def join(self, name: str) -> tuple[Peer, Wire]:
         """Let a client in by whichever protocol it speaks."""
@@ -159,7 +159,7 @@ class Chain:
         gate = OuchGate(
             self._shared,
             self._loaded,
-            self._recovered,
+            self.recovered,
             set(),
             self._buffer,
             Admission(limits),
@@ -214,7 +214,7 @@ class Chain:
             self._buffer[:carried] = bytes(self._buffer[start:end])
 
     def close(self) -> None:
-        self._recovered.journal.close()
+        self.recovered.journal.close()
         os.close(self._null)
 
 
