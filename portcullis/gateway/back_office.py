@@ -51,7 +51,12 @@ class BackOffice:
         every = loaded.config.journal.snapshot_every
         self.replica = Followed(
             "replica",
-            lambda _row: Replica(directory, sizes, snapshot_every=every),
+            lambda _row: Replica(
+                directory,
+                sizes,
+                snapshot_every=every,
+                days_kept=loaded.config.day.sessions_kept,
+            ),
             directory,
             log,
         )

@@ -138,6 +138,16 @@ class Day(_Table, frozen=True):
     timezone: Annotated[str, Meta(description="Zone of `end`, a name of the IANA database.")] = (
         "UTC"
     )
+    sessions_kept: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=366,
+            description="Days that have ended whose OUCH sessions can still be joined, the latest"
+            " of them: a week, as long as `journal prune` keeps rows unless told otherwise. Their"
+            " rows are not pruned; the index of one takes 16 bytes for 256 messages.",
+        ),
+    ] = 7
 
 
 class BackOffice(_Table, frozen=True):

@@ -72,7 +72,6 @@ class OuchGate:
         for one in loaded.config.ouch_sessions():
             user = self._make(one, loaded, quarantined)
             self._users[one.username.upper().encode()] = user
-            self._notes[user.store.session] = Throttled(shared.log, session=user.key)
 
     def __iter__(self) -> Iterator[OuchUser]:
         return iter(self._users.values())
@@ -141,6 +140,12 @@ class OuchGate:
             if user.live is not None and user.store.stopped and user.store.lag > max_lag:
                 user.live.cut()
 
+    def pass_over(self, step_ns: int) -> None:
+        """Somebody set the clock by so much: time-outs run on as if nobody had."""
+        for user in self._users.values():
+            if user.live is not None:
+                user.live.session.pass_over(step_ns)
+
     def tell_unsaid(self) -> None:
         """Log what rows say and OUCH does not, within bounds. On the timer."""
         engine = self._recovered.engine
@@ -187,11 +192,13 @@ class OuchGate:
         account = registry.catalog.accounts.number(one.account.encode())
         door = OuchDoor(session, account=account, firm=one.firm.encode())
         turn = self._shared.turn
+        notes = self._notes[session] = Throttled(self._shared.log, session=key)
+        store = OuchStore(turn, self._reports, session, budget_bytes=config.limits.write_bytes)
         return OuchUser(
             self._shared,
             key,
-            OuchStore(turn, self._reports, session, budget_bytes=config.limits.write_bytes),
-            OuchOrderEntry(turn, self._orders, door),
+            store,
+            OuchOrderEntry(turn, self._orders, door, store, notes),
             password=loaded.files.password(one),
             networks=parse_networks(one.addresses),
             enabled=one.enabled,

@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from portcullis.codecs.soupbintcp.scanner import SoupScanner
-from portcullis.dictionaries.soupbintcp import HEADER_BYTES
+from portcullis.dictionaries.soupbintcp_offsets import HEADER_BYTES, UNSEQUENCED_DATA_TYPE
 from portcullis.gateway.admission import Network
 from portcullis.gateway.auth import PasswordHash
+from portcullis.gateway.event_log import Throttled
 from portcullis.gateway.fix_peer import Link, Surroundings
 from portcullis.gateway.ouch_door import OuchDoor
 from portcullis.gateway.ouch_orders import OuchOrders
@@ -38,16 +39,31 @@ SILENT_NS = 3_000_000_000
 
 
 class OuchOrderEntry:
-    """Messages become command rows: the application behind a session."""
+    """Messages become command rows: the application behind a session.
 
-    def __init__(self, turn: Turn, orders: OuchOrders, door: OuchDoor) -> None:
+    What comes for a day that has ended is passed over, as if it had been lost on its way: who is
+    still reading that day must not trade in the next one unawares.
+    """
+
+    def __init__(
+        self, turn: Turn, orders: OuchOrders, door: OuchDoor, store: OuchStore, notes: Throttled
+    ) -> None:
         self.problem = ""
         self._turn = turn
         self._orders = orders
         self._door = door
+        self._store = store
+        self._notes = notes
 
     def on_packets(self, scanner: SoupScanner, first: int, count: int) -> int:
         orders = self._orders
+        if self._store.has_ended:
+            end = first
+            while end < count and scanner.packet_type[end] == UNSEQUENCED_DATA_TYPE:
+                end += 1
+            if end > first:
+                self._notes.emit("passed_over", count=end - first, text="the day has ended")
+            return end - first
         orders.disk_full = not self._turn.journal.can_take_orders
         taken: int = orders.translate(scanner, first, count, self._door)
         while orders.full:
@@ -182,7 +198,7 @@ class OuchPeer:
     def join(self, session: bytes, sequence: int) -> Joined | None:
         live = self._user.live
         if live is not None:
-            if self._now_ns - live.session.last_received_ns < SILENT_NS:
+            if live.session.silence_ns(self._now_ns) < SILENT_NS:
                 self._log("refused", reason="connected already")
                 return None
             live.close("another login has taken its place", self._now_ns)
@@ -193,8 +209,11 @@ class OuchPeer:
             self.store.on_end = self._on_end
         return joined
 
-    def _on_end(self, now_ns: int) -> None:
-        self.session.ended(now_ns)
+    def _on_end(self, now_ns: int, complete: bool) -> None:
+        if complete:
+            self.session.ended(now_ns)
+        else:
+            self.session.close("its session is no longer kept")
         self._carry_out(now_ns)
 
     # --- what its session says -------------------------------------------------------------------

@@ -13,6 +13,7 @@ cdef class OuchReports:
     cdef long long[::1] _cancel_reasons
 
     cdef long long _at(self, long long row) noexcept nogil
+    cdef bint _has_order(self, long long row) noexcept nogil
     cdef void _put(self, long long row) noexcept nogil
     cdef void _put_opened(
         self, long long at, long long terms, long long order, long long time_ns, bint replaced

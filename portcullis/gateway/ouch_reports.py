@@ -111,8 +111,8 @@ class OuchReports:
     """Encodes output rows of `table` as Sequenced Data packets, for one session at a time.
 
     Fill `rows` with the numbers of a session's rows, ascending; `encode` them; `take` the bytes.
-    No bounds checks: `encode` looks at each number that comes from outside, and rows name only
-    rows before them.
+    No bounds checks: `encode` looks at each number that comes from outside, and at the lowest row
+    that its message is written from; rows name only rows before them.
     """
 
     def __init__(self, table: RowTable, catalog: Catalog, *, row_capacity: int = ROWS) -> None:
@@ -150,6 +150,8 @@ class OuchReports:
                 return index
             if not self._table.has_row(self.rows[index]):
                 raise IndexError(f"row {self.rows[index]} is not in the table")
+            if not self._has_order(self.rows[index]):
+                raise IndexError(f"the order of row {self.rows[index]} is not in the table")
             self._put(self.rows[index])
         return end
 
@@ -160,6 +162,17 @@ class OuchReports:
     def _at(self, row: cython.longlong) -> cython.longlong:
         """`RowTable.at`, here for the compiler to inline."""
         return (row - self._table.origin_row) * ROW_WORDS
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _has_order(self, row: cython.longlong) -> cython.bint:
+        """Whether the table has what a row that it has names: a bust's order may be long gone."""
+        at: cython.longlong = self._at(row)
+        if self._words[at] & 0xFF == SYSTEM_EVENT:
+            return True
+        return self._table.has_row(self._words[at + W_ORDER])
 
     @cython.cfunc
     @cython.nogil

@@ -2,9 +2,10 @@
 
 Owns the seam between `sessions.SoupSession` and the journal: a client joins a session, which is a
 trading day of its user, at any number, and from there on one cursor walks the user's numbered
-rows. Sending live, rewinding and a day long ended are that one walk, within a byte budget; a full
-socket stops it, so does a row that may not be sent yet, and there is no other queue. Behind the
-last message of a day that has ended comes the end of its session.
+rows. Days that have ended can be joined as long as the index keeps them. Sending live, rewinding
+and a day long ended are that one walk, within a byte budget; a full socket stops it, so does a row
+that may not be sent yet, and there is no other queue. Behind the last message of a day that has
+ended comes the end of its session.
 
 Must not know packets beyond what the encoder makes. Implements `soup_session.Store`.
 """
@@ -31,8 +32,8 @@ class OuchStore:
         # The connection, and whether its socket is full. Set by the peer.
         self.wire: Wire | None = None
         self.stopped = False
-        # Called once all of a day that has ended is sent.
-        self.on_end: Callable[[int], None] | None = None
+        # Called once all of a day that has ended is sent; or, with False, is no longer kept.
+        self.on_end: Callable[[int, bool], None] | None = None
         self._turn = turn
         self._index = turn.index
         self._reports = reports
@@ -78,6 +79,12 @@ class OuchStore:
         """Messages that the client has not been sent."""
         return self._last(self._day) + 1 - self.next_sequence if self._day else 0
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the day that the client has joined is over."""
+        current: int = self._index.day(self.session)
+        return bool(self._day) and self._day != current
+
     def pump(self, now_ns: int) -> bool:
         """Send what is due, within the byte budget; whether more could go next turn."""
         if self.stopped or self.wire is None or not self._day:
@@ -90,12 +97,9 @@ class OuchStore:
             sent += len(octets)
             self.last_sent_ns = now_ns
             self.wire.write(octets)
-        if (
-            self.on_end is not None
-            and self._day != self._index.day(self.session)
-            and self.next_sequence > self._last(self._day)
-        ):
-            self.on_end(now_ns)
+        last = self._last(self._day)
+        if self.on_end is not None and self.has_ended and self.next_sequence > last:
+            self.on_end(now_ns, last > 0)
             return False
         return not self.stopped and sent >= self._budget_bytes
 

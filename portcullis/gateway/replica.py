@@ -18,7 +18,7 @@ from pathlib import Path
 from portcullis.gateway.registry import LIMITS, Registry
 from portcullis.gateway.saved_state import Known, latest, load, make_engine, save, start_of
 from portcullis.gateway.unsent import UnsentRows
-from portcullis.journal.index import SessionIndex
+from portcullis.journal.index import DAYS_KEPT, SessionIndex
 from portcullis.journal.recovery import Batch, Start
 from portcullis.journal.replay import replay
 from portcullis.journal.rows import ROLL, ROW_BYTES, TEXT, W_TIME
@@ -48,13 +48,21 @@ class Replica:
 
     name = "replica"
 
-    def __init__(self, directory: Path, sizes: dict[str, int], *, snapshot_every: int = 0) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        sizes: dict[str, int],
+        *,
+        snapshot_every: int = 0,
+        days_kept: int = DAYS_KEPT,
+    ) -> None:
         self.last_row = 0
         self.time_ns = 0
         # Last row of the newest snapshot.
         self.snapshot_row = 0
         self._directory = directory
         self._sizes = sizes
+        self._days_kept = days_kept
         self._every = snapshot_every
         self._mapped: SegmentHeader | None = None
         self._space: RowSpace | None = None
@@ -114,7 +122,9 @@ class Replica:
                 self._space.map(self._directory, header, private=True)
         self.engine = make_engine(self.table, self._sizes)
         self.registry = Registry(remember=True)
-        index = SessionIndex(self.table, session_capacity=self._sizes["sessions"])
+        index = SessionIndex(
+            self.table, session_capacity=self._sizes["sessions"], days_kept=self._days_kept
+        )
         unsent = UnsentRows(self.table)
         self._known = Known(self.engine, index, self.registry, unsent)
         if self._snapshot is not None:

@@ -68,6 +68,7 @@ def save(directory: Path, known: Known, sizes: dict[str, int], start: Start) -> 
         "sizes": sizes,
         "state_hash": known.engine.state_hash(),
         "oldest_row": state.oldest_row(known.engine) or start.next_row,
+        "rewind_row": known.index.oldest_row() or start.next_row,
         "engine": state.numbers(known.engine),
         "unsent": known.unsent.save(),
     }

@@ -298,6 +298,7 @@ class Server:
             connection.deadline_ns += step_ns
         for peer in self._peers:
             peer.session.pass_over(step_ns)
+        self._ouch.pass_over(step_ns)
 
     # --- connections (see connection.Hub) --------------------------------------------------------
 

@@ -109,7 +109,11 @@ def _replayed(
     )
     try:
         engine = make_engine(journal.table, tables)
-        index = SessionIndex(journal.table, session_capacity=tables["sessions"])
+        index = SessionIndex(
+            journal.table,
+            session_capacity=tables["sessions"],
+            days_kept=config.day.sessions_kept,
+        )
         recovered = Recovered(journal, engine, index, Registry(), UnsentRows(journal.table))
         if snapshot is not None:
             load(snapshot, Known(engine, index, recovered.registry, recovered.unsent))

@@ -14,7 +14,9 @@ cdef class SessionIndex:
     cdef list _touched
     cdef list _anchors
     cdef dict _days
+    cdef long long[::1] _low_row
     cdef dict _ended
+    cdef long long _days_kept
 
     cpdef long long head_row(self, long long session) except? -1
     cpdef long long head_seq(self, long long session) except? -1

@@ -7,7 +7,8 @@ back from the nearest anchor at or above it. Must not know what the rows say.
 Fed with each sealed batch, in order, also in recovery; holds nothing that the journal does not.
 A numbered row whose W_PREV is 0 begins a new epoch of its session, and so does a RESET row: then
 earlier rows of the session are out of reach here, but for those of OUCH days, which a
-SYSTEM_EVENT row begins: they stay to be asked for. Numbers of an epoch ascend and may have holes.
+SYSTEM_EVENT row begins: so many of them as are to be kept stay to be asked for. Numbers of an
+epoch ascend and may have holes.
 """
 
 # mypy: disable-error-code="valid-type,no-any-return"
@@ -32,16 +33,23 @@ else:
 # Also in index.pxd.
 if not cython.compiled:
     ANCHOR_STEP = 256
+DAYS_KEPT = 7
 
-Ended = tuple[int, int, "tuple[array[int], array[int]] | None"]
+# Head row, last number, lowest row that its messages are written from, anchors.
+Ended = tuple[int, int, int, "tuple[array[int], array[int]] | None"]
 
 
 @cython.final
 @cython.cclass
 class SessionIndex:
-    """Index over the rows of one table, for sessions 1 to session_capacity - 1."""
+    """Index over the rows of one table, for sessions 1 to session_capacity - 1.
 
-    def __init__(self, table: RowTable, *, session_capacity: int = 16384) -> None:
+    days_kept: of an OUCH session, so many days that have ended, the latest, are known.
+    """
+
+    def __init__(
+        self, table: RowTable, *, session_capacity: int = 16384, days_kept: int = DAYS_KEPT
+    ) -> None:
         self._table = table
         self._capacity = session_capacity
         self._head_row = memoryview(array("q", bytes(8 * session_capacity)))
@@ -51,10 +59,12 @@ class SessionIndex:
         self._touched: list[int] = []
         # Per session the anchors' numbers and rows, both ascending; None until the first.
         self._anchors: list[tuple[array[int], array[int]] | None] = [None] * session_capacity
-        # Of OUCH sessions: the day at work, and by session and day what the days before left:
-        # head row, last number, anchors.
+        # Of OUCH sessions: the day at work, the lowest row that its messages are written from, and
+        # what the days before left, oldest first.
         self._days: dict[int, int] = {}
-        self._ended: dict[tuple[int, int], Ended] = {}
+        self._low_row = memoryview(array("q", bytes(8 * session_capacity)))
+        self._ended: dict[int, dict[int, Ended]] = {}
+        self._days_kept = days_kept
 
     @cython.boundscheck(False)
     @cython.initializedcheck(False)
@@ -89,7 +99,11 @@ class SessionIndex:
                     if words[offset + W_PREV] == 0:
                         if kind == SYSTEM_EVENT:
                             self._begin_day(session, words[offset + W_SESSION_DAY])
+                            self._low_row[session] = row
                         self._begin_epoch(session, number)
+                    elif kind == REPORT and words[offset + W_ORDER] < self._low_row[session]:
+                        # A bust of an earlier day's trade.
+                        self._low_row[session] = words[offset + W_ORDER]
                     self._head_row[session] = row
                     self._head_seq[session] = number
                     if number >= self._anchor_seq[session] + ANCHOR_STEP:
@@ -132,12 +146,14 @@ class SessionIndex:
                 anchors.extend(one[1])
         days = array("q")
         for session, day in self._days.items():
-            days.extend((session, day, 0, 0, 0))
-        for (session, day), (head_row, head_seq, ended) in self._ended.items():
-            days.extend((session, day, head_row, head_seq, len(ended[0]) if ended else 0))
-            if ended:
-                days.extend(ended[0])
-                days.extend(ended[1])
+            days.extend((session, day, 0, 0, self._low_row[session], 0))
+        for session, of in self._ended.items():
+            for day, (head_row, head_seq, low_row, ended) in of.items():
+                count = len(ended[0]) if ended else 0
+                days.extend((session, day, head_row, head_seq, low_row, count))
+                if ended:
+                    days.extend(ended[0])
+                    days.extend(ended[1])
         return [
             ("index_heads", memoryview(heads)),
             ("index_anchors", memoryview(anchors)),
@@ -166,14 +182,16 @@ class SessionIndex:
         words = days.cast("q")
         at = 0
         while at < len(words):
-            session, day, count = words[at], words[at + 1], words[at + 4]
-            head_row, head_seq = words[at + 2], words[at + 3]
-            middle, end = at + 5 + count, at + 5 + 2 * count
+            session, day, count = words[at], words[at + 1], words[at + 5]
+            head_row, head_seq, low_row = words[at + 2], words[at + 3], words[at + 4]
+            middle, end = at + 6 + count, at + 6 + 2 * count
             if head_row:
-                kept = (array("q", words[at + 5 : middle]), array("q", words[middle:end]))
-                self._ended[session, day] = (head_row, head_seq, kept if count else None)
+                kept = (array("q", words[at + 6 : middle]), array("q", words[middle:end]))
+                ended = (head_row, head_seq, low_row, kept if count else None)
+                self._keep_day(session, day, ended)
             else:
                 self._days[session] = day
+                self._low_row[session] = low_row
             at = end
 
     def day(self, session: int) -> int:
@@ -181,13 +199,19 @@ class SessionIndex:
         return self._days.get(session, 0)
 
     def ended_seq(self, session: int, day: int) -> int:
-        """OUCH: the last number of a day that has ended; 0: there was no such day."""
-        ended = self._ended.get((session, day))
-        return ended[1] if ended else 0
+        """OUCH: the last number of a day that has ended; 0: there was none, or it is not kept."""
+        ended = self._ended.get(session, {}).get(day)
+        return ended[1] if ended and ended[2] >= self._table.oldest_row else 0
+
+    def oldest_row(self) -> int:
+        """The lowest row that messages of OUCH days still known are written from; 0: none."""
+        low = [self._low_row[session] for session in self._days]
+        low += [ended[2] for of in self._ended.values() for ended in of.values()]
+        return min(low, default=0)
 
     def walk_ended(self, session: int, day: int, from_seq: int, out: cython.longlong[::1]) -> int:
         """`walk` among the rows of a day that has ended. KeyError: there was none."""
-        head_row, head_seq, anchors = self._ended[session, day]
+        head_row, head_seq, _, anchors = self._ended[session][day]
         return self._walk(
             self._nearest(anchors, head_row, head_seq, from_seq + len(out) - 1), from_seq, out
         )
@@ -287,12 +311,20 @@ class SessionIndex:
     @cython.cfunc
     def _begin_day(self, session: cython.longlong, day: cython.longlong) -> cython.void:
         if self._head_row[session]:
-            self._ended[session, self._days[session]] = (
+            ended = (
                 self._head_row[session],
                 self._head_seq[session],
+                self._low_row[session],
                 self._anchors[session],
             )
+            self._keep_day(session, self._days[session], ended)
         self._days[session] = day
+
+    def _keep_day(self, session: int, day: int, ended: Ended) -> None:
+        of = self._ended.setdefault(session, {})
+        of[day] = ended
+        while len(of) > self._days_kept:
+            del of[next(iter(of))]
 
     @cython.cfunc
     def _begin_epoch(self, session: cython.longlong, number: cython.longlong) -> cython.void:

@@ -55,6 +55,8 @@ def find_floor(directory: Path, keep_after_ns: int) -> Floor:
         meta = read_meta(path)
         row = min(meta["oldest_row"], meta["start"][0])
         floors.append(Floor(row, f"a start from {path.name} needs it, live orders included"))
+        rewind_row = meta["rewind_row"]
+        floors.append(Floor(rewind_row, "OUCH users may rewind to it ([day] sessions_kept)"))
     for path in sorted((directory / FOLLOWERS).glob("*" + CURSOR_SUFFIX)):
         floors.append(Floor(int(path.read_text()), f"follower {path.stem} goes on there"))
     floors.append(Floor(_first_since(directory, segments, keep_after_ns), "resends (--keep)"))

@@ -131,12 +131,18 @@ class SoupSession:
         self, settings: SoupSettings, store: Store, application: Application, now_ns: int
     ) -> None:
         self.state = State.WAITING
-        self.last_received_ns = now_ns
         self._settings = settings
         self._store = store
         self._application = application
+        # The wall clock when it was last told, and how far time has come since, never back: what
+        # time-outs run by.
+        self._wall_ns = now_ns
+        self._now_ns = now_ns
         self._connected_ns = now_ns
-        self._last_sent_ns = now_ns
+        self._received_ns = now_ns
+        self._sent_ns = now_ns
+        # What the store said when it was last asked, by the wall clock.
+        self._store_sent_ns = 0
         self._request: packets.LoginRequest | None = None
         self._waiting = b""
         self._events: list[SoupEvent] = []
@@ -145,8 +151,9 @@ class SoupSession:
 
     def receive(self, scanner: SoupScanner, count: int, now_ns: int) -> None:
         """Take the first `count` packets of the scanner."""
+        self._observe(now_ns)
         if count:
-            self.last_received_ns = now_ns
+            self._received_ns = self._now_ns
         index = 0
         while index < count and self.state != State.CLOSED:
             if self.state == State.ACTIVE:
@@ -183,20 +190,21 @@ class SoupSession:
         """The answer to Authenticate; without effect where the machine has moved on."""
         if self.state != State.CHECKING or self._request is None:
             return
+        self._observe(now_ns)
         request, self._request = self._request, None
         if not fits:
-            self._send(packets.NOT_AUTHORIZED, now_ns)
+            self._send(packets.NOT_AUTHORIZED)
             self._close("not authorized")
             return
         joined = None
         if request.sequence >= 0:
             joined = self._store.join(request.session, request.sequence)
         if joined is None:
-            self._send(packets.NOT_AVAILABLE, now_ns)
+            self._send(packets.NOT_AVAILABLE)
             self._close("session not available")
             return
         self.state = State.ACTIVE
-        self._send(packets.login_accepted(joined.session, joined.sequence), now_ns)
+        self._send(packets.login_accepted(joined.session, joined.sequence))
         self._events.append(LoggedIn(joined.session, joined.sequence))
 
     # --- time and ends ---------------------------------------------------------------------------
@@ -204,28 +212,48 @@ class SoupSession:
     def tick(self, now_ns: int) -> int:
         """Do what is due; give the next deadline, 0: none."""
         settings = self._settings
+        self._observe(now_ns)
         if self.state == State.CLOSED:
             return 0
         if self.state != State.ACTIVE:
-            deadline = self._connected_ns + settings.login_timeout_ns
-            if now_ns >= deadline:
+            left_ns = self._connected_ns + settings.login_timeout_ns - self._now_ns
+            if left_ns <= 0:
                 self._close("no login in time")
                 return 0
-            return deadline
-        silence = self.last_received_ns + settings.client_timeout_ns
-        if now_ns >= silence:
+            return now_ns + left_ns
+        silence_ns = self._received_ns + settings.client_timeout_ns - self._now_ns
+        if silence_ns <= 0:
             self._close("the client is silent")
             return 0
-        sent = max(self._last_sent_ns, self._store.last_sent_ns)
-        if now_ns >= sent + settings.heartbeat_ns:
-            self._send(packets.SERVER_HEARTBEAT, now_ns)
-            sent = now_ns
-        return min(silence, sent + settings.heartbeat_ns)
+        if self._store.last_sent_ns != self._store_sent_ns:
+            self._store_sent_ns = self._store.last_sent_ns
+            # By a clock that has been set back since, it was sent now.
+            sent_ns = self._now_ns - max(0, now_ns - self._store_sent_ns)
+            self._sent_ns = max(self._sent_ns, sent_ns)
+        if self._now_ns >= self._sent_ns + settings.heartbeat_ns:
+            self._send(packets.SERVER_HEARTBEAT)
+        return now_ns + min(silence_ns, self._sent_ns + settings.heartbeat_ns - self._now_ns)
+
+    def pass_over(self, step_ns: int) -> None:
+        """The wall clock was set by so much since the last call: no time-out runs by that."""
+        if step_ns > 0:  # one set back is seen for what it is
+            self._wall_ns += step_ns
+
+    def silence_ns(self, now_ns: int) -> int:
+        """For how long the client has not been heard."""
+        self._observe(now_ns)
+        return self._now_ns - self._received_ns
+
+    def _observe(self, wall_ns: int) -> None:
+        """The wall clock now."""
+        self._now_ns += max(0, wall_ns - self._wall_ns)
+        self._wall_ns = wall_ns
 
     def ended(self, now_ns: int) -> None:
         """All of the session joined has been sent, and there will be no more."""
+        self._observe(now_ns)
         if self.state == State.ACTIVE:
-            self._send(packets.END_OF_SESSION, now_ns)
+            self._send(packets.END_OF_SESSION)
             self._close("end of session")
 
     def close(self, reason: str) -> None:
@@ -245,9 +273,9 @@ class SoupSession:
         events, self._events = self._events, []
         return events
 
-    def _send(self, octets: bytes, now_ns: int) -> None:
+    def _send(self, octets: bytes) -> None:
         self._waiting += octets
-        self._last_sent_ns = now_ns
+        self._sent_ns = self._now_ns
 
     def _fault(self, text: str) -> None:
         """The client broke the protocol; text is for its log."""

@@ -314,4 +314,4 @@ def test_the_same_flow_by_either_door_leaves_equal_books_and_trades(
     _, ouch_book, ouch_trades = run(tmp_path / "ouch", seed, OuchSpeaker)
     assert ouch_book == fix_book
     assert ouch_trades == fix_trades == naive_trades(flow.naive)
-    assert len(flow.naive.traded) > COMMANDS // 10
+    assert len(flow.naive.traded) > COMMANDS // 50

@@ -18,13 +18,23 @@ from portcullis.journal.rows import (
     ROW_BYTES,
     ROW_WORDS,
     SENT,
+    SYSTEM_EVENT,
     W_NEXT_OUT,
+    W_ORDER,
     W_OUT_SEQ,
     W_PREV,
+    W_SESSION_DAY,
 )
 from portcullis.journal.table import RowTable
 
 SESSIONS = 5
+PLACES = {
+    "out_seq": W_OUT_SEQ,
+    "prev": W_PREV,
+    "next_out": W_NEXT_OUT,
+    "order": W_ORDER,
+    "day": W_SESSION_DAY,
+}
 OUT = memoryview(array("q", bytes(8 * 64)))
 
 
@@ -43,7 +53,7 @@ class Recorder:
         view = memoryview(self.table.words)
         view[at] = kind | session << 32
         for name, value in words.items():
-            view[at + {"out_seq": W_OUT_SEQ, "prev": W_PREV, "next_out": W_NEXT_OUT}[name]] = value
+            view[at + PLACES[name]] = value
         self.table.tail += 1
         return self.table.tail - 1
 
@@ -189,3 +199,92 @@ def test_what_is_out_of_range_is_refused() -> None:
     made.output(SESSIONS)
     with pytest.raises(IndexError, match="session 5 of row 1"):
         made.seal()
+
+
+# --- days of OUCH -----------------------------------------------------------------------------
+
+
+@dataclass
+class Days:
+    """Sessions whose days have ANCHOR_STEP messages and some more each."""
+
+    made: Recorder
+    rows: dict[tuple[int, int], list[int]] = field(default_factory=dict)  # session, day
+
+    def trade(self, session: int, day: int, about: int = 0) -> None:
+        """A day of a session. about: an order of an earlier day that one report is about."""
+        made = self.made
+        made.row(NEW_ORDER, session)
+        first = made.row(SYSTEM_EVENT, session, out_seq=1, prev=0, day=day)
+        rows = [first]
+        for number in range(2, ANCHOR_STEP + 30):
+            order = about if about and number == 9 else made.row(NEW_ORDER, session)
+            row = made.row(REPORT, session, out_seq=number, prev=rows[-1], order=order)
+            rows.append(row)
+        self.rows[session, day] = rows
+        made.seal()
+
+
+def walked_day(index: SessionIndex, session: int, day: int, from_seq: int) -> list[int]:
+    found: list[int] = []
+    while from_seq <= index.ended_seq(session, day):
+        count = index.walk_ended(session, day, from_seq, OUT)
+        found += OUT[:count]
+        from_seq += count
+    return found
+
+
+def test_so_many_days_as_are_kept_are_walked_and_earlier_ones_forgotten() -> None:
+    table = RowTable(bytearray(20_000 * ROW_BYTES))
+    days = Days(Recorder(table, SessionIndex(table, session_capacity=SESSIONS, days_kept=2)))
+    index = days.made.index
+    for day in range(1, 6):
+        for session in (1, 2):
+            days.trade(session, day)
+    assert index.day(1) == 5
+    for session in (1, 2):
+        assert [index.ended_seq(session, day) for day in range(6)] == [0, 0, 0, 285, 285, 0]
+        for day in (3, 4):
+            for first in (1, 2, 200, 285):
+                wanted = days.rows[session, day][first - 1 :]
+                assert walked_day(index, session, day, first) == wanted
+
+
+def test_rows_are_needed_from_the_first_day_kept_and_from_a_busts_order_on() -> None:
+    table = RowTable(bytearray(20_000 * ROW_BYTES))
+    days = Days(Recorder(table, SessionIndex(table, session_capacity=SESSIONS, days_kept=2)))
+    index = days.made.index
+    assert index.oldest_row() == 0
+    days.trade(1, 1)
+    assert index.oldest_row() == days.rows[1, 1][0]
+    for day in range(2, 6):
+        days.trade(1, day)
+    assert index.oldest_row() == days.rows[1, 3][0]
+    days.trade(1, 6, about=7)
+    assert index.oldest_row() == 7
+
+
+def test_days_come_back_as_they_were_saved() -> None:
+    table = RowTable(bytearray(20_000 * ROW_BYTES))
+    days = Days(Recorder(table, SessionIndex(table, session_capacity=SESSIONS)))
+    for day in range(1, 4):
+        days.trade(2, day, about=(day == 2) * 5)
+    index = SessionIndex(table, session_capacity=SESSIONS)
+    saved = days.made.index.save()
+    index.load(*(memoryview(bytes(section)) for _, section in saved))
+    assert (index.day(2), index.oldest_row()) == (3, days.made.index.oldest_row())
+    assert walked_day(index, 2, 2, 1) == days.rows[2, 2]
+    assert index.save() == saved
+    days.made.index = index
+    days.trade(2, 4)
+    assert walked_day(index, 2, 3, 1) == days.rows[2, 3]
+
+
+def test_a_day_some_of_whose_rows_are_gone_is_not_kept() -> None:
+    table = RowTable(bytearray(20_000 * ROW_BYTES))
+    days = Days(Recorder(table, SessionIndex(table, session_capacity=SESSIONS)))
+    for day in range(1, 4):
+        days.trade(1, day)
+    table.oldest_row = days.rows[1, 1][0] + 1
+    assert days.made.index.ended_seq(1, 1) == 0
+    assert days.made.index.ended_seq(1, 2) == 285

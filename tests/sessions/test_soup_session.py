@@ -214,6 +214,35 @@ def test_a_client_that_is_silent_for_15_seconds_is_let_go() -> None:
     assert bench.session.events()[-1] == Disconnect("the client is silent")
 
 
+def test_a_clock_set_back_holds_up_neither_heartbeats_nor_time_outs() -> None:
+    bench = Bench()
+    bench.log_in()
+    bench.store.last_sent_ns = bench.clock.now_ns
+    bench.session.data_to_send()
+    for _ in range(7):
+        bench.tick(1)
+        assert bench.session.data_to_send() == packets.SERVER_HEARTBEAT
+    bench.tick(-3600)
+    for _ in range(7):
+        assert bench.tick(1) > bench.clock.now_ns
+        assert bench.session.data_to_send() == packets.SERVER_HEARTBEAT
+    assert bench.session.silence_ns(bench.clock.now_ns) == 14 * 10**9
+    assert bench.tick(1) == 0
+
+
+def test_a_clock_set_forward_ends_nobody() -> None:
+    bench = Bench()
+    bench.log_in()
+    bench.session.data_to_send()
+    bench.tick(0.5)
+    bench.session.pass_over(3600 * 10**9)
+    bench.tick(3600)
+    assert bench.session.events() == []
+    assert bench.session.data_to_send() == b""
+    assert bench.tick(0.5) == bench.clock.now_ns + 10**9
+    assert bench.session.data_to_send() == packets.SERVER_HEARTBEAT
+
+
 @pytest.mark.parametrize("octets", [b"", LOGIN], ids=["nothing said", "credentials checked"])
 def test_a_login_has_30_seconds(octets: bytes) -> None:
     bench = Bench()

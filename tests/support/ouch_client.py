@@ -115,6 +115,8 @@ class OuchClient:
         self.session = ""
         self.next_sequence = 0
         self.received: dict[int, bytes] = {}
+        # Whether the end of its session has come.
+        self.ended = False
         self.link = socket.create_connection(("127.0.0.1", port), LIMIT_S)
         self.link.settimeout(LIMIT_S)
         self._buffer = b""
@@ -160,6 +162,7 @@ class OuchClient:
                 self.next_sequence += 1
                 return decode(payload)
             if letter in ("", "Z"):
+                self.ended = letter == "Z"
                 return {}
             assert letter in "H+", letter
 

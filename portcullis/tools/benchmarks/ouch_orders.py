@@ -24,9 +24,10 @@ _ENTER = struct.Struct(">HcB14scI8sII4scccIcc")
 _CANCEL = struct.Struct(">HcB14sI")
 
 
-def login_request(username: str) -> bytes:
-    """For the current session, from its first message on; no password."""
-    return b"\0\x2fL%b%b%b%20d" % (username.encode().ljust(6), b" " * 10, b" " * 10, 1)
+def login_request(username: str, session: str = "") -> bytes:
+    """For a session, or the current one, from its first message on; no password."""
+    fields = (username.encode().ljust(6), b" " * 10, session.encode().rjust(10), 1)
+    return b"\0\x2fL%b%b%b%20d" % fields
 
 
 def _enter(token: bytes, side: bytes, price: int, display: bytes = b"Y") -> bytes:

@@ -153,7 +153,7 @@ class Chain:
         peer = self._peers.entries[identity].peer
         return peer, self._let_in(peer, count)
 
-    def log_in(self, username: str) -> tuple[OuchPeer, Wire]:
+    def log_in(self, username: str, session: str = "") -> tuple[OuchPeer, Wire]:
         """Let a user of OUCH in and take its Login Request."""
         limits = self._loaded.config.limits
         gate = OuchGate(
@@ -166,7 +166,7 @@ class Chain:
             PasswordChecker(waiting_max=1, waiting_per_address_max=1),
             Throttled(self._shared.log),
         )
-        octets = ouch_orders.login_request(username)
+        octets = ouch_orders.login_request(username, session)
         self._buffer[: len(octets)] = octets
         count = gate.first_scanner.scan(0, len(octets))
         peer = gate.find(Link(), gate.first_scanner, self.turn.begin())
