@@ -206,7 +206,7 @@ def test_what_is_out_of_range_is_refused() -> None:
 
 @dataclass
 class Days:
-    """Sessions whose days have ANCHOR_STEP messages and some more each."""
+    """Sessions whose days have 285 messages each, more than stand between two anchors."""
 
     made: Recorder
     rows: dict[tuple[int, int], list[int]] = field(default_factory=dict)  # session, day
@@ -217,7 +217,7 @@ class Days:
         made.row(NEW_ORDER, session)
         first = made.row(SYSTEM_EVENT, session, out_seq=1, prev=0, day=day)
         rows = [first]
-        for number in range(2, ANCHOR_STEP + 30):
+        for number in range(2, 286):
             order = about if about and number == 9 else made.row(NEW_ORDER, session)
             row = made.row(REPORT, session, out_seq=number, prev=rows[-1], order=order)
             rows.append(row)
