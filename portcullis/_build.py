@@ -20,6 +20,7 @@ from types import ModuleType
 
 HOT_MODULES: tuple[str, ...] = (
     "portcullis.codecs.fix.scanner",
+    "portcullis.codecs.fix.shapes",
     "portcullis.codecs.fix.frames",
     "portcullis.codecs.fix.values",
     "portcullis.codecs.fix.writer",

@@ -1,4 +1,5 @@
 from portcullis.codecs.fix.frames cimport FixFrames
+from portcullis.codecs.fix.shapes cimport FixShapes
 
 cdef class FixScanner(FixFrames):
     cdef readonly int[::1] tag
@@ -56,6 +57,8 @@ cdef class FixScanner(FixFrames):
     cdef unsigned long long _minute_first
     cdef unsigned long long _minute_last
     cdef long long _minute_ns
+    cdef FixShapes _shapes
+    cdef bint _is_common
 
     cpdef long long scan(self, long long start, long long end, long long limit=*) except -1
     cdef long long _scan(self, long long start, long long end, long long limit) noexcept nogil
@@ -66,6 +69,8 @@ cdef class FixScanner(FixFrames):
     cdef int _read_message(
         self, long long count, long long start, long long first, bint is_plain
     ) noexcept nogil
+    cdef long long _read_known(self, long long m, long long start, long long first) noexcept nogil
+    cdef void _learn_shape(self, long long m, long long first, long long behind) noexcept nogil
     cdef long long _open_message(
         self, long long m, long long start, long long first, bint is_plain
     ) noexcept nogil

@@ -27,118 +27,19 @@ except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
 if cython.compiled:
-    from cython.cimports.libc.string import memcpy
     from cython.cimports.portcullis.codecs.fix.frames import FixFrames
     from cython.cimports.portcullis.codecs.fix.layout import *
+    from cython.cimports.portcullis.codecs.fix.octets import *
+    from cython.cimports.portcullis.codecs.fix.shapes import FIELDS_MAX, FixShapes
     from cython.cimports.portcullis.dictionaries.fix_tables import *
     from cython.cimports.portcullis.dictionaries.fix_tags import *
 else:
     from portcullis.codecs.fix.frames import FixFrames
     from portcullis.codecs.fix.layout import *
+    from portcullis.codecs.fix.octets import *
+    from portcullis.codecs.fix.shapes import FIELDS_MAX, FixShapes
     from portcullis.dictionaries.fix_tables import *
     from portcullis.dictionaries.fix_tags import *
-
-
-# --- eight bytes at a time ---------------------------------------------------------------------
-# Compiled only: plain Python has no words. First byte lowest, as on the machines compiled for.
-
-
-@cython.cfunc
-@cython.inline
-@cython.nogil
-@cython.exceptval(check=False)
-def _word_at(octets: cython.p_uchar, position: cython.longlong) -> cython.ulonglong:
-    """The eight bytes from here on, the first in the lowest bits."""
-    word: cython.ulonglong = 0
-    memcpy(cython.address(word), octets + position, 8)
-    return word
-
-
-@cython.cfunc
-@cython.inline
-@cython.nogil
-@cython.exceptval(check=False)
-def _find_soh(octets: cython.p_uchar, position: cython.longlong) -> cython.longlong:
-    """Where the next SOH is, which has to be there, with seven more bytes behind it.
-
-    A byte that was SOH is zero once it is XORed; of the zeros of a word, the usual subtraction
-    marks the lowest exactly. The bits up to the mark, one kept per byte, add up to its place.
-    """
-    if cython.compiled:
-        ones: cython.ulonglong = 0x0101010101010101
-        word: cython.ulonglong = _word_at(octets, position) ^ ones
-        mark: cython.ulonglong = (word - ones) & ~word & (ones << 7)
-        while mark == 0:
-            position += 8
-            word = _word_at(octets, position) ^ ones
-            mark = (word - ones) & ~word & (ones << 7)
-        return (
-            position
-            + cython.cast(cython.longlong, (((mark ^ (mark - 1)) & ones) * ones) >> 56)
-            - 1
-        )
-    else:
-        while octets[position] != SOH:
-            position += 1
-        return position
-
-
-@cython.cfunc
-@cython.inline
-@cython.nogil
-@cython.exceptval(check=False)
-def _sum_octets(
-    octets: cython.p_uchar, start: cython.longlong, end: cython.longlong
-) -> cython.int:
-    """Sum of the bytes modulo 256, as CheckSum(10) has it; a loop that the compiler widens."""
-    if cython.compiled:
-        total: cython.uchar = 0
-        index: cython.longlong
-        for index in range(start, end):
-            total += octets[index]
-    else:
-        total = sum(octets[start:end]) & 255
-    return total
-
-
-@cython.cfunc
-@cython.inline
-@cython.nogil
-@cython.exceptval(check=False)
-def _is_plain_decimal(
-    octets: cython.p_uchar, start: cython.longlong, end: cython.longlong
-) -> cython.bint:
-    """Whether digits stand here, with one point among or around them or none, and no sign."""
-    position: cython.longlong = start
-    while 48 <= octets[position] <= 57:
-        position += 1
-    if position == end:
-        return end > start
-    if octets[position] != 46 or end == start + 1:
-        return False
-    position += 1
-    while 48 <= octets[position] <= 57:
-        position += 1
-    return position == end
-
-
-@cython.cfunc
-@cython.inline
-@cython.nogil
-@cython.exceptval(check=False)
-def _plain_number(
-    octets: cython.p_uchar, start: cython.longlong, end: cython.longlong
-) -> cython.longlong:
-    """The number of up to 18 digits that stands here, or -1 where anything else does."""
-    value: cython.longlong = 0
-    position: cython.longlong
-    if end == start or end > start + 18:
-        return -1
-    for position in range(start, end):
-        if not 48 <= octets[position] <= 57:
-            return -1
-        value = value * 10 + octets[position] - 48
-    return value
 
 
 @cython.boundscheck(False)
@@ -192,6 +93,8 @@ class FixScanner(FixFrames):
         self._tag = 0
         # Of no text: the byte that both have, the eighth, would differ.
         self._minute_first, self._minute_last, self._minute_ns = 0, 1, 0
+        self._shapes = FixShapes(tables.enum_bits)
+        self._is_common = False
 
     def _bind_tables(self, tables: FixTables) -> None:
         self.tables = tables
@@ -289,46 +192,49 @@ class FixScanner(FixFrames):
         False says nothing: ask `frame`. No bounds checks: 32 bytes are there, so the prefix and
         the number behind it; the trailer's word ends where the frame does.
         """
+        octets: cython.p_uchar
+        prefix: cython.p_uchar
         if cython.compiled:
-            octets: cython.p_uchar = cython.cast(cython.p_uchar, cython.address(self.octets[0]))
-            prefix: cython.p_uchar = cython.cast(cython.p_uchar, cython.address(self._prefix[0]))
-            size: cython.longlong = self._prefix_length
-            position: cython.longlong = start + size
-            digits_end: cython.longlong = position + 6
-            body_end: cython.longlong
-            length: cython.longlong = 0
-            if end - start < 32 or size < 8 or size > 16:
-                return False
-            # Two words that overlap cover the prefix.
-            if _word_at(octets, start) != _word_at(prefix, 0) or _word_at(
-                octets, position - 8
-            ) != _word_at(prefix, size - 8):
-                return False
-            while 48 <= octets[position] <= 57 and position < digits_end:
-                length = length * 10 + octets[position] - 48
-                position += 1
-            body_end = position + 1 + length
-            if (
-                octets[position] != SOH
-                or position == start + size
-                or body_end + 7 > end
-                or body_end + 7 - start > self.max_message_bytes
-                or octets[body_end - 1] != SOH  # |10=ddd|
-                or octets[body_end] != 49
-                or octets[body_end + 1] != 48
-                or octets[body_end + 2] != 61
-                or not 48 <= octets[body_end + 3] <= 57
-                or not 48 <= octets[body_end + 4] <= 57
-                or not 48 <= octets[body_end + 5] <= 57
-                or octets[body_end + 6] != SOH
-            ):
-                return False
-            self.body_start = position + 1
-            self.body_end = body_end
-            self.frame_end = body_end + 7
-            return True
+            octets = cython.cast(cython.p_uchar, cython.address(self.octets[0]))
+            prefix = cython.cast(cython.p_uchar, cython.address(self._prefix[0]))
         else:
+            octets = self.octets
+            prefix = self._prefix
+        size: cython.longlong = self._prefix_length
+        position: cython.longlong = start + size
+        digits_end: cython.longlong = position + 6
+        body_end: cython.longlong
+        length: cython.longlong = 0
+        if end - start < 32 or size < 8 or size > 16:
             return False
+        # Two words that overlap cover the prefix.
+        if word_at(octets, start) != word_at(prefix, 0) or word_at(
+            octets, position - 8
+        ) != word_at(prefix, size - 8):
+            return False
+        while 48 <= octets[position] <= 57 and position < digits_end:
+            length = length * 10 + octets[position] - 48
+            position += 1
+        body_end = position + 1 + length
+        if (
+            octets[position] != SOH
+            or position == start + size
+            or body_end + 7 > end
+            or body_end + 7 - start > self.max_message_bytes
+            or octets[body_end - 1] != SOH  # |10=ddd|
+            or octets[body_end] != 49
+            or octets[body_end + 1] != 48
+            or octets[body_end + 2] != 61
+            or not 48 <= octets[body_end + 3] <= 57
+            or not 48 <= octets[body_end + 4] <= 57
+            or not 48 <= octets[body_end + 5] <= 57
+            or octets[body_end + 6] != SOH
+        ):
+            return False
+        self.body_start = position + 1
+        self.body_end = body_end
+        self.frame_end = body_end + 7
+        return True
 
     @cython.cfunc
     @cython.nogil
@@ -376,7 +282,7 @@ class FixScanner(FixFrames):
         m: cython.longlong = count * MSG_WORDS
         body: cython.longlong = self.body_start
         end: cython.longlong = self.body_end
-        check_sum: cython.int = _sum_octets(octets, start, end)
+        check_sum: cython.int = sum_octets(octets, start, end)
         stated: cython.int = (
             (octets[end + 3] - 48) * 100 + (octets[end + 4] - 48) * 10 + (octets[end + 5] - 48)
         )
@@ -385,11 +291,20 @@ class FixScanner(FixFrames):
             return MSG_GARBLED
         if octets[body] != 51 or octets[body + 1] != 53 or octets[body + 2] != 61:  # 35=
             return MSG_GARBLED
-        position: cython.longlong = self._open_message(m, start, first, is_plain)
-        field: cython.longlong = self._split(m, position, end, first + 3)
+        position: cython.longlong
+        field: cython.longlong = -1
+        # A MsgType of one letter may be of a known shape.
+        has_shape: cython.bint = is_plain and octets[body + 4] == SOH
+        if has_shape:
+            field = self._read_known(m, start, first)
         if field < 0:
-            return MSG_GARBLED
-        self._close_message(m, field)
+            position = self._open_message(m, start, first, is_plain)
+            field = self._split(m, position, end, first + 3)
+            if field < 0:
+                return MSG_GARBLED
+            self._close_message(m, field)
+            if has_shape and self._is_common and self._reason < 0:
+                self._learn_shape(m, first + 3, field)
         self.tag[field] = CHECK_SUM
         self.value_start[field] = end + 3
         self.value_end[field] = end + 6
@@ -400,6 +315,105 @@ class FixScanner(FixFrames):
         self.message[m + M_REJECT_TAG] = self._reason_tag
         self.message[m + M_REJECT_FIELD] = self._reason_field
         return MSG_OK
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _read_known(
+        self, m: cython.longlong, start: cython.longlong, first: cython.longlong
+    ) -> cython.longlong:
+        """Read the plain frame found if it is of a known shape; give the index of CheckSum(10).
+
+        -1: it is not, or not by what stands in its values.
+        """
+        body: cython.longlong = self.body_start
+        field: cython.longlong
+        self.message[m + M_MSG_SEQ_NUM] = -1
+        self.message[m + M_SENDING_TIME] = -1
+        self.message[m + M_SENDER_COMP_ID_FIELD] = -1
+        self.message[m + M_TARGET_COMP_ID_FIELD] = -1
+        self.message[m + M_MSG_SEQ_NUM_FIELD] = -1
+        self.message[m + M_SENDING_TIME_FIELD] = -1
+        if cython.compiled:
+            field = self._shapes.read(
+                cython.cast(cython.p_uchar, cython.address(self.octets[0])),
+                body + 5,
+                self.body_end,
+                first + 3,
+                cython.address(self.message[m]),
+                cython.address(self.tag[0]),
+                cython.address(self.value_start[0]),
+                cython.address(self.value_end[0]),
+            )
+        else:
+            field = self._shapes.read(
+                self.octets,
+                body + 5,
+                self.body_end,
+                first + 3,
+                self.message[m : m + MSG_WORDS],
+                self.tag,
+                self.value_start,
+                self.value_end,
+            )
+        if field < 0:
+            return -1
+        self.tag[first] = BEGIN_STRING
+        self.value_start[first] = start + 2
+        self.value_end[first] = start + 2 + self._begin_string_length
+        self.tag[first + 1] = BODY_LENGTH
+        self.value_start[first + 1] = start + self._prefix_length
+        self.value_end[first + 1] = body - 1
+        self.tag[first + 2] = MSG_TYPE
+        self.value_start[first + 2] = body + 3
+        self.value_end[first + 2] = body + 4
+        self.message[m + M_START] = start
+        self.message[m + M_END] = self.frame_end
+        self.message[m + M_FIRST_FIELD] = first
+        self.message[m + M_ORIG_SENDING_TIME] = -1
+        self.message[m + M_FLAGS] = 0
+        self.message[m + M_BEGIN_STRING_FIELD] = first
+        self.message[m + M_MSG_TYPE_FIELD] = first + 2
+        self.message[m + M_ORIG_SENDING_TIME_FIELD] = -1
+        self._reason = -1
+        self._reason_tag = -1
+        self._reason_field = -1
+        return field
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _learn_shape(
+        self, m: cython.longlong, first: cython.longlong, behind: cython.longlong
+    ) -> cython.void:
+        """Let the shape of a message be known that is valid, each of its fields a common one."""
+        octets: cython.p_uchar
+        field: cython.longlong
+        info: cython.longlong
+        if cython.compiled:
+            octets = cython.cast(cython.p_uchar, cython.address(self.octets[0]))
+        else:
+            octets = self.octets
+        if behind - first > FIELDS_MAX:
+            return
+        self._shapes.begin(
+            self.message[m + M_MSG_TYPE],
+            self.message[m + M_FIRST_BODY_FIELD] - first,
+            self.message[m + M_MESSAGE_INDEX],
+        )
+        for field in range(first, behind):
+            info = self._tag_info[self.tag[field]]
+            if (info >> INFO_TYPE_SHIFT) & 0xFF == TYPE_UTC_TIMESTAMP:
+                self.parse_utc_timestamp(self.value_start[field], self.value_end[field])
+            self._shapes.add(
+                octets,
+                self.value_end[field - 1] + 1,
+                self.value_start[field],
+                self.value_end[field],
+                self.tag[field],
+                info,
+                self.number,
+            )
 
     @cython.cfunc
     @cython.nogil
@@ -584,6 +598,7 @@ class FixScanner(FixFrames):
         seen: cython.longlong = self._seen
         stamp: cython.longlong = self._stamp
         section: cython.longlong = -1 if self._reason >= 0 else SECTION_HEADER
+        self._is_common = True
         while position < end:
             # Tag: up to six digits, no leading zero, not above the highest of the dictionary.
             start = position
@@ -616,11 +631,11 @@ class FixScanner(FixFrames):
             if data_tag != 0:
                 position = self._end_of_data(field, tag, data_tag, end)
                 data_tag = 0
-                position = _find_soh(octets, position)
+                position = find_soh(octets, position)
             elif octets[start + 1] == SOH and octet != SOH:
                 position = start + 1
             else:
-                position = _find_soh(octets, position)
+                position = find_soh(octets, position)
             ends[field] = position
             # Section: from header to body happens in every message.
             is_done = False
@@ -647,12 +662,12 @@ class FixScanner(FixFrames):
                     elif kind == TYPE_STRING:
                         is_done = position > start
                     elif kind == TYPE_FLOAT:
-                        is_done = _is_plain_decimal(octets, start, position)
+                        is_done = is_plain_decimal(octets, start, position)
                     elif kind == TYPE_UTC_TIMESTAMP:
                         number = self._time_at(octets, start, position)
                         is_done = number >= 0
                     elif kind == TYPE_UNSIGNED or kind == TYPE_INT:
-                        number = _plain_number(octets, start, position)
+                        number = plain_number(octets, start, position)
                         is_done = number >= 0
                     elif kind == TYPE_BOOLEAN:
                         is_done = position == start + 1 and (octet == 89 or octet == 78)
@@ -679,6 +694,7 @@ class FixScanner(FixFrames):
                         stamps[slot] = stamp
                         seen |= cython.cast(cython.longlong, 1) << (word >> MEMBER_REQUIRED_SHIFT)
             if not is_done:
+                self._is_common = False
                 self._seen = seen
                 data_tag = self._check(m, field, tag)
                 base = self._base
@@ -734,8 +750,8 @@ class FixScanner(FixFrames):
         if cython.compiled:
             if (
                 end == start + 21
-                and _word_at(octets, start) == self._minute_first
-                and _word_at(octets, start + 7) == self._minute_last
+                and word_at(octets, start) == self._minute_first
+                and word_at(octets, start + 7) == self._minute_last
                 and 48 <= octets[start + 15] <= 53
                 and 48 <= octets[start + 16] <= 57
                 and octets[start + 17] == 46
@@ -755,8 +771,8 @@ class FixScanner(FixFrames):
         if self.parse_utc_timestamp(start, end) != VALUE_OK:
             return -1
         if cython.compiled and octets[start + 15] < 54:  # second 60 is the next minute's
-            self._minute_first = _word_at(octets, start)
-            self._minute_last = _word_at(octets, start + 7)
+            self._minute_first = word_at(octets, start)
+            self._minute_last = word_at(octets, start + 7)
             self._minute_ns = self.number - self.number % minute_ns
         return self.number
 

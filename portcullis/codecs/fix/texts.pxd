@@ -2,24 +2,10 @@
 # A text is made in words of eight bytes, the first byte lowest, as on the machines compiled for.
 # So up to 24 bytes behind a text may be written over.
 from libc.string cimport memcpy
+from portcullis.codecs.fix.octets cimport high_zeros, low_zeros
 
 cdef extern from *:
     """
-    #if defined(__GNUC__) || defined(__clang__)
-    #define portcullis_low_zeros(word) __builtin_ctzll(word)
-    #define portcullis_high_zeros(word) __builtin_clzll(word)
-    #else
-    static int portcullis_low_zeros(unsigned long long word) {
-        int zeros = 0;
-        while (!(word >> zeros & 1)) zeros++;
-        return zeros;
-    }
-    static int portcullis_high_zeros(unsigned long long word) {
-        int zeros = 0;
-        while (!(word << zeros >> 63)) zeros++;
-        return zeros;
-    }
-    #endif
     static const unsigned long long portcullis_powers[19] = {
         1ULL, 10ULL, 100ULL, 1000ULL, 10000ULL, 100000ULL, 1000000ULL, 10000000ULL, 100000000ULL,
         1000000000ULL, 10000000000ULL, 100000000000ULL, 1000000000000ULL, 10000000000000ULL,
@@ -27,9 +13,6 @@ cdef extern from *:
         1000000000000000000ULL
     };
     """
-    # Zero bits below the lowest, and above the highest, bit that is set; the word is not zero.
-    int low_zeros "portcullis_low_zeros"(unsigned long long word) noexcept nogil
-    int high_zeros "portcullis_high_zeros"(unsigned long long word) noexcept nogil
     # 10^0 to 10^18.
     const unsigned long long* POWERS "portcullis_powers"
 
