@@ -40,6 +40,7 @@ HOT_MODULES: tuple[str, ...] = (
     "portcullis.gateway.report_bodies",
     "portcullis.gateway.report_messages",
     "portcullis.gateway.report_stream",
+    "portcullis.gateway.report_tally",
     "portcullis.gateway.row_store",
     "portcullis.gateway.unsent",
     "portcullis.gateway.turn",

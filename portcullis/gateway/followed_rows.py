@@ -6,6 +6,7 @@ So what a follower says of a row can look at any row before it. Must not know wh
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from pathlib import Path
 
 from portcullis.gateway.registry import Registry
@@ -27,7 +28,8 @@ class FollowedRows:
         """Map what lies before the reader, and learn names and instruments from it."""
         self.registry = Registry()
         self._directory = directory
-        self._mapped: SegmentHeader | None = None
+        # First rows of the segments mapped.
+        self._starts: list[int] = []
         headers = list_segments(directory, from_first=False)
         first = headers[0]
         self._space = RowSpace(first.first_row, _RESERVE_BYTES, first.rows * rows.ROW_BYTES)
@@ -57,10 +59,14 @@ class FollowedRows:
         self.registry.apply_batch(table, batch.first_row, inputs)
         return inputs
 
+    def segment_start(self, row: int) -> int:
+        """The first row of the segment that holds a row: a reader can begin there."""
+        return self._starts[bisect_right(self._starts, row) - 1]
+
     def _map(self, header: SegmentHeader) -> None:
-        if self._mapped is None or header.number > self._mapped.number:
+        if not self._starts or header.first_row > self._starts[-1]:
             self._space.map(self._directory, header, private=True)
-            self._mapped = header
+            self._starts.append(header.first_row)
 
     def _load_names(self, next_row: int) -> int:
         """Take names from a snapshot, where there is one; give the row from which on to look.

@@ -167,8 +167,8 @@ class MoldSubscriber:
         self._heard_ns = now_ns
         # When a number last came that was missing.
         self._gained_ns = now_ns
-        # When the replay last brought something; 0: never.
-        self._replayed_ns = 0
+        # When a replay was last wanted anew, or brought something.
+        self._replayed_ns = now_ns
         self._past: deque[str] = deque(maxlen=_SESSIONS_KEPT)
         self._following: list[str] = []
         # Since when the session is known to be over.
@@ -324,7 +324,13 @@ class MoldSubscriber:
             self._events.append(Ended(self.session, self._end, True))
         while self._following and (self._is_complete() or self._is_unknowable(now_ns)):
             self._go_on(now_ns)
-        is_replaying = self.wants_replay and now_ns - self._replayed_ns < SECOND_NS
+        wanted = settings.has_replay and not self._is_complete() and self._needs_replay(now_ns)
+        if wanted and not self.wants_replay:
+            self.counts.replays += 1
+            self._replayed_ns = now_ns
+        self.wants_replay = wanted
+        # Both at once would bring everything twice.
+        is_replaying = wanted and now_ns - self._replayed_ns < SECOND_NS
         if settings.has_requests and self.session and not is_replaying:
             # What comes of the first range is never held.
             has_room = len(self._held) + settings.gaps.piece <= settings.held_max
@@ -334,10 +340,6 @@ class MoldSubscriber:
                 self._request(self._seen_end, 1)
                 self._probes += 1
                 self._probe_ns = now_ns + settings.gaps.retry_ns
-        wanted = settings.has_replay and not self._is_complete() and self._needs_replay(now_ns)
-        if wanted and not self.wants_replay:
-            self.counts.replays += 1
-        self.wants_replay = wanted
 
     def _needs_replay(self, now_ns: int) -> bool:
         """Whether asking does not get on. A replay that goes on does so until it is caught up."""
@@ -356,15 +358,20 @@ class MoldSubscriber:
         self._requests.append(packets.request(self.session.encode("latin-1"), first, count))
 
     def _give_up(self, now_ns: int) -> None:
+        """Give up what has been missing for too long."""
         while self._gaps:
             _first, front = self._gaps.front()
             if now_ns - max(front.noticed_ns, self._gained_ns) < self._settings.give_up_ns:
                 return
-            first, end = self._gaps.give_up()
-            self.counts.lost += end - first
-            self._events.append(Lost(first, end))
-            self.next_sequence = end
-            self._deliver_held()
+            self._lose()
+
+    def _lose(self) -> None:
+        """The first range is lost; go on behind it."""
+        first, end = self._gaps.give_up()
+        self.counts.lost += end - first
+        self._events.append(Lost(first, end))
+        self.next_sequence = end
+        self._deliver_held()
 
     # --- sessions --------------------------------------------------------------------------------
 
@@ -384,12 +391,13 @@ class MoldSubscriber:
 
     def _go_on(self, now_ns: int) -> None:
         """The next session, from its first number."""
+        while self._gaps:  # behind what is said to be the end
+            self._lose()
         if not self._has_ended:
             self._events.append(Ended(self.session, self.next_sequence, False))
         self._past.append(self.session)
         self._gaps = Gaps(self._settings.gaps)
-        self._held.clear()
-        self._held_bytes = self._end = self._probes = self._probe_ns = 0
+        self._end = self._probes = self._probe_ns = 0
         self._has_ended = False
         self._begin(self._following.pop(0), 1)
         self._gained_ns = now_ns

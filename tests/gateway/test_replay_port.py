@@ -18,7 +18,7 @@ from portcullis.sessions.soup_client import (
     Accepted,
     ClientEvent,
     Ended,
-    Failed,
+    Refused,
     Sequenced,
     SoupClient,
 )
@@ -183,7 +183,7 @@ def test_what_is_not_there_is_not_available(session: str, sequence: int) -> None
     async def test(bench: Bench) -> None:
         client = bench.client()
         answer = await client.log_in(session, sequence)
-        assert answer == Failed("login refused: session not available")
+        assert answer == Refused("session not available")
 
     run(test)
 
@@ -207,7 +207,7 @@ def test_a_snapshot_is_counted_from_1_and_ends() -> None:
 def test_where_there_is_no_snapshot_none_is_available() -> None:
     async def test(bench: Bench) -> None:
         answer = await bench.client().log_in("SNAPSHOT")
-        assert answer == Failed("login refused: session not available")
+        assert answer == Refused("session not available")
 
     run(test, snapshot=lambda: None)
 
@@ -215,7 +215,7 @@ def test_where_there_is_no_snapshot_none_is_available() -> None:
 def test_a_password_is_asked_where_one_is_configured() -> None:
     async def test(bench: Bench) -> None:
         wrong = await bench.client().log_in(password="other")
-        assert wrong == Failed("login refused: not authorized")
+        assert wrong == Refused("not authorized")
         assert isinstance(await bench.client().log_in(password="secret"), Accepted)
 
     run(test, password=PasswordHash.make(b"SECRET"))

@@ -241,6 +241,21 @@ def test_a_session_whose_end_nobody_tells_is_left_and_said_to_be_incomplete() ->
     assert subscriber.events()[-2:] == [Ended(SESSION, 2, False), Began(NEXT, 1)]
 
 
+def test_an_end_that_lies_before_what_was_seen_loses_what_is_still_missing() -> None:
+    subscriber = make()
+    subscriber.receive(packet(3, b"c"), Way.LINE_A, 0)
+    subscriber.receive(packet(1, b"a"), Way.LINE_A, 0)
+    subscriber.receive(packets.end_of_session(SESSION.encode(), 2), Way.ANSWER, 1)
+    subscriber.receive(packet(1, session=NEXT), Way.LINE_A, 2)
+    assert subscriber.events()[2:] == [
+        Message(1, b"a", Way.LINE_A),
+        Ended(SESSION, 2, True),
+        Lost(2, 3),
+        Message(3, b"c", Way.LINE_A),
+        Began(NEXT, 1),
+    ]
+
+
 # --- a world of links ---------------------------------------------------------------------------
 
 

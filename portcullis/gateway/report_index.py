@@ -1,0 +1,229 @@
+"""Where each message of the streams stands in the journal, for whoever asks for it again.
+
+Owns the follower that counts as the gateway counted (`report_stream`), and of each session kept an
+anchor, a number and the row behind which it is given, every ANCHOR_ROWS rows: from there any
+number is found by counting on, and encoded from its rows once more. Nothing that was sent is
+stored. The first rows that these messages need are kept (`next_row`), and so the index is built
+anew after a restart, by walking what was kept. Must not know who asks.
+
+A session is known from the row that begins it on. One that began before the first row read cannot
+be numbered, and is not offered.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from portcullis.gateway.catalog import Catalog
+from portcullis.gateway.followed_rows import FollowedRows
+from portcullis.gateway.report_messages import ReportMessages, message_bytes
+from portcullis.gateway.report_stream import ReportStream
+from portcullis.gateway.report_tally import ReportTally
+from portcullis.journal import rows
+from portcullis.journal.table import RowTable
+from portcullis.journal.tail import JournalTail
+
+ROWS_A_POLL = 65_536
+ANCHOR_ROWS = 4096
+# Looked at for one answer: it may hold less than was asked for.
+_ROWS_AN_ANSWER = 16 * ANCHOR_ROWS
+_LENGTH_BYTES = 3  # in front of a message, MoldUDP64's two or SoupBinTCP's three
+
+
+@dataclass(slots=True)
+class KeptSession:
+    """A day's numbers: `numbers[i]` is the next to be given behind the row before `rows[i]`."""
+
+    day: int
+    first_row: int
+    # Behind the last number.
+    end: int = 1
+    # The lowest row that its messages are encoded from.
+    lowest: int = 0
+    numbers: array[int] = field(default_factory=lambda: array("q"))
+    rows: array[int] = field(default_factory=lambda: array("q"))
+    # From which row on the stream carries what: `ReportStream.save`.
+    contents: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+
+    def mark(self, number: int, row: int) -> None:
+        """An anchor, behind all others."""
+        if self.numbers and self.numbers[-1] == number:
+            self.rows[-1] = row  # nothing between them
+        else:
+            self.numbers.append(number)
+            self.rows.append(row)
+
+    @property
+    def floor(self) -> int:
+        """The first row that has to stay."""
+        return min(self.lowest or self.first_row, self.first_row)
+
+
+class StreamHistory:
+    """The sessions kept of one stream. Implements `retransmission.Source`.
+
+    number: its own, as STREAM rows have it. row: the first to be looked at.
+    """
+
+    def __init__(
+        self, table: RowTable, catalog: Catalog, number: int, row: int, sessions_kept: int
+    ) -> None:
+        self.session = ""
+        self._table = table
+        self._sessions_kept = sessions_kept
+        # By name, oldest first; and the one that is numbered now, if it is known.
+        self._sessions: dict[str, KeptSession] = {}
+        self._live: KeptSession | None = None
+        self._counter = ReportStream(table, number, b"")
+        self._walker = ReportStream(table, number, b"")
+        self._counter.load(_state(self._counter.save(), 0, 1, row))
+        self._messages = ReportMessages(table, catalog)
+        # For its lowest row.
+        self._looked_at = ReportTally(table)
+
+    # --- counting --------------------------------------------------------------------------------
+
+    def count(self) -> None:
+        """Take in the rows that the table has by now."""
+        counter = self._counter
+        end = self._table.tail
+        while counter.next_row < end:
+            found = counter.select(min(end, counter.next_row + ANCHOR_ROWS))
+            row = counter.reached
+            self._looked_at.add(counter.rows, found)
+            if self._live is not None:
+                self._live.end += found
+                self._live.lowest = self._looked_at.lowest
+            counter.pass_to(row, found)
+            if counter.next_row > row:
+                self._obeyed(row)
+            elif self._live is not None:
+                self._live.mark(counter.next_number, counter.next_row)
+
+    def _obeyed(self, row: int) -> None:
+        """A STREAM row: the stream carries something else, or a session begins."""
+        counter = self._counter
+        flags = self._table.word(row, rows.W_HEAD) >> 8 & 0xFF
+        if flags & rows.F_BEGINS:
+            self._live = KeptSession(counter.day, row)
+            self.session = session_name(counter.day)
+            self._sessions[self.session] = self._live
+            self._looked_at.clear()
+            while len(self._sessions) > self._sessions_kept:
+                del self._sessions[next(iter(self._sessions))]
+        if self._live is not None:
+            self._live.contents.append((counter.next_row, counter.save()))
+            self._live.mark(counter.next_number, counter.next_row)
+
+    def floor(self) -> int:
+        """The first row that has to stay; 0: none is needed."""
+        return min((kept.floor for kept in self._sessions.values()), default=0)
+
+    def sessions(self) -> Iterator[tuple[str, int]]:
+        """Each session kept, and the number behind its last."""
+        return ((name, kept.end) for name, kept in self._sessions.items())
+
+    # --- what is asked for -----------------------------------------------------------------------
+
+    def next_sequence(self, session: str) -> int:
+        """See `retransmission.Source`."""
+        kept = self._sessions.get(session)
+        return kept.end if kept is not None else 0
+
+    def messages(self, session: str, sequence: int, count: int, bytes_max: int) -> Sequence[bytes]:
+        """See `retransmission.Source`."""
+        kept = self._sessions.get(session)
+        if kept is None or not 1 <= sequence < kept.end:
+            return ()
+        walker, stop = self._walker, self._counter.next_row
+        place = bisect_right(kept.numbers, sequence) - 1
+        row = kept.rows[place]
+        state = kept.contents[bisect_right(kept.contents, row, key=_row_of) - 1][1]
+        walker.load(_state(state, kept.day, kept.numbers[place], row))
+        found: list[bytes] = []
+        while walker.next_row < stop and walker.day == kept.day:
+            size = message_bytes(walker.content)
+            room = min(count, max(bytes_max // (_LENGTH_BYTES + size), 1)) - len(found)
+            if room <= 0 or (found and walker.next_row > row + _ROWS_AN_ANSWER):
+                break
+            selected = walker.select(min(stop, walker.next_row + ANCHOR_ROWS))
+            first = max(sequence - walker.next_number, 0)
+            if first < selected:
+                last = min(selected, first + room)
+                octets = self._encode(walker, first, last - first)
+                if not octets:
+                    break
+                found += [octets[at : at + size] for at in range(0, len(octets), size)]
+            walker.pass_to(walker.reached, selected)
+        return found
+
+    def _encode(self, walker: ReportStream, first: int, count: int) -> bytes:
+        """Empty where rows that they need are gone."""
+        try:
+            self._messages.encode(walker.content, walker.rows, first, count, b"")
+        except IndexError:
+            return b""
+        octets: bytes = self._messages.take()
+        return octets
+
+
+class ReportIndex:
+    """A follower (`followers.Follower`). streams: sessions kept, by the stream's name."""
+
+    name = "reports"
+
+    def __init__(self, directory: Path, streams: dict[str, int], next_row: int) -> None:
+        self.next_row = next_row
+        self.histories: dict[str, StreamHistory] = {}
+        self._directory = directory
+        self._streams = streams
+        self._followed: FollowedRows | None = None
+
+    def poll(self, reader: JournalTail) -> int:
+        """Count what is new; give how many rows were read."""
+        if self._followed is None:
+            self._followed = FollowedRows(self._directory, reader)
+        taken = 0
+        for batch in reader.batches(ROWS_A_POLL):
+            self._followed.take(batch, reader.segment)
+            kinds = bytes(batch.octets[:: rows.ROW_BYTES])
+            place = kinds.find(rows.STREAM)
+            while place >= 0:
+                self._know(self._followed, batch.first_row + place)
+                place = kinds.find(rows.STREAM, place + 1)
+            taken += batch.row_count
+        if taken:
+            for history in self.histories.values():
+                history.count()
+            last_row = reader.next_row - 1
+            floors = [history.floor() or last_row for history in self.histories.values()]
+            self.next_row = self._followed.segment_start(min(floors, default=last_row))
+        return taken
+
+    def _know(self, followed: FollowedRows, row: int) -> None:
+        """A STREAM row: a stream to be counted from there on, unless it is already."""
+        table = followed.table
+        name = (table.item(row, rows.ITEM_NAME) or b"").decode()
+        if name in self._streams and name not in self.histories:
+            number = table.word(row, rows.W_SUBJECT)
+            catalog = followed.registry.catalog
+            self.histories[name] = StreamHistory(table, catalog, number, row, self._streams[name])
+
+
+def session_name(day: int) -> str:
+    """What SoupBinTCP and MoldUDP64 call the session of a day."""
+    return f"{day:010d}"
+
+
+def _row_of(content: tuple[int, dict[str, Any]]) -> int:
+    return content[0]
+
+
+def _state(content: dict[str, Any], day: int, number: int, row: int) -> dict[str, Any]:
+    """`ReportStream.load` takes it: what is carried, and where to count on."""
+    return {**content, "next": (day, number, row)}

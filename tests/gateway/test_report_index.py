@@ -1,0 +1,193 @@
+"""Messages asked for again: those of one walk along the rows, from any number, of any session."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from portcullis.gateway import report_index
+from portcullis.gateway.report_index import StreamHistory
+from portcullis.gateway.report_messages import REPORT_BYTES, ReportMessages, message_bytes
+from portcullis.gateway.report_stream import ReportStream
+from portcullis.gateway.report_tally import ReportTally
+from portcullis.journal import rows as r
+from tests.support.fix_desk import FixDesk
+from tests.support.sbe_decoder import decode
+from tests.support.streams import put_stream
+
+TIME = "60=20261121-00:00:00.123"
+DAY = 2026112101
+
+
+class Walk:
+    """All messages of a stream in one walk from the first row, by session: what is right."""
+
+    def __init__(self, desk: FixDesk) -> None:
+        self.logs: dict[str, list[bytes]] = {}
+        stream = ReportStream(desk.table, 1, b"")
+        stream.load({**stream.save(), "next": (0, 1, 1)})
+        messages = ReportMessages(desk.table, desk.catalog)
+        while stream.next_row < desk.table.tail:
+            log = self.logs.setdefault(str(stream.day), [])
+            count = stream.select(desk.table.tail)
+            messages.encode(stream.content, stream.rows, 0, count, b"")
+            octets, size = messages.take(), message_bytes(stream.content)
+            log += [octets[at : at + size] for at in range(0, len(octets), size)]
+            stream.pass_to(stream.reached, count)
+        self.logs.setdefault(str(stream.day), [])
+        self.logs.pop("0", None)
+
+
+def trade_at_random(desk: FixDesk, dice: random.Random, count: int, name: str) -> None:
+    for number in range(count):
+        side = dice.choice("12")
+        quantity, price = dice.randint(1, 5), dice.randint(99, 101)
+        terms = f"54={side}|55=BTC-USD|38={quantity}|40=2|44={price}|{TIME}"
+        desk.send(f"D|11={name}{number}|{terms}", session=dice.choice((1, 2)))
+
+
+def history_of(desk: FixDesk, kept: int = 9) -> StreamHistory:
+    return StreamHistory(desk.table, desk.catalog, 1, 1, kept)
+
+
+@pytest.fixture(autouse=True)
+def few_rows_between_anchors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_index, "ANCHOR_ROWS", 7)
+
+
+@pytest.mark.parametrize("content", [r.STREAM_REPORTS, r.STREAM_ACCOUNTS, r.STREAM_TRADES])
+def test_any_number_of_any_session_is_found_whatever_was_counted_when(content: int) -> None:
+    dice = random.Random(content)
+    desk = FixDesk()
+    history = history_of(desk)
+    put_stream(desk.table, 1, content, DAY, (2,))
+    desk.run()
+    for part in range(6):
+        trade_at_random(desk, dice, dice.randint(1, 30), f"p{part}")
+        if part == 2:
+            put_stream(desk.table, 1, content, DAY + 1, (2,))
+            desk.run()
+        if dice.random() < 0.7:
+            history.count()
+    history.count()
+    logs = Walk(desk).logs
+    assert list(history.sessions()) == [(name, len(log) + 1) for name, log in logs.items()]
+    for name, log in logs.items():
+        for sequence in range(1, len(log) + 1):
+            count = dice.randint(1, 40)
+            found = history.messages(name, sequence, count, 1 << 20)
+            assert found and list(found) == log[sequence - 1 :][: len(found)]
+            assert len(found) == min(count, len(log) + 1 - sequence)
+        for sequence in (0, len(log) + 1, 1 << 63):
+            assert not history.messages(name, sequence, 1, 1 << 20)
+    assert not history.messages("2026112109", 1, 1, 1 << 20)
+    assert history.session == str(DAY + 1)
+
+
+def test_answers_keep_within_their_bytes_but_hold_one_message_at_least() -> None:
+    desk = FixDesk()
+    history = history_of(desk)
+    put_stream(desk.table, 1, r.STREAM_REPORTS, DAY)
+    desk.run()
+    trade_at_random(desk, random.Random(1), 20, "a")
+    history.count()
+    for bytes_max, count in ((0, 1), (2 * (REPORT_BYTES + 3), 2), (3 * REPORT_BYTES, 2)):
+        assert len(history.messages(str(DAY), 1, 99, bytes_max)) == count
+
+
+def test_another_content_within_a_session_goes_on_with_its_numbers() -> None:
+    dice = random.Random(5)
+    desk = FixDesk()
+    history = history_of(desk)
+    put_stream(desk.table, 1, r.STREAM_REPORTS, DAY)
+    desk.run()
+    trade_at_random(desk, dice, 20, "a")
+    put_stream(desk.table, 1, r.STREAM_TRADES, DAY, flags=0)
+    desk.run()
+    trade_at_random(desk, dice, 20, "b")
+    history.count()
+    (log,) = Walk(desk).logs.values()
+    assert len({len(one) for one in log}) == 2
+    for sequence in range(1, len(log) + 1):
+        assert list(history.messages(str(DAY), sequence, 99, 1 << 20)) == log[sequence - 1 :]
+
+
+def test_a_session_that_began_before_the_first_row_read_is_not_offered() -> None:
+    desk = FixDesk()
+    put_stream(desk.table, 1, r.STREAM_REPORTS, DAY)
+    desk.run()
+    trade_at_random(desk, random.Random(1), 5, "a")
+    row = desk.table.tail
+    put_stream(desk.table, 1, r.STREAM_REPORTS, DAY, flags=0)
+    desk.run()
+    trade_at_random(desk, random.Random(2), 5, "b")
+    history = StreamHistory(desk.table, desk.catalog, 1, row, 9)
+    history.count()
+    assert (history.session, list(history.sessions())) == ("", [])
+    put_stream(desk.table, 1, r.STREAM_REPORTS, DAY + 1)
+    desk.run()
+    trade_at_random(desk, random.Random(3), 5, "c")
+    history.count()
+    assert list(history.messages(str(DAY + 1), 1, 99, 1 << 20)) == Walk(desk).logs[str(DAY + 1)]
+
+
+def test_only_so_many_sessions_are_kept_and_the_rows_that_they_need() -> None:
+    desk = FixDesk()
+    history = history_of(desk, kept=2)
+    desk.send(f"D|11=gtc|54=1|55=BTC-USD|38=9|40=2|44=90|59=1|{TIME}")
+    begun = []
+    for day in range(4):
+        begun.append(put_stream(desk.table, 1, r.STREAM_REPORTS, DAY + day))
+        desk.run()
+        desk.send(f"D|11=d{day}|54=1|55=BTC-USD|38=1|40=2|44=80|{TIME}")
+        history.count()
+    assert [name for name, _end in history.sessions()] == [str(DAY + 2), str(DAY + 3)]
+    assert history.floor() == begun[2]
+    # A report of today about an order of long ago needs the row that brought it.
+    long_ago = next(
+        row for row in range(1, begun[0]) if desk.table.word(row, r.W_HEAD) & 0xFF == r.NEW_ORDER
+    )
+    desk.send(f"F|11=cancel|41=gtc|54=1|55=BTC-USD|{TIME}")
+    history.count()
+    assert history.floor() == long_ago
+
+
+# --- what the messages add up to ----------------------------------------------------------------
+
+
+def test_positions_are_what_a_listener_adds_up() -> None:
+    dice = random.Random(3)
+    desk = FixDesk()
+    stream = ReportStream(desk.table, 1, b"")
+    put_stream(desk.table, 1, r.STREAM_REPORTS, DAY)
+    desk.run()
+    trade_at_random(desk, dice, 60, "t")
+    tally = ReportTally(desk.table)
+    tally.make_room(2, 2)
+    stream.select(desk.table.tail)
+    stream.pass_to(stream.reached, 0)  # the STREAM row
+    count = stream.select(desk.table.tail)
+    assert count > 60
+    tally.make_room(4, 3)
+    tally.add(stream.rows, count)
+    expected: Counter[tuple[str, str, str]] = Counter()
+    for octets in Walk(desk).logs[str(DAY)]:
+        _name, values = decode(octets)
+        if values["execType"] == "Trade":
+            key = (values["account"], values["symbol"], values["side"])
+            expected[key] += values["lastQty"]
+    found = {
+        (desk.catalog.accounts.name(account), desk.catalog.symbols.name(instrument)): (buy, sell)
+        for account, instrument, buy, sell in tally.positions()
+    }
+    assert found and found == {
+        (account.encode(), symbol.encode()): (
+            expected[account, symbol, "Buy"],
+            expected[account, symbol, "Sell"],
+        )
+        for account, symbol, _side in expected
+    }
+    tally.clear()
+    assert (list(tally.positions()), tally.lowest) == ([], 0)
