@@ -331,6 +331,7 @@ def record(
         elif listen is not None and address is not None:
             host, port = parse_address(address)
             near = parse_address(listen if ":" in listen else f"127.0.0.1:{listen}")
+            click.echo(f"waiting for a client on {near[0]}:{near[1]}", err=True)
             messages = asyncio.run(record_live(host, port, *near))
             title = f"From a session with {address}"
         else:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ import simplefix
 import simplefix.errors
 
 from portcullis.tools.conform.fix_names import MESSAGES, SECRETS
-from portcullis.tools.conform.link import TargetError
+from portcullis.tools.conform.link import TargetError, reason
 from portcullis.tools.conform.values import SOH
 from portcullis.tools.conform.wire import number_of
 
@@ -35,7 +36,8 @@ _IDS = {
     19: "exec", 527: "match", 198: "venue_order", 112: "test", 584: "status", 790: "status",
     379: "order",
 }  # fmt: skip
-_NUMBERS = frozenset((7, 16, 36, 45))
+# Numbers of messages: of whom, the speaker (True) or the one spoken to.
+_NUMBERS = {7: False, 16: False, 36: True, 45: False}
 _MESSAGE = re.compile(rb"8=FIXT?\.[^\x01|^]*([\x01|^]).*?\1?10=\d{3}(?=\1|\s|$)", re.DOTALL)
 
 
@@ -155,9 +157,12 @@ class _Writer:
         expected = self._next[message.by_client]
         if count == expected:
             return []
-        if not message.by_client:
-            return [f"34={number}"]
-        return [f"34={{next{count - expected:+d}}}"]
+        return [f"34={self._relative(count, message.by_client)}"]
+
+    def _relative(self, number: int, of_client: bool) -> str:
+        """A message number as one before or behind the next of the client, or of the other."""
+        offset = number - self._next[of_client]
+        return f"{{{'next' if of_client else 'theirs'}{f'{offset:+d}' if offset else ''}}}"
 
     def _count(self, message: Spoken) -> None:
         number = number_of(message.get(34))
@@ -169,6 +174,9 @@ class _Writer:
             return "" if not by_client else f"{tag}={{password}}"
         if tag in _TIMES:
             return f"{tag}={{now}}" if by_client else f"{tag}=*"
+        if tag in _NUMBERS and (number := number_of(value)):
+            of_client = by_client is _NUMBERS[tag]
+            return f"{tag}={self._relative(number, of_client)}"
         kind = _IDS.get(tag)
         if kind is None or value in ("NONE", "0", ""):
             escaped = value.replace("\\", "\\\\").replace("|", "\\|").replace(SOH, "\\x01")
@@ -188,21 +196,33 @@ class Passage:
         self._host = host
         self._port = port
         self.spoken: list[Spoken] = []
+        self.fault = ""
         self.ended = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._is_used = False
+
+    def stop(self) -> None:
+        """End now, whoever is connected."""
+        self._stopping.set()
+        if not self._is_used:
+            self.ended.set()
 
     async def pass_through(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """One connection of a client, until either side closes."""
+        self._is_used = True
         try:
             there, away = await asyncio.open_connection(self._host, self._port)
-        except OSError:
+        except OSError as error:
+            self.fault = f"cannot connect to {self._host}:{self._port}: {reason(error)}"
             writer.transport.abort()
             self.ended.set()
             return
         ways = [
             asyncio.create_task(self._carry(reader, away, True)),
             asyncio.create_task(self._carry(there, writer, False)),
+            asyncio.create_task(self._stopping.wait()),
         ]
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         for way in ways:
@@ -215,7 +235,7 @@ class Passage:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, by_client: bool
     ) -> None:
         parser = simplefix.FixParser(allow_empty_values=True)
-        with contextlib.suppress(OSError, simplefix.errors.ParsingError):
+        try:
             while octets := await reader.read(READ_BYTES):
                 writer.write(octets)
                 await writer.drain()
@@ -224,16 +244,30 @@ class Passage:
                     fields = tuple((int(t), v.decode("latin-1")) for t, v in found.pairs)
                     if len(self.spoken) < MESSAGES_MAX:
                         self.spoken.append(Spoken(by_client, fields))
+        except simplefix.errors.ParsingError:
+            self.fault = f"what the {'client' if by_client else 'target'} says is no FIX"
+        except OSError:
+            return
 
 
 async def record_live(host: str, port: int, listen_host: str, listen_port: int) -> list[Spoken]:
-    """Let one client through to the target, and give what was said when it has gone."""
+    """Let one client through to the target, and give what was said when it has gone.
+
+    An interrupt ends it as well. TargetError where it cannot listen, RecordError where it came to
+    nothing.
+    """
     passage = Passage(host, port)
     try:
         server = await asyncio.start_server(passage.pass_through, listen_host, listen_port)
     except OSError as error:
-        text = f"cannot listen on {listen_host}:{listen_port}: {error.strerror}"
+        text = f"cannot listen on {listen_host}:{listen_port}: {reason(error)}"
         raise TargetError(text) from None
+    loop = asyncio.get_running_loop()
+    # Only the main thread of a process is interrupted.
+    with contextlib.suppress(ValueError, RuntimeError):
+        loop.add_signal_handler(signal.SIGINT, passage.stop)
     async with server:
         await passage.ended.wait()
+    if not passage.spoken and passage.fault:
+        raise RecordError(passage.fault)
     return passage.spoken

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +70,39 @@ def test_where_to_record_from_has_to_be_said() -> None:
     assert (result.exit_code, "expected --log, or" in result.output) == (2, True)
 
 
+def record_once(target: int, said_by_client: bytes) -> Result:
+    """`conform record` in a thread, while a client says something and hangs up."""
+    port = free_port()
+    results: list[Result] = []
+    arguments = ("record", f"--listen={port}", f"--target=127.0.0.1:{target}")
+    thread = threading.Thread(target=lambda: results.append(conform(*arguments)))
+    thread.start()
+    for _ in range(200):
+        try:
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.sendall(said_by_client)
+                client.settimeout(10)
+                with contextlib.suppress(ConnectionError):
+                    client.recv(1)
+            break
+        except ConnectionRefusedError:
+            thread.join(0.05)
+    thread.join(10)
+    return results[0]
+
+
+def test_a_target_that_is_not_there_and_a_client_of_another_protocol_are_told() -> None:
+    nobody = free_port()
+    result = record_once(nobody, b"")
+    assert (result.exit_code, f"cannot connect to 127.0.0.1:{nobody}" in result.output) == (
+        2,
+        True,
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        result = record_once(listener.getsockname()[1], b"GET / HTTP/1.1\x01=\x01")
+    assert (result.exit_code, "what the client says is no FIX" in result.output) == (2, True)
+
+
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[GatewayProcess]:
     with GatewayProcess(tmp_path / "gateway") as gateway:
@@ -101,11 +136,22 @@ def test_a_live_session_is_recorded_and_holds_when_it_is_played_again(
     client.expect("8", t150="0")
     client.link.sendall(client.order("first", "1", "2", "100"))
     client.expect("8", t150="8", t103="6")
+    client.send("D", "11=second")
+    client.expect("3", t45="4")
+    client.send("2", "7=2", "16=0")
+    client.expect("8", t43="Y", t34="2")
+    client.expect("8", t43="Y", t34="3")
+    client.expect("4", t43="Y", t34="4", t36="5")
     client.barrier()
     client.log_out()
     thread.join(10)
     assert not thread.is_alive()
     assert results[0].exit_code == 0, results[0].output
-    assert "11={new order1}" in file.read_text()
+    text = file.read_text()
+    assert "11={new order1}" in text
+    # Wherever the numbers of the run begin.
+    assert "expect Reject 45={next-1}|" in text
+    assert "send ResendRequest 7={theirs-3}|16=0\n" in text
+    assert "expect SequenceReset 34={theirs-1}|43=Y|" in text
     played = conform("run", f"--target=127.0.0.1:{gateway.port}", f"--corpus={file}")
     assert played.exit_code == 0, played.output + file.read_text()
