@@ -1,8 +1,8 @@
-"""`portcullis demo`: a gateway and two clients; a trade, a kill, and a restart that lost nothing.
+"""`portcullis demo`: FIX trades with OUCH; then a kill, and a restart that lost nothing.
 
-Stands outside of the gateway as a client does: sockets, and simplefix to read what comes. Raises
-where an answer is not what it must be, so that it also serves as a check of an installation. What
-it shows is in `demo_page`.
+Stands outside of the gateway as a client does: sockets, simplefix to read FIX, and an OUCH client
+of its own (`demo_ouch`). Raises where an answer is not what it must be, so that it also serves as
+a check of an installation. What it shows is in `demo_page`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ import click
 import simplefix
 from rich.console import Console
 
-from portcullis.tools.benchmarks.orders import MAKER, TAKER, message, utc_now
+from portcullis.tools.benchmarks.orders import MAKER, message, utc_now
+from portcullis.tools.demo_ouch import OuchClient, OuchMessage
 from portcullis.tools.demo_page import DemoPage
-from portcullis.tools.gateway_process import GatewayProcess
+from portcullis.tools.gateway_process import OUCH_CONFIG, GatewayProcess
 
 TIMEOUT_S = 10.0
 
 
-class Client:
+class FixClient:
     """One FIX client: sends fields, receives messages, counts its own numbers.
 
     reports: the execution reports it has been sent and nobody has shown yet, field by field.
@@ -79,69 +80,93 @@ class Client:
         self._link.close()
 
 
-def trade(seller: Client, buyer: Client) -> None:
-    """A resting order, and another that takes part of it."""
+def trade(seller: FixClient, buyer: OuchClient) -> list[OuchMessage]:
+    """A resting order, and another that takes part of it; gives the buyer's messages."""
     seller.order("sell-1", "2", "2", "100.5")
     seller.expect_report("150=0", "39=0", "151=2")
-    buyer.order("buy-1", "1", "0.5", "101")
-    buyer.expect_report("150=0", "39=0")
-    buyer.expect_report("150=F", "39=2", "31=100.5", "32=0.5")
-    seller.expect_report("150=F", "39=1", "151=1.5")
+    buyer.buy("buy-1", 5000, "BTCUSD", 1_010_000)
+    messages = [
+        buyer.expect("A", order_token="buy-1", shares=5000, order_state="L"),
+        buyer.expect("E", order_token="buy-1", executed_shares=5000, execution_price=1_005_000),
+    ]
+    match = messages[-1].fields["match number"]
+    seller.expect_report("150=F", "39=1", "31=100.5", "32=0.5", "151=1.5", f"527={match}")
+    return messages
 
 
-def cancel_rest(seller: Client) -> None:
+def rewind(buyer: OuchClient, port: int) -> None:
+    """Ask for the whole session again; it must be what it was."""
+    before = list(buyer.received)
+    buyer.log_in(port, TIMEOUT_S, sequence=1)
+    for octets in before:
+        buyer.expect(chr(octets[0]))
+    if buyer.received != before:
+        raise click.ClickException(f"{buyer.name} was told {before}, and now {buyer.received}")
+
+
+def cancel_rest(seller: FixClient) -> None:
     """The seller takes back what is left of its order."""
     seller.send("F", "11=cancel-1", "41=sell-1", "54=2", "55=BTC-USD", f"60={utc_now()}")
     seller.expect_report("150=4", "39=4", "41=sell-1", "14=0.5", "151=0")
 
 
-@click.command(short_help="A trade seen from both sides, then a kill and a restart.")
+@click.command(short_help="FIX trades with OUCH, then a kill and a restart.")
 def command() -> None:
-    """A trade seen from both sides, a kill, and a restart that lost nothing."""
+    """FIX trades with OUCH, seen from both sides; a kill, and a restart that lost nothing."""
     began = time.perf_counter()
     page = DemoPage(Console(highlight=False))
-    seller, buyer = Client(MAKER), Client(TAKER)
-    both = (seller, buyer)
+    seller, buyer = FixClient(MAKER), OuchClient("OUCH1")
     with (
         tempfile.TemporaryDirectory(prefix="portcullis-demo-") as directory,
-        GatewayProcess(Path(directory)) as gateway,
+        GatewayProcess(Path(directory), OUCH_CONFIG) as gateway,
     ):
         page.step(
-            f"A gateway listens for FIX on 127.0.0.1:{gateway.port}, its journal in a folder of "
-            f"its own. {seller.name} and {buyer.name} log on."
+            f"A gateway listens for FIX on 127.0.0.1:{gateway.port} and for OUCH on "
+            f"127.0.0.1:{gateway.ouch_port}, its journal in a folder of its own. {seller.name} "
+            f"logs on by FIX, {buyer.name} by OUCH."
         )
-        for client in both:
-            client.log_on(gateway.port)
+        seller.log_on(gateway.port)
+        buyer.log_in(gateway.ouch_port, TIMEOUT_S)
+        buyer.expect("S", event_code="S")
 
         page.step(
-            f"{seller.name} offers 2 BTC-USD at 100.5. {buyer.name} would pay 101 for 0.5, and "
-            "gets them for 100.5: the order that waited says the price. Each is told its side:"
+            f"{seller.name} offers 2 BTC-USD at 100.5. {buyer.name} would pay 101 for 5000 lots "
+            "(0.5), and gets them for 100.5: the order that waited says the price. Each is told "
+            "its side in its own words:"
         )
-        trade(seller, buyer)
-        reports = {client.name: client.take_reports() for client in both}
-        for name, theirs in reports.items():
-            page.reports(name, theirs)
-        page.step(f"The fill as {buyer.name} received it, field by field:")
-        page.message(reports[buyer.name][-1])
+        messages = trade(seller, buyer)
+        reports = seller.take_reports()
+        page.reports(seller.name, reports)
+        page.ouch_messages(buyer.name, messages)
+        page.step(f"The fill as {seller.name} received it, field by field:")
+        page.message(reports[-1])
+        page.step(
+            f"And as {buyer.name} received it, {len(messages[-1].octets)} bytes; the match number "
+            "is the other side's SecondaryExecID(527):"
+        )
+        page.ouch_message(messages[-1])
 
         gateway.kill()
         killed = time.perf_counter()
         gateway.start()
         took_ms = (time.perf_counter() - killed) * 1000
+        seller.close()
+        buyer.close()
         page.step(
             "The gateway is killed without warning (SIGKILL) and started again: it replays its "
-            f"journal, and listens {took_ms:.0f} ms later. Both log on where they had stopped."
+            f"journal, and listens {took_ms:.0f} ms later. {seller.name} logs on where it had "
+            f"stopped. {buyer.name} asks for its session from message 1 on, and gets all "
+            f"{len(buyer.received)} messages again, byte for byte."
         )
-        for client in both:
-            client.close()
-            client.log_on(gateway.port)
+        seller.log_on(gateway.port)
+        rewind(buyer, gateway.ouch_port)
         page.step(f"{seller.name} cancels the rest, and the order is as it was:")
         cancel_rest(seller)
         page.reports(seller.name, seller.take_reports())
-        for client in both:
-            client.send("5")
-            client.expect("35=5")
-            client.close()
+        seller.send("5")
+        seller.expect("35=5")
+        seller.close()
+        buyer.log_out()
         if gateway.stop() != 0:
             raise click.ClickException("the gateway did not stop cleanly")
     page.end(f"Nothing was lost. Both logged out; it took {time.perf_counter() - began:.1f} s.")

@@ -1,4 +1,4 @@
-"""What `portcullis demo` prints: numbered steps, reports as tables, a message with its names.
+"""What `portcullis demo` prints: numbered steps, reports as tables, messages with their names.
 
 Owns the look, on a terminal and in a pipe, with colour and without, and fits 80 columns. Must not
 know how the messages were come by.
@@ -13,6 +13,7 @@ from rich.text import Text
 
 from portcullis.dictionaries import fix_tags as tags
 from portcullis.dictionaries.fix_xml import load_dictionary
+from portcullis.tools.demo_ouch import OuchMessage
 
 _WIDTH_MAX = 80
 _INDENT = 3
@@ -21,6 +22,12 @@ _TRADE = "F"
 # Colour follows what happened; the words say it, too.
 _STYLES = {"0": "cyan", "F": "green", "4": "yellow"}
 _DICTIONARY = "FIX44.xml"
+# Of OUCH messages, by type: what happened, and which fields tell it.
+_OUCH_WORDS = {
+    "A": ("accepted", "cyan", "shares", "price", "order reference"),
+    "E": ("executed", "green", "executed shares", "execution price", "match number"),
+}
+_OUCH_PRICES = ("price", "execution price")
 
 
 class DemoPage:
@@ -80,6 +87,39 @@ class DemoPage:
             table.add_row(*cells[row::height])
         self._print(table, indent=_INDENT)
 
+    def ouch_messages(self, client: str, messages: list[OuchMessage]) -> None:
+        """Messages that an OUCH client was sent, one a row."""
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+        for heading in ("time", client, "message"):
+            table.add_column(heading, no_wrap=True)
+        for heading in ("lots @ price", "number"):
+            table.add_column(heading, no_wrap=True, justify="right")
+        for message in messages:
+            words, style, lots, price, number = _OUCH_WORDS[message.type]
+            shown = {name: _ouch_value(name, value) for name, value in message.fields.items()}
+            table.add_row(
+                shown["timestamp"],
+                shown["order token"],
+                words,
+                f"{shown[lots]} @ {shown[price]}",
+                f"{number.partition(' ')[0]} {shown[number]}",
+                style=style,
+            )
+        self._print(table, indent=_INDENT)
+
+    def ouch_message(self, message: OuchMessage) -> None:
+        """A message as it was on the wire, in hexadecimal, and its fields with their names."""
+        table = Table.grid(padding=(0, 1))
+        octets = message.octets.hex(" ")
+        for start in range(0, len(octets), 3 * 20):
+            table.add_row(octets[start : start + 3 * 20])
+        fields = Text()
+        for name, value in message.fields.items():
+            fields.append(f"{name} ", style="dim").append(f"{_ouch_value(name, value)}  ")
+        table.add_row("")
+        table.add_row(fields)
+        self._print(table, indent=_INDENT)
+
     def _field(self, tag: int, value: str) -> Text:
         shown = Text(f"{tag}={value}")
         shown.append(f" {self._dictionary.fields[tag].name}", style="dim")
@@ -100,3 +140,14 @@ class DemoPage:
         for line in page.get().splitlines():
             self._console.out(line.rstrip(), highlight=False)
         self._console.out("")
+
+
+def _ouch_value(name: str, value: int | str) -> str:
+    """A field's value for people: times of the day, prices with their decimals."""
+    if name == "timestamp":
+        seconds, rest_ns = divmod(int(value), 1_000_000_000)
+        minutes = seconds // 60
+        return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds % 60:02d}.{rest_ns // 10**6:03d}"
+    if name in _OUCH_PRICES:
+        return f"{int(value) / 10_000:g}"
+    return str(value)

@@ -1,0 +1,83 @@
+"""The examples of docs/clients.md, and the example script, do what they say."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from portcullis.client.ouch import EnterOrder, Executed
+from portcullis.tools.gateway_process import GatewayProcess
+from tests.support.client_scripts import CONFIG, LIMIT_S, ouch_client, run
+
+ROOT = Path(__file__).parent.parent.parent
+PAGE = (ROOT / "docs" / "clients.md").read_text()
+# Each script, with the output that stands behind it, if any.
+SCRIPTS = re.findall(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", PAGE, re.M | re.S)
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    with GatewayProcess(tmp_path_factory.mktemp("gateway"), CONFIG) as gateway:
+        yield gateway
+
+
+@pytest.mark.parametrize(("script", "output"), SCRIPTS, ids=range(len(SCRIPTS)))
+def test_a_script_of_the_page_runs(
+    script: str, output: str, gateway: GatewayProcess, tmp_path: Path
+) -> None:
+    script = script.replace("9878", str(gateway.port)).replace("9879", str(gateway.ouch_port))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    if output:
+        assert done.stdout == output
+
+
+def test_the_quoter_comes_back_after_a_kill(gateway: GatewayProcess) -> None:
+    command = [sys.executable, "-u", str(ROOT / "examples" / "quoter.py")]
+    command += ["127.0.0.1", str(gateway.ouch_port), "OUCH3", "portcull"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as quoter:
+        assert quoter.stdout is not None
+        limit = threading.Timer(LIMIT_S, quoter.kill)
+        limit.start()
+
+        def said() -> str:
+            return quoter.stdout.readline().strip()  # type: ignore[union-attr]
+
+        async def take(token: str) -> None:
+            async with ouch_client(gateway, "OUCH4") as taker:
+                order = EnterOrder(
+                    order_token=token, buy_sell="B", shares=5000, stock="BTCUSD", price="100.5"
+                )
+                await taker.send(order)
+                async for message in taker:
+                    if isinstance(message, Executed) and message.order_token == token:
+                        break
+
+        try:
+            assert said().startswith("logged in to session ")
+            assert said() == "offering 5000 at 100.5000"
+            run(take("one"))
+            assert [said(), said()] == ["sold 5000 at 100.5000", "offering 5000 at 100.5000"]
+            gateway.kill()
+            assert said().endswith("; again in 1 s")
+            gateway.start()
+            while not (line := said()).startswith("logged in to session "):
+                assert line.endswith("; again in 1 s")
+            run(take("two"))
+            assert [said(), said()] == ["sold 5000 at 100.5000", "offering 5000 at 100.5000"]
+        finally:
+            limit.cancel()
+            quoter.kill()
