@@ -36,15 +36,18 @@ class Quarantine:
         path = self._folder / f"{quote(key, safe='')}{_SUFFIX}"
         return path.rename(path.with_suffix(".released"))
 
-    def put(self, key: str, batch_row: int, error: BaseException) -> Path:
+    def put(self, key: str, batch_row: int, error: BaseException, number: int = 0) -> Path:
         """Remember what happened, durably; give the file. key: "" where it is nobody's.
 
-        batch_row: first row of the batch that was open, none of which was sealed.
+        batch_row: first row of the batch that was open, none of which was sealed. number: of the
+        session's last message that had a row in it, 0: none had; it caused the fault, or the one
+        behind it did.
         """
         self._folder.mkdir(mode=0o700, exist_ok=True)
         path = self._folder / f"{quote(key or NOBODY, safe='')}{_SUFFIX}"
         report = {
             "session": key,
+            "msg_seq_num": number,
             "time": dt.datetime.now(dt.UTC).isoformat(),
             "batch_row": batch_row,
             "error": repr(error),

@@ -363,15 +363,16 @@ class Server:
 
     def _fatal(self, error: BaseException) -> None:
         """Rows stand that nobody can vouch for: say so, let nothing out, and end the process."""
-        turn, key, code, kept = self.turn, "", EXIT_FATAL, ""
+        turn, key, number, code, kept = self.turn, "", 0, EXIT_FATAL, ""
         if isinstance(error, JournalFullError):
             code = EXIT_JOURNAL
         else:
             if not isinstance(error, (JournalError, OSError)):  # which are nobody's message
-                at_work = turn.session_at_work()
-                key = self._speaker.key if self._speaker else self._peers.key_of(at_work)
+                speaker = self._speaker.store.session if self._speaker else 0
+                session, number = turn.message_at_work(speaker)
+                key = self._peers.key_of(session)
             try:
-                kept = str(self._quarantine.put(key, turn.table.batch_first, error))
+                kept = str(self._quarantine.put(key, turn.table.batch_first, error, number))
             except OSError as trouble:
                 kept = f"could not be written: {trouble.strerror}"
         if self.capture is not None:

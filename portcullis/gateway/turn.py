@@ -243,12 +243,21 @@ class Turn:
         """Whether the open batch has rows: then a fault is fatal."""
         return self.table.tail != self.table.batch_first
 
-    def session_at_work(self) -> int:
-        """The session whose command the engine was at; 0: nobody's. For the post-mortem."""
-        row = self.engine.cursor - 1
-        if self.table.batch_first <= row < self.table.tail:
-            return self.table.row_words(row)[rows.W_HEAD] >> 32
-        return 0
+    def message_at_work(self, session: int = 0) -> tuple[int, int]:
+        """The session and the number of the message that a fault is laid to, for the post-mortem.
+
+        session: whose message was being read; its last one that has a row in the open batch. 0:
+        the command that the engine was at; (0, 0): nobody's.
+        """
+        table = self.table
+        row = table.tail - 1 if session else self.engine.cursor - 1
+        while table.batch_first <= row < table.tail:
+            words = table.row_words(row)
+            kind, owner = words[rows.W_HEAD] & 0xFF, words[rows.W_HEAD] >> 32
+            if kind < rows.GENESIS and session in (0, owner):
+                return owner, words[rows.W_IN_SEQ]
+            row -= 1
+        return session, 0
 
     @cython.ccall
     @cython.exceptval(-1)

@@ -54,6 +54,7 @@ def test_the_process_ends_the_session_is_kept_out_and_the_others_trade(
         report = json.loads(path.read_text())
         assert report["session"] == KEY
         assert report["batch_row"] > 1
+        assert report["msg_seq_num"] == 4  # Logon, before, good, POISON
         assert report["error"] == f"RuntimeError('a fault of the {place}')"
         assert str(path) in gateway.log.read_text()
 
