@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +17,19 @@ from portcullis.tools.gateway_process import OUCH_CONFIG, GatewayProcess
 from tests.support.fix_client import FixClient
 from tests.support.ouch_client import OuchClient, cancel, enter, modify, replace
 
-# Small segments: a gateway a test.
-CONFIG = OUCH_CONFIG + "\n[journal]\nsegment_rows = 32768\n"
+# Small tables: a gateway a test.
+CONFIG = (
+    OUCH_CONFIG
+    + """
+[journal]
+segment_rows = 32768
+
+[limits]
+orders = 20000
+ids = 40000
+levels = 1000
+"""
+)
 DESKS: list[FixClient] = []
 
 
@@ -280,6 +294,30 @@ def test_a_second_login_is_refused_while_the_first_is_heard(
     client.expect("A")
 
 
+def test_a_second_login_takes_over_from_a_connection_that_has_been_silent(
+    gateway: GatewayProcess, client: OuchClient
+) -> None:
+    client.send(enter("A", "B", 1, 100))
+    client.expect("A")
+    answers = []
+    begin = time.monotonic()
+    while not answers or answers[-1][0] != "A":  # for 3 seconds it is refused
+        assert time.monotonic() - begin < 20
+        second = OuchClient(gateway.ouch_port)
+        answers.append(second.log_in(session=client.session, sequence=2))
+        second.link.settimeout(0.2)
+        with contextlib.suppress(TimeoutError):
+            second.packet()  # the end, or the first message
+    assert time.monotonic() - begin > 2.5
+    assert set(answers[:-1]) == {("J", b"S")}
+    while client.packet()[0] == "H":
+        pass
+    assert client.packet() == ("", b"")
+    second.link.settimeout(20)
+    second.send(cancel("A"))
+    second.expect("C", order_token="A")
+
+
 def test_an_offender_is_disconnected_and_others_go_on(gateway: GatewayProcess) -> None:
     other = up(gateway, "OUCH2")
     sequence = 1
@@ -314,24 +352,48 @@ def test_an_offender_is_disconnected_and_others_go_on(gateway: GatewayProcess) -
         sequence = again.next_sequence
 
 
-def test_a_kill_loses_no_message_and_renumbers_none(gateway: GatewayProcess) -> None:
-    client, other = up(gateway), up(gateway, "OUCH2")
-    other.send(*(enter(f"s{number}", "S", 1, 1000000) for number in range(200)))
-    client.send(*(enter(f"b{number}", "B", 1, 1000000) for number in range(100)))
-    while client.next_sequence < 150:
-        assert client.next()
-    gateway.kill()
-    while client.next():
-        pass
-    gateway.start()
-    again = OuchClient(gateway.ouch_port)
-    again.log_in(session=client.session)
-    again.send(enter("last", "B", 1, 100))
-    while again.next().get("order_token") != "last":
-        pass
-    assert again.session == client.session
-    assert client.received.items() <= again.received.items()
-    assert list(again.received) == list(range(1, len(again.received) + 1))
+def test_kills_at_any_moment_lose_no_message_and_renumber_none(
+    gateway: GatewayProcess, seed: int
+) -> None:
+    draw = random.Random(seed)
+    known: dict[str, dict[int, bytes]] = {"OUCH1": {}, "OUCH2": {}}
+    sides = {"OUCH1": "B", "OUCH2": "S"}
+    session = ""
+    for life in range(4):
+        clients = []
+        for username, received in known.items():
+            client = OuchClient(gateway.ouch_port, username)
+            assert client.log_in(session=session, sequence=len(received) + 1)[0] == "A"
+            assert client.next_sequence == len(received) + 1
+            session = client.session
+            clients.append(client)
+        for client in clients:  # they trade, and neither has read all when the kill comes
+            client.send(
+                *(
+                    enter(f"{life}.{number}", sides[client.username], draw.randint(1, 9), 1000000)
+                    for number in range(1000)
+                )
+            )
+        for client in clients:
+            for _ in range(draw.randint(1, 700)):
+                client.next()
+        gateway.kill()
+        for client in clients:
+            while client.next():
+                pass
+            received = known[client.username]
+            assert not received.keys() & client.received.keys()
+            received.update(client.received)
+            assert list(received) == list(range(1, len(received) + 1))
+        gateway.start()
+    for username, received in known.items():
+        again = OuchClient(gateway.ouch_port, username)
+        again.log_in(session=session)
+        again.send(enter("last", sides[username], 1, 1000000))
+        while again.next().get("order_token") != "last":
+            pass
+        assert received.items() <= again.received.items()
+        assert list(again.received) == list(range(1, len(again.received) + 1))
 
 
 def test_a_stop_ends_no_session(gateway: GatewayProcess) -> None:

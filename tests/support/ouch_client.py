@@ -91,7 +91,7 @@ def decode(octets: bytes) -> dict[str, Any]:
     assert len(octets) == layout.size
     found = layout.layout.parse(octets[1:])
     return {"type": layout.letter} | {
-        field.name: found[field.name].decode().rstrip()
+        field.name: found[field.name].decode("latin-1").rstrip()
         if field.kind == "alpha"
         else found[field.name]
         for field in layout.fields()
