@@ -189,6 +189,35 @@ def test_an_operator_sees_and_acts(venue: Venue) -> None:
     assert all(one["who"] and one["why"] for one in told)
 
 
+def test_a_slow_back_office_holds_up_no_trade_and_catches_up(venue: Venue) -> None:
+    trade(venue, 1, "a")
+    venue.caught_up()
+    process = venue.state()["back_office"]["process"]
+    for number in range(20):  # it runs for moments
+        os.kill(process, signal.SIGSTOP)
+        trade(venue, 10, f"b{number}-")
+        os.kill(process, signal.SIGCONT)
+    found = venue.caught_up()
+    assert {one["behind_rows"] for one in found["followers"].values()} == {0}
+    assert venue.state()["back_office"]["starts"] == 1
+    # What it knows is what was traded: both sides have nothing left, and the same numbers.
+    assert venue.run("orders") == "none\n"
+    shown = {one["key"]: one for one in venue.get("/sessions")[1]["sessions"]}
+    for client in (venue.buyer, venue.seller):
+        assert shown[f"FIX.4.4:PORTCULLIS->{client.name}"]["next_out"] == client.next_in
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two processors")
+def test_a_back_office_leaves_the_processor_that_the_gateway_is_bound_to(venue: Venue) -> None:
+    venue.caught_up()
+    process, all_of_them = venue.state()["back_office"]["process"], os.sched_getaffinity(0)
+    first = {min(all_of_them)}
+    os.sched_setaffinity(venue.gateway.pid, first)
+    wait_for(lambda: os.sched_getaffinity(process) == all_of_them - first)
+    os.sched_setaffinity(venue.gateway.pid, all_of_them)
+    wait_for(lambda: os.sched_getaffinity(process) == all_of_them)
+
+
 def test_a_back_office_killed_or_stopped_holds_up_no_trade(venue: Venue) -> None:
     trade(venue, 5, "a")
     venue.caught_up()
