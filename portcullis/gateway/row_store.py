@@ -276,7 +276,11 @@ class RowStore:
             found: cython.longlong = self._index.walk(
                 self.session, self._again, self._rows[:rows_wanted]
             )
-            if not found or self._number(self._rows[0]) > last:
+            # Behind a hole in the numbers there may be rows that were not asked for, or not sent
+            # for the first time yet.
+            while found and self._number(self._rows[found - 1]) > last:
+                found -= 1
+            if not found:
                 reports.fill(self._door, self._again, last + 1, now_ns)
                 self._again = last + 1
                 return reports.take()

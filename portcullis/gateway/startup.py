@@ -163,44 +163,48 @@ def _begin(recovered: Recovered, loaded: Loaded) -> None:
     said = f"portcullis {__version__} {_build.mode()}"
     words = {rows.W_SUBJECT: int(loaded.config.journal.sync == "batch")}
     table.append_input(rows.START, words=words, items={rows.ITEM_VALUE: said.encode()})
-    for change in recovered.registry.changes(loaded):
+    calendar, registry = Calendar(loaded.config.day), recovered.registry
+    is_over = not registry.day or calendar.end_after(registry.day_began_ns) <= table.time_ns
+    if recovered.loss:
+        _pass_over_numbers(recovered, calendar)
+    for change in registry.changes(loaded):
         if table.input_limit - table.tail < _CONFIG_ROWS_MAX:
             _settle(recovered)
         name = change.items[rows.ITEM_NAME]
         if change.kind == rows.ACCOUNT and not accounts.number(name):
             recovered.new_accounts.append(name.decode())
         row = table.append_input(change.kind, words=change.words, items=change.items)
-        recovered.registry.apply(table, row)
-    calendar, day = Calendar(loaded.config.day), recovered.registry.day
-    if not day or calendar.end_after(recovered.registry.day_began_ns) <= table.time_ns:
+        registry.apply(table, row)
+    if is_over:
         # The first of all, or one that ended while no gateway ran.
         _settle(recovered)
-        words = {rows.W_DAY: calendar.day_after(day, table.time_ns)}
-        recovered.registry.apply(table, table.append_input(rows.DAY, words=words))
-    elif recovered.loss:
-        words = {rows.W_DAY: calendar.day_after(day, table.time_ns)}
-        row = table.append_input(rows.DAY, flags=rows.F_SAME_DAY, words=words)
-        recovered.registry.apply(table, row)
+        words = {rows.W_DAY: calendar.day_after(registry.day, table.time_ns)}
+        registry.apply(table, table.append_input(rows.DAY, words=words))
     _settle(recovered)
-    if recovered.loss:
-        _pass_over_numbers(recovered)
     # Ids and numbers that begin here must not begin again.
     recovered.journal.sync()
     recovered.index.take_touched()
 
 
-def _pass_over_numbers(recovered: Recovered) -> None:
+def _pass_over_numbers(recovered: Recovered, calendar: Calendar) -> None:
     """Let every session go on above all numbers that it may have been sent: none took less than a
-    row, so there are no more of them than rows."""
-    table, engine = recovered.journal.table, recovered.engine
-    for session, _key in recovered.registry.sessions():
+    row, so there are no more of them than rows.
+
+    Before the engine runs: what it has to finish is told by new numbers, too.
+    """
+    table, engine, registry = recovered.journal.table, recovered.engine, recovered.registry
+    if registry.day:
+        # Numbers of those that have them by the day begin anew with its new id.
+        words = {rows.W_DAY: calendar.day_after(registry.day, recovered.last_ns)}
+        row = table.append_input(rows.DAY, flags=rows.F_SAME_DAY, words=words)
+        registry.apply(table, row)
+    for session, _key in registry.sessions():
         if not engine.reports.sessions[session * SESSION_WORDS + S_FLAGS] & rows.SESSION_FIX:
-            continue  # its numbers begin anew with the day's new id
+            continue
         if table.input_limit - table.tail < _CONFIG_ROWS_MAX:
             _settle(recovered)
         words = {rows.W_NEXT_OUT: engine.next_out(session) + recovered.passed_over}
         table.append_input(rows.ADVANCE, session, words=words)
-    _settle(recovered)
 
 
 def _settle(recovered: Recovered) -> None:

@@ -255,6 +255,8 @@ class Journal:
         while self._segment.number <= self._found_number:
             if not self._roll():
                 raise JournalFullError(self.trouble)
+            # Under any policy: were this row lost and later ones not, that would be damage.
+            self.force()
         self._open_batch()
         return self.table.tail - before
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,9 +15,10 @@ from portcullis import _build
 from portcullis.gateway.config import Loaded, parse
 from portcullis.gateway.startup import Recovered, recover
 from portcullis.journal import rows
+from portcullis.journal.disk import Disk
 from portcullis.journal.maker import make_segment
 from portcullis.journal.segments import encode_header, list_segments, segment_path, write_header
-from portcullis.tools.gateway_process import CONFIG
+from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG
 from tests.engine.naive_matcher import Command
 from tests.support.commands import append
 
@@ -171,4 +174,60 @@ def test_a_journal_cut_as_asked_passes_over_what_was_cut(tmp_path: Path) -> None
     assert again.journal.table.batch_first > seen.rows
     for session, last in seen.numbers.items():
         assert again.engine.next_out(session) > last
+    again.journal.abandon()
+
+
+def test_each_segment_that_is_passed_over_is_on_disk_under_any_policy(tmp_path: Path) -> None:
+    """Else the power that fails again leaves a hole before the last, and that would be damage."""
+
+    class RecordingDisk(Disk):
+        def __init__(self) -> None:
+            self.synced: set[str] = set()
+
+        def sync(self, descriptor: int) -> None:
+            self.synced.add(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+
+    recover(config("none"), tmp_path / "running").journal.abandon()
+    following = list_segments(tmp_path / "running")[0].next()
+    path = segment_path(tmp_path / "running", 2)
+    make_segment(path, encode_header(following), following.file_bytes, zeros=False)
+    lose_power(tmp_path / "running", tmp_path / "running", tmp_path / "lost")
+    disk = RecordingDisk()
+    again = recover(config("none"), tmp_path / "lost", disk=disk)
+    assert again.loss
+    last = again.journal.table.batch_first // SEGMENT_ROWS + 1
+    assert last == 3
+    assert disk.synced >= {segment_path(tmp_path, number).name for number in range(1, last + 1)}
+    again.journal.abandon()
+
+
+def test_nothing_is_numbered_behind_what_was_lost_when_the_day_ended_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of the day is told in a session of its own, as the lost numbers may be known."""
+    text = OUCH_CONFIG.format(port=0, ouch_port=0) + SMALL
+    loaded = Loaded(parse(text, "g.toml"), "g.toml", Path())
+    gateway = recover(loaded, tmp_path / "running")
+    session = gateway.registry.session(b"OUCH:OUCH1")
+    table, day = gateway.journal.table, gateway.engine.day
+    for token in (b"kept", b"lost"):
+        account = gateway.registry.catalog.accounts.number(b"OUCH1")
+        assert append(table, Command(
+            rows.NEW_ORDER, session, token, side="1", qty=1, price=1000, account=account,
+            time_in_force="0",
+        ))  # fmt: skip
+        gateway.engine.run()
+        gateway.index.observe(table.batch_first, table.tail - 1)
+        gateway.journal.seal()
+        if token == b"kept":
+            gateway.journal.sync()
+            shutil.copytree(tmp_path / "running", tmp_path / "disk")
+    told = gateway.index.head_seq(session)
+    lose_power(tmp_path / "running", tmp_path / "disk", tmp_path / "lost")
+    gateway.journal.abandon()
+    tomorrow = time.time_ns() + 86_400_000_000_000
+    monkeypatch.setattr(time, "time_ns", lambda: tomorrow)
+    again = recover(loaded, tmp_path / "lost")
+    assert again.loss and again.engine.day // 100 > day // 100
+    assert again.index.ended_seq(session, day) < told
     again.journal.abandon()

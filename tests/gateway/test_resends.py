@@ -125,6 +125,25 @@ def test_a_run_of_session_messages_is_filled_by_one_however_long(chain: Chain, e
     ]
 
 
+def test_a_resend_over_a_hole_in_the_numbers_goes_no_further_than_what_was_sent(
+    chain: Chain,
+) -> None:
+    """After the machine has stopped numbers are passed over; the resend then found rows beyond."""
+    maker, wire = chain.log_on(MAKER)
+    maker.lost(chain.turn.begin())
+    maker.store.skip(50_000)
+    _, wire = chain.log_on(MAKER, 2)
+    taken(wire)
+    asked = orders.message("2", 3, MAKER, orders.utc_now(), "7=2", "16=0")
+    chain.feed(maker, asked + order(MAKER, 4, "2"))
+    came = [fields(message) for message in split(b"".join(turns(chain, wire)))]
+    # The Logon is 50,000; the report was not sent yet, and so comes as new.
+    assert [(one[35], one[34], one.get(43), one.get(36)) for one in came] == [
+        ("4", "2", "Y", "50001"),
+        ("8", "50001", None, None),
+    ]
+
+
 def test_resends_of_several_sessions_share_what_a_turn_may_send_again(chain: Chain) -> None:
     maker, wire = rests(chain)
     taker, taker_wire = chain.log_on(TAKER)
