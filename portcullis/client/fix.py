@@ -97,7 +97,8 @@ class FixClient(ClientSession[Report]):
 
     comp_id: ours, SenderCompID(49) of what is sent; target: the gateway's. next_out, next_in: the
     numbers to begin with, as an earlier process left them. reset: begin both at 1, with 141=Y in
-    the first Logon; what the gateway had for us is then lost. sent_max: so many messages are kept
+    the first Logon, and what the gateway had for us is lost; reset_on_logon: in each, where the
+    gateway does so too. sent_max: so many messages are kept
     for the gateway to ask for. dictionary: any in QuickFIX's format.
     """
 
@@ -114,6 +115,7 @@ class FixClient(ClientSession[Report]):
         next_out: int = 1,
         next_in: int = 1,
         reset: bool = False,
+        reset_on_logon: bool = False,
         sent_max: int = 100_000,
         dictionary: str = "FIX44.xml",
         tls: ssl.SSLContext | None = None,
@@ -122,6 +124,7 @@ class FixClient(ClientSession[Report]):
     ) -> None:
         super().__init__(host, port, queue_max=queue_max, login_timeout_s=login_timeout_s, tls=tls)
         self._tables = _tables(dictionary)
+        self._resets_always = reset_on_logon
         self._config = FixSessionConfig(
             begin_string=self._tables.begin_string,
             comp_id=comp_id.encode(),
@@ -131,7 +134,7 @@ class FixClient(ClientSession[Report]):
             heart_bt_int=heart_bt_int,
             username=username.encode(),
             password=password.encode(),
-            reset_on_logon=reset,
+            reset_on_logon=reset or reset_on_logon,
             # Ours comes first, and says so.
             logon_timeout_ns=round(2 * login_timeout_s * SECOND_NS),
         )
@@ -189,8 +192,7 @@ class FixClient(ClientSession[Report]):
     def _carry_out(self) -> None:
         for event in self._machine.events():
             if isinstance(event, LoggedOn):
-                # Numbers are reset once, not by each connection.
-                self._config = replace(self._config, reset_on_logon=False)
+                self._config = replace(self._config, reset_on_logon=self._resets_always)
                 self._logged_in()
             elif isinstance(event, LoggedOut):
                 self._over(ConnectionLost(f"logged out: {event.text}"))

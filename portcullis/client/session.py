@@ -190,8 +190,8 @@ class ClientSession(ABC, Generic[Received]):
 
     def _up_link(self) -> Link:
         """The connection; raises why there is none."""
-        if self._link is None or not self._is_up or self._end is not None:
-            raise ConnectionLost("not connected" if self._end is None else str(self._end))
+        if self._link is None or not self._is_up or self._is_closing or self._end is not None:
+            raise ConnectionLost(str(self._end or "not connected"))
         return self._link
 
     # --- for the door's client -------------------------------------------------------------------

@@ -235,6 +235,17 @@ def test_numbers_that_are_lost_are_told_and_can_be_reset(gateway: GatewayProcess
     run(script())
 
 
+def test_a_session_that_begins_anew_each_time_can_be_agreed_on(gateway: GatewayProcess) -> None:
+    async def script() -> None:
+        client = fix_client(gateway, "CLIENT2", reset_on_logon=True)
+        for name in "xyz":
+            async with client:
+                assert await client.send(order(name, Side.BUY, "1", "50")) == 2
+                assert (await report(client, ExecType.NEW)).msg_seq_num == 2
+
+    run(script())
+
+
 def test_a_stranger_is_refused_with_a_reason(gateway: GatewayProcess) -> None:
     async def script() -> None:
         with pytest.raises(LoginRefused, match="CompIDs, address or password"):
