@@ -550,6 +550,16 @@ class OuchClient(_Table, frozen=True, tag_field="protocol", tag="ouch"):
         ),
     ] = None
     password_file: Annotated[str | None, Meta(description="As for FIX.")] = None
+    cancel_on_disconnect: Annotated[
+        bool, Meta(description="As for FIX: its orders go when it has gone, however it went.")
+    ] = False
+    cancel_grace: Annotated[
+        Duration,
+        Meta(
+            description="Time to come back before that, as for FIX. It begins where the gateway"
+            " sees the end: of a silent connection after 15 s."
+        ),
+    ] = Duration(0)
 
 
 class Limits(_Table, frozen=True):

@@ -16,6 +16,7 @@ from portcullis.codecs.soupbintcp.scanner import SoupScanner
 from portcullis.engine.why import WHYS
 from portcullis.gateway.admission import Admission, Place, is_allowed, parse_networks
 from portcullis.gateway.auth import Crowded, PasswordChecker, PasswordHash
+from portcullis.gateway.cancel_on_disconnect import DisconnectCancels
 from portcullis.gateway.config import Loaded
 from portcullis.gateway.config_schema import OuchClient
 from portcullis.gateway.event_log import Throttled
@@ -52,11 +53,13 @@ class OuchGate:
         buffer: memoryview,
         admission: Admission,
         passwords: PasswordChecker,
+        cancels: DisconnectCancels,
         log: Throttled,
     ) -> None:
         self._shared = shared
         self._admission = admission
         self._passwords = passwords
+        self._cancels = cancels
         self._log = log
         limits = loaded.config.limits
         self._recovered = recovered
@@ -192,6 +195,9 @@ class OuchGate:
         account = registry.catalog.accounts.number(one.account.encode())
         door = OuchDoor(session, account=account, firm=one.firm.encode())
         turn = self._shared.turn
+        presence = None
+        if one.cancel_on_disconnect:
+            presence = self._cancels.watch(session, key, [account], one.cancel_grace)
         notes = self._notes[session] = Throttled(self._shared.log, session=key)
         store = OuchStore(turn, self._reports, session, budget_bytes=config.limits.write_bytes)
         return OuchUser(
@@ -203,4 +209,5 @@ class OuchGate:
             networks=parse_networks(one.addresses),
             enabled=one.enabled,
             quarantined=key in quarantined,
+            presence=presence,
         )

@@ -18,6 +18,7 @@ from portcullis.codecs.soupbintcp.scanner import SoupScanner
 from portcullis.dictionaries.soupbintcp_offsets import HEADER_BYTES, UNSEQUENCED_DATA_TYPE
 from portcullis.gateway.admission import Network
 from portcullis.gateway.auth import PasswordHash
+from portcullis.gateway.cancel_on_disconnect import Presence
 from portcullis.gateway.event_log import Throttled
 from portcullis.gateway.fix_peer import Link, Surroundings
 from portcullis.gateway.ouch_door import OuchDoor
@@ -90,6 +91,7 @@ class OuchUser:
         networks: Sequence[Network],
         enabled: bool,
         quarantined: bool,
+        presence: Presence | None,
     ) -> None:
         self.shared = shared
         self.key = key
@@ -99,6 +101,8 @@ class OuchUser:
         self.networks = networks
         self.enabled = enabled
         self.quarantined = quarantined
+        # Where its orders are cancelled when it is gone.
+        self.presence = presence
         # The connection that has the user's session.
         self.live: OuchPeer | None = None
 
@@ -227,11 +231,13 @@ class OuchPeer:
                 self._carry_out(now_ns)
             elif isinstance(event, LoggedIn):
                 self._event(rows.EVENT_LOGGED_ON)
+                if self._user.presence is not None:
+                    self._user.presence.back()
                 if self._link is not None:
                     self._link.logged_on()
                 self._log("logged_on", day=event.session, sequence=event.sequence)
             elif isinstance(event, LoggedOut):
-                self._leave(event.reason)
+                self._leave(event.reason, now_ns)
             elif isinstance(event, Disconnect):
                 self._write()
                 if self._link is not None:
@@ -247,13 +253,15 @@ class OuchPeer:
             self._wire.write(octets)
         return bool(octets)
 
-    def _leave(self, reason: str) -> None:
+    def _leave(self, reason: str, now_ns: int) -> None:
         lost = self._link is None
         self._event(rows.EVENT_DISCONNECTED if lost else rows.EVENT_LOGGED_OUT)
         self._log("logged_out", text=reason)
         if self._user.live is self:
             self._user.live = None
             self.store.leave()
+            if self._user.presence is not None:
+                self._user.presence.gone(now_ns)
 
     def _event(self, code: int) -> None:
         words = {rows.W_EVENT: code}

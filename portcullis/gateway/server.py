@@ -124,6 +124,7 @@ class Server:
             self.buffer,
             self._admission,
             self._passwords,
+            self._peers.cancels,
             self._door_log,
         )
         # The back office, if one is to run. Set before `run`.

@@ -396,6 +396,40 @@ def test_kills_at_any_moment_lose_no_message_and_renumber_none(
         assert list(again.received) == list(range(1, len(again.received) + 1))
 
 
+def test_orders_of_who_is_gone_are_cancelled_where_that_is_agreed(tmp_path: Path) -> None:
+    line = 'username = "OUCH1"\ncancel_on_disconnect = true'
+    with GatewayProcess(tmp_path, CONFIG.replace('username = "OUCH1"', line)) as gateway:
+        ends = {
+            "logout": lambda client: client.link.sendall(packets.LOGOUT_REQUEST),
+            "hang up": OuchClient.close,
+            "fault": lambda client: client.send(b"Z"),
+            "kill": lambda client: gateway.kill(),
+        }
+        other = up(gateway, "OUCH2")
+        other.send(enter("stays", "B", 1, 100))
+        for sequence, (token, end) in enumerate(ends.items()):
+            client = OuchClient(gateway.ouch_port)
+            client.log_in(sequence=1 if not sequence else 2 * sequence + 2)
+            if not sequence:
+                client.expect("S")
+            client.send(enter(token, "B", 1, 100))
+            client.expect("A", order_token=token)
+            end(client)
+            while token != "hang up" and client.packet() != ("", b""):
+                pass
+            if token == "kill":
+                gateway.start()
+            again = OuchClient(gateway.ouch_port)
+            again.log_in(sequence=2 * sequence + 3)
+            again.expect("C", order_token=token, decrement_shares=1, reason="S")
+            again.link.sendall(packets.LOGOUT_REQUEST)
+            assert again.packet() == ("", b"")
+        other = OuchClient(gateway.ouch_port, "OUCH2")
+        other.log_in(sequence=3)
+        other.send(cancel("stays"))
+        other.expect("C", order_token="stays", reason="U")
+
+
 def test_a_stop_ends_no_session(gateway: GatewayProcess) -> None:
     client = up(gateway)
     client.send(enter("A", "B", 1, 100))

@@ -164,6 +164,7 @@ class Chain:
             self._buffer,
             Admission(limits),
             PasswordChecker(waiting_max=1, waiting_per_address_max=1),
+            self._peers.cancels,
             Throttled(self._shared.log),
         )
         octets = ouch_orders.login_request(username, session)
