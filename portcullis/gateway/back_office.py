@@ -15,7 +15,6 @@ import os
 import socket
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,6 @@ class BackOffice:
         # By follower: its row when last looked at, and since when it stands there.
         self._stands: dict[str, tuple[int, float]] = {}
         self._told: set[str] = set()
-        self._processors = os.sched_getaffinity(0)
 
     def work(self) -> bool:
         """Let each follower read on; whether any had something to read."""
@@ -78,7 +76,6 @@ class BackOffice:
             self.gateway_trouble = ""
         except OperatorError as error:
             self.gateway_trouble = str(error)
-        self._keep_off()
         for followed in self.followers:
             followed.keep()
         found = {trouble["text"] for trouble in self.troubles()}
@@ -87,13 +84,6 @@ class BackOffice:
         for text in sorted(self._told - found):
             self.log.emit("trouble_over", text=text)
         self._told = found
-
-    def _keep_off(self) -> None:
-        """Leave the processors that the gateway is bound to, where there are others: a scheduler
-        that finds us there lets the gateway wait for our slice, some milliseconds."""
-        with suppress(OSError):
-            others = self._processors - os.sched_getaffinity(os.getppid())
-            os.sched_setaffinity(os.getpid(), others or self._processors)
 
     def troubles(self) -> list[dict[str, str]]:
         """All that is not as it should be, in the gateway and here."""

@@ -58,6 +58,9 @@ class BackOfficeWatch:
         self._began = 0.0
         self._retry_s = RETRY_FIRST_S
         self._not_before = 0.0
+        # What we could run on at our start, and what we were bound to when last looked at.
+        self._processors = os.sched_getaffinity(0)
+        self._bound_to: set[int] = set()
 
     @property
     def process_id(self) -> int:
@@ -73,6 +76,7 @@ class BackOfficeWatch:
             return
         code = self._process.poll()
         if code is None:
+            self._keep_off(self._process.pid)
             return
         if now - self._began >= LIVED_S:
             self._retry_s = RETRY_FIRST_S
@@ -120,9 +124,20 @@ class BackOfficeWatch:
             return
         finally:
             os.close(orders)
+        self._bound_to = set()
+        self._keep_off(self._process.pid)
         self.starts += 1
         self._began = now
         self._log.emit("back_office_started", process=self._process.pid, start=self.starts)
+
+    def _keep_off(self, process: int) -> None:
+        """Keep it off the processors that somebody has bound this one to, where there are others:
+        a scheduler that finds it there lets us wait for its slice, some milliseconds."""
+        bound_to = os.sched_getaffinity(0)
+        if bound_to != self._bound_to:
+            self._bound_to = bound_to
+            with suppress(OSError):  # it has just died
+                os.sched_setaffinity(process, self._processors - bound_to or self._processors)
 
     def _release(self) -> None:
         with suppress(OSError):

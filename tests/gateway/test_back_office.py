@@ -214,6 +214,10 @@ def test_a_back_office_leaves_the_processor_that_the_gateway_is_bound_to(venue: 
     first = {min(all_of_them)}
     os.sched_setaffinity(venue.gateway.pid, first)
     wait_for(lambda: os.sched_getaffinity(process) == all_of_them - first)
+    os.kill(process, signal.SIGKILL)  # and so does the one after it
+    wait_for(lambda: venue.state()["back_office"]["starts"] == 2)
+    process = venue.state()["back_office"]["process"]
+    assert os.sched_getaffinity(process) == all_of_them - first
     os.sched_setaffinity(venue.gateway.pid, all_of_them)
     wait_for(lambda: os.sched_getaffinity(process) == all_of_them)
 

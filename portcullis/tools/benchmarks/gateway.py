@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from portcullis.gateway.control_port import SOCKET
+from portcullis.gateway.operator_port import Request, call
 from portcullis.tools.benchmarks import load, orders, ouch_orders
 from portcullis.tools.benchmarks.figures import Figure, percentile
-from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG, POLL_S, GatewayProcess
 
 ROUND_TRIPS_MAX = 20_000
 # Slower servers get fewer orders: a figure of theirs needs no million.
 RIVAL_ORDERS_MAX = 20_000
+OFFICE_S = 10.0  # for the back office to be there
 _LOGIN_ACCEPTED_BYTES = 33
 OURS = {"p50": 3, "p99": 6}  # budgets, in multiples of the echo's p50
 
@@ -219,17 +224,37 @@ def measure_ouch(size: int, echo: list[int]) -> list[Figure]:
 
 
 def measure_beside(size: int, echo: list[int]) -> list[Figure]:
-    """Round trips again, while the back office follows on whatever processor is free."""
-    trips = orders.resting_flow(min(size, ROUND_TRIPS_MAX))
-    warm = len(trips.messages) // 10
+    """Round trips again: beside the back office, which follows, and beside one that is stopped."""
+    trips = orders.resting_flow(min(size, ROUND_TRIPS_MAX)).messages
+    config = CONFIG.replace("enabled = false", "enabled = true")
     with (
-        gateway(CONFIG.replace("enabled = false", "enabled = true")) as (port, pid),
-        load.log_on(port, orders.TAKER) as link,
-        processors(pid, shared=True),
+        tempfile.TemporaryDirectory(prefix="portcullis-bench-") as directory,
+        GatewayProcess(Path(directory), config) as server,
+        load.log_on(server.port, orders.TAKER) as link,
+        processors(server.pid, shared=True),
     ):
-        load.round_trips(link, trips.messages[:warm])
-        times = load.round_trips(link, trips.messages[warm:])
-    return _trips("portcullis beside its back office", times, echo, {})
+        office = _back_office(server.data)
+        middle = len(trips) // 2
+        times = load.round_trips(link, trips[:middle])
+        os.kill(office, signal.SIGSTOP)
+        stopped = load.round_trips(link, trips[middle:])
+        os.kill(office, signal.SIGCONT)
+        server.stop()
+    return _trips("portcullis beside its back office", times, echo, {}) + _trips(
+        "portcullis, its back office stopped", stopped, echo, {}
+    )
+
+
+def _back_office(data: Path) -> int:
+    """The back office of a gateway, once it answers and has left our processor to us."""
+    bound_to, office = os.sched_getaffinity(0), 0
+    deadline = time.monotonic() + OFFICE_S
+    while time.monotonic() < deadline:
+        office = call(data, Request(do="state"))["back_office"]["process"]
+        if office and (data / SOCKET).exists() and not bound_to & os.sched_getaffinity(office):
+            break
+        time.sleep(POLL_S)
+    return office  # where there is one processor, it stays
 
 
 def measure_rival(name: str, size: int, echo: list[int]) -> list[Figure]:
