@@ -49,10 +49,10 @@ class PasswordHash:
         return cls(n, r, p, bytes.fromhex(parts[3]), bytes.fromhex(parts[4]))
 
     @classmethod
-    def make(cls, password: bytes) -> PasswordHash:
+    def make(cls, password: bytes, n: int = SCRYPT_N) -> PasswordHash:
         salt = os.urandom(_SALT_BYTES)
-        bare = cls(SCRYPT_N, SCRYPT_R, SCRYPT_P, salt, b"")
-        return cls(SCRYPT_N, SCRYPT_R, SCRYPT_P, salt, bare._hash(password))
+        bare = cls(n, SCRYPT_R, SCRYPT_P, salt, b"")
+        return cls(n, SCRYPT_R, SCRYPT_P, salt, bare._hash(password))
 
     def __str__(self) -> str:
         return f"scrypt:{self.n}:{self.r}:{self.p}:{self.salt.hex()}:{self.digest.hex()}"

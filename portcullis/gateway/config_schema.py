@@ -668,10 +668,10 @@ class Limits(_Table, frozen=True):
     failed_logons_per_minute: Annotated[
         Count,
         Meta(
-            description="Wrong passwords that one address may send; beyond it, its Logons with"
-            " passwords are closed unchecked. So many guesses cost 2% of a processor, and fifteen"
-            " clients that retry a wrong password every 30 s do not keep others of their address"
-            " out."
+            description="Wrong passwords that one address may send, Logons under names that do not"
+            " exist among them; beyond it, its Logons with passwords are closed unchecked. So many"
+            " guesses cost 2% of a processor, and fifteen clients that retry a wrong password"
+            " every 30 s do not keep others of their address out."
         ),
     ] = 30
     authenticator_timeout: Annotated[

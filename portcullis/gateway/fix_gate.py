@@ -5,7 +5,8 @@ address allowed, the certificate right, the Logon well-formed and recent, the pa
 somebody not known in advance, a template fits and its authenticator says yes. Only then does the
 newcomer count: it takes the session's place, or, where that is taken, makes the old connection
 show life. So a stranger who knows the CompIDs neither holds a place nor moves a number. Everything
-wrong is answered by closing, and the log says why. Must not know bytes or sockets.
+wrong is answered by closing, and the log says why. Where sessions have passwords, each refusal
+takes as long as a wrong one: no time tells whether CompIDs exist. Must not know bytes or sockets.
 """
 
 from __future__ import annotations
@@ -122,6 +123,9 @@ class FixGate:
         self._passwords = passwords
         self._turn = turn
         self._log = log
+        # What takes the time of a wrong password where none is to be checked; None: none has one.
+        passwords_set = (entry.guard.password for entry in sessions.entries.values())
+        self._decoy = next((one for one in passwords_set if one is not None), None)
 
     def find(
         self, caller: Caller, scanner: FixScanner, now_ns: int
@@ -140,11 +144,12 @@ class FixGate:
             shown = {key: _shown(value) for key, value in names.items()}
             reason = "no session has these CompIDs" if identity else "no Logon"
             self._log.emit("stranger", host=caller.place.host, **shown, reason=reason)
-            return None
+            return self._turn_away(caller, message, now_ns) if identity else None
         guard = found.guard
         fault = _fault(guard, caller) or silent_fault(found.config, message, now_ns)
         if fault:
-            return self._refuse(found.key, caller, fault)
+            self._refuse(found.key, caller, fault)
+            return self._turn_away(caller, message, now_ns)
         if isinstance(found, Entry) and guard.password is None and guard.authenticator is None:
             return self._let_in(found.peer, caller, now_ns)
         if not self._admission.may_try(caller.place, now_ns):
@@ -166,20 +171,33 @@ class FixGate:
         self._log.emit("refused", session=key, host=caller.place.host, reason=reason)
         return None
 
+    def _turn_away(
+        self, caller: Caller, message: FixMessage, now_ns: int
+    ) -> Coroutine[Any, Any, FixPeer | None] | None:
+        """Close what has been refused, within the budget for wrong passwords as late as those."""
+        if self._decoy is None or not self._admission.may_try(caller.place, now_ns):
+            return None
+        return self._check(None, caller, self._decoy, message.get(PASSWORD) or b"")
+
     async def _check(
-        self, peer: FixPeer, caller: Caller, known: PasswordHash, password: bytes
+        self, peer: FixPeer | None, caller: Caller, known: PasswordHash, password: bytes
     ) -> FixPeer | None:
+        """Whom the password lets in. peer: None: nobody, it has been refused already."""
         try:
             fits = await self._passwords.check(known, password, caller.place.address)
         except Crowded:
-            return self._refuse(peer.key, caller, "too many passwords wait to be checked")
+            if peer is not None:
+                self._refuse(peer.key, caller, "too many passwords wait to be checked")
+            return None
         except Abandoned:  # it hung up, and has not shown that it is right
             self._admission.failed(caller.place, self._turn.now_ns)
             raise
         now_ns = self._turn.begin()
-        if fits:
+        if fits and peer is not None:
             return self._let_in(peer, caller, now_ns)
         self._admission.failed(caller.place, now_ns)
+        if peer is None:
+            return None
         self._refuse(peer.key, caller, "wrong password")
         if peer.session.config.logon_reject == "logout" and not peer.session.is_connected:
             peer.is_authentic = False  # it is told so, and closed

@@ -2,8 +2,8 @@
 
 Owns the users, made from the configuration, the order of the questions (the name, whether it is
 enabled, the address, the password), and what the log says of that which OUCH has no words for.
-What is no Login Request is answered by closing, what is not authorized by a Login Rejected. Must
-not know sockets.
+What is no Login Request is answered by closing, what is not authorized by a Login Rejected, and no
+sooner than a wrong password: no time tells whether a username exists. Must not know sockets.
 """
 
 from __future__ import annotations
@@ -75,6 +75,9 @@ class OuchGate:
         for one in loaded.config.ouch_sessions():
             user = self._make(one, loaded, quarantined)
             self._users[one.username.upper().encode()] = user
+        # What takes the time of a wrong password where none is to be checked; None: none has one.
+        passwords_set = (user.password for user in self._users.values())
+        self._decoy = next((one for one in passwords_set if one is not None), None)
 
     def __iter__(self) -> Iterator[OuchUser]:
         return iter(self._users.values())
@@ -95,40 +98,46 @@ class OuchGate:
         user = self._users.get(request.username.upper())
         if user is None:
             self._log.emit("stranger", host=caller.place.host, reason="no such user")
-            caller.refuse(packets.NOT_AUTHORIZED)
-            return None
-        if not user.enabled:
-            return self._refuse(user, caller, "disabled")
-        if user.quarantined:
-            return self._refuse(user, caller, "quarantined")
-        if not is_allowed(user.networks, caller.place.host):
-            return self._refuse(user, caller, "address")
-        if user.password is None:
+        fault = _fault(user, caller) if user is not None else "unknown"
+        if user is not None and not fault and user.password is None:
             return OuchPeer(user, self.first_scanner, self._settings, now_ns)
-        if not self._admission.may_try(caller.place, now_ns):
-            return self._refuse(user, caller, "too many wrong passwords from this address")
+        known = self._decoy if user is None or fault else user.password
+        if known is not None and not self._admission.may_try(caller.place, now_ns):
+            fault = fault or "too many wrong passwords from this address"
+            known = None
+        if known is None:
+            return self._refuse(user, caller, fault)
         # Passwords are compared without regard to capitals, as SoupBinTCP has it.
-        return self._check(user, caller, user.password, request.password.upper())
+        return self._check(user, caller, known, request.password.upper(), fault)
 
-    def _refuse(self, user: OuchUser, caller: Caller, reason: str) -> OuchPeer | None:
-        self._log.emit("refused", session=user.key, host=caller.place.host, reason=reason)
+    def _refuse(self, user: OuchUser | None, caller: Caller, reason: str) -> OuchPeer | None:
+        if user is not None:
+            self._log.emit("refused", session=user.key, host=caller.place.host, reason=reason)
         caller.refuse(packets.NOT_AUTHORIZED)
         return None
 
     async def _check(
-        self, user: OuchUser, caller: Caller, known: PasswordHash, password: bytes
+        self,
+        user: OuchUser | None,
+        caller: Caller,
+        known: PasswordHash,
+        password: bytes,
+        fault: str,
     ) -> OuchPeer | None:
+        """Whom the password lets in. fault: nobody, and why."""
         fits = False
         try:
             fits = await self._passwords.check(known, password, caller.place.address)
         except Crowded:
-            return self._refuse(user, caller, "too many passwords wait to be checked")
+            return self._refuse(user, caller, fault or "too many passwords wait to be checked")
         finally:
             now_ns = self._shared.turn.begin()
-            if not fits:  # who hangs up while it is checked has not shown that it is right
+            if (
+                fault or not fits
+            ):  # who hangs up while it is checked has not shown that it is right
                 self._admission.failed(caller.place, now_ns)
-        if not fits:
-            return self._refuse(user, caller, "wrong password")
+        if user is None or fault or not fits:
+            return self._refuse(user, caller, fault or "wrong password")
         return OuchPeer(user, self.first_scanner, self._settings, now_ns)
 
     def close(self, reason: str, now_ns: int) -> None:
@@ -211,3 +220,14 @@ class OuchGate:
             quarantined=key in quarantined,
             presence=presence,
         )
+
+
+def _fault(user: OuchUser, caller: Caller) -> str:
+    """Why a user is not let in whatever its password; "": no reason."""
+    if not user.enabled:
+        return "disabled"
+    if user.quarantined:
+        return "quarantined"
+    if not is_allowed(user.networks, caller.place.host):
+        return "address"
+    return ""

@@ -6,6 +6,7 @@ certificates: the subject's common name and its DNS names. Must not know sockets
 
 from __future__ import annotations
 
+import re
 import ssl
 from asyncio import BaseTransport
 from pathlib import Path
@@ -17,6 +18,10 @@ _VERIFY = {
     "optional": ssl.CERT_OPTIONAL,
     "required": ssl.CERT_REQUIRED,
 }
+_CERTIFICATE = re.compile(b"-----BEGIN (TRUSTED |X509 )?CERTIFICATE-----")
+_KEY = re.compile(b"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----")
+# The two ways that PEM says it.
+_ENCRYPTED = re.compile(b"-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED")
 
 
 def server_context(settings: Tls, folder: Path) -> ssl.SSLContext:
@@ -30,17 +35,30 @@ def server_context(settings: Tls, folder: Path) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # A renegotiation costs us much and a client little, and no client of ours needs one.
     context.options |= ssl.OP_NO_RENEGOTIATION
+    certificate, key = folder / settings.certificate, folder / settings.key
+    _expect_pem("certificate", certificate, _CERTIFICATE)
+    if _ENCRYPTED.search(_expect_pem("key", key, _KEY)):
+        raise ValueError(f"key key: {key} is encrypted: expected a private key without a password")
     try:
-        context.load_cert_chain(folder / settings.certificate, folder / settings.key, _no_password)
-    except OSError as error:  # ssl.SSLError is one
-        raise ValueError(f"keys certificate, key: {_reason(error)}") from None
+        context.load_cert_chain(certificate, key)
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise ValueError(f"key key: {key} is not the key of {certificate}") from None
+        raise ValueError(
+            f"keys certificate, key: {certificate}, {key}: expected a certificate and its private"
+            " key, and one of them cannot be read as that"
+        ) from None
     if settings.client_certificates != "none":
         if settings.client_ca is None:
             raise ValueError("key client_ca: expected, for client_certificates are asked for")
+        client_ca = folder / settings.client_ca
+        _expect_pem("client_ca", client_ca, _CERTIFICATE)
         try:
-            context.load_verify_locations(folder / settings.client_ca)
-        except OSError as error:
-            raise ValueError(f"key client_ca: {_reason(error)}") from None
+            context.load_verify_locations(client_ca)
+        except ssl.SSLError:
+            raise ValueError(
+                f"key client_ca: {client_ca}: expected certificates, and one cannot be read"
+            ) from None
         context.verify_mode = _VERIFY[settings.client_certificates]
     return context
 
@@ -60,10 +78,13 @@ def names_shown(transport: BaseTransport) -> frozenset[str] | None:
     return frozenset(names)
 
 
-def _no_password() -> str:
-    """Called where the key is encrypted: nobody is there to be asked."""
-    raise ssl.SSLError("the key is encrypted; expected one that is not")
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)
+def _expect_pem(name: str, path: Path, kind: re.Pattern[bytes]) -> bytes:
+    """What a file holds that has to have such a part. ValueError names key, file and part."""
+    try:
+        octets = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"key {name}: {path}: {error.strerror}") from None
+    if not kind.search(octets):
+        expected = "certificate" if kind is _CERTIFICATE else "private key"
+        raise ValueError(f"key {name}: {path}: expected a {expected} in PEM form")
+    return octets

@@ -15,6 +15,8 @@ import click
 from portcullis.gateway.config import ConfigError, parse
 from portcullis.tools.quickfix_settings import Imported, import_settings
 
+_NAME_SHOWN = 64
+
 
 @click.command(name="import-quickfix")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -33,8 +35,8 @@ def command(file: Path, output: Path | None) -> None:
     imported = import_settings(text, (file.parent, Path()))
     for remark in imported.remarks:
         where = f"{file}:{remark.line}" if remark.line else str(file)
-        click.echo(f"{where}: {remark.name}: {remark.text}", err=True)
-    if not imported.sessions:
+        click.echo(f"{where}: {_comment(remark.name)}: {remark.text}", err=True)
+    if not imported.sessions and not imported.templates:
         raise click.ClickException(f"{file} has no session that can be taken over")
     document = to_toml(imported, file.name)
     try:
@@ -63,11 +65,14 @@ def to_toml(imported: Imported, source: str) -> str:
         lines += _table("[[schedule]]", schedule)
     for session in imported.sessions:
         lines += _table("[[session]]", session)
+    for template in imported.templates:
+        lines += [f"# {line}".rstrip() for line in _table("[[session]]", template)]
     return "\n".join(lines) + "\n"
 
 
 def _comment(text: str) -> str:
-    return "".join(one if one.isprintable() else "?" for one in text)
+    """Text of the file as one line that nobody has to scroll for."""
+    return "".join(one if one.isprintable() else "?" for one in text[:_NAME_SHOWN])
 
 
 def _table(title: str, table: dict[str, Any]) -> list[str]:

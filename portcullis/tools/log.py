@@ -66,7 +66,10 @@ def command(
     except DictionaryError as error:
         raise click.ClickException(str(error)) from None
     wanted = frozenset(one.encode() for one in cl_ord_ids)
-    kinds = frozenset(type_named(one, names) for one in types)
+    try:
+        kinds = frozenset(type_named(one, names) for one in types)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--type") from None
     sources = Sources(logs, data / FOLDER)
     if not sources.refresh() and not follow:
         raise click.ClickException(f"no log {' '.join(logs) or f'in {data / FOLDER}'}")

@@ -8,6 +8,7 @@ terminals.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -141,8 +142,15 @@ def is_wanted(line: Line, cl_ord_ids: frozenset[bytes], msg_types: frozenset[byt
 
 
 def type_named(text: str, dictionary: FixDictionary) -> bytes:
-    """A MsgType(35) by itself or by its name in the dictionary."""
+    """A MsgType(35) by itself or by its name in the dictionary. ValueError: it is neither.
+
+    A type of one or two characters may be one that the dictionary does not know.
+    """
     found = dictionary.messages_by_name.get(text)
+    if found is None and not 0 < len(text) <= 2:
+        close = difflib.get_close_matches(text, dictionary.messages_by_name, 1)
+        meant = f"; did you mean {close[0]}?" if close else ""
+        raise ValueError(f"no message is called {text!r}: expected a MsgType or its name{meant}")
     return found.msg_type if found else text.encode()
 
 

@@ -12,6 +12,7 @@ they have names of their own. docs/operating.md shows what is honoured.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import zoneinfo
 from collections.abc import Callable, Iterable
@@ -118,6 +119,8 @@ class Imported:
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     sessions: list[dict[str, Any]] = field(default_factory=list)
     schedules: list[dict[str, Any]] = field(default_factory=list)
+    # Sessions for clients not known in advance: they lack the function that knows them.
+    templates: list[dict[str, Any]] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
 
 
@@ -140,7 +143,8 @@ def read_sections(text: str) -> tuple[list[Section], list[Remark]]:
                 sections.append(Section(number, {}))
                 now = sections[-1].settings
             else:
-                remarks.append(Remark(number, line, "no such section: expected DEFAULT, SESSION"))
+                # Nor is its text: who knows what it is.
+                remarks.append(Remark(number, "section", "expected [DEFAULT] or [SESSION]"))
                 now = {}
         elif not equals or now is None:
             # Its text is not repeated: it may be half of a secret.
@@ -198,7 +202,12 @@ class _Import:
                     self._cannot(setting, why)
             elif key not in _KNOWN:
                 self._cannot(setting, "not known here")
-        self._into.sessions.append(self._session)
+        if not self._is_template():
+            self._into.sessions.append(self._session)
+            return
+        why = "a template needs a function of yours, see docs/sessions.md: it stands as a comment"
+        self._cannot(self._settings["targetcompid"], why)
+        self._into.templates.append(self._session | {"authenticator": "MODULE:FUNCTION"})
 
     def _is_ours(self, line: int) -> bool:
         """Whether this is an acceptor's session that can be had at all."""
@@ -213,15 +222,18 @@ class _Import:
             self._cannot(at, "needs SenderCompID and TargetCompID; it is left out")
         elif not all(re.fullmatch(r"[!-~]{1,64}", self._value(n)) for n in _COMP_IDS):
             self._cannot(self._settings["targetcompid"], "not 1 to 64 characters; left out")
-        elif self._value("AcceptorTemplate").upper() == "Y" or self._value("TargetCompID") == "*":
-            at = self._settings["targetcompid"]
-            self._cannot(at, "sessions need their names; the template is left out")
+        elif self._value("SenderCompID") == "*":
+            at = self._settings["sendercompid"]
+            self._cannot(at, "our own CompID is no pattern; the session is left out")
         elif (self._value("SenderCompID"), self._value("TargetCompID")) in self._identities:
             at = self._settings["targetcompid"]
             self._cannot(at, "a session with these CompIDs stands before; it is left out")
         else:
             return True
         return False
+
+    def _is_template(self) -> bool:
+        return self._value("AcceptorTemplate").upper() == "Y" or self._value("TargetCompID") == "*"
 
     def _value(self, name: str) -> str:
         setting = self._settings.get(name.lower())
@@ -239,7 +251,8 @@ class _Import:
 
     def _take_address(self) -> None:
         port = self._settings.get("socketacceptport")
-        if port is None or not port.value.isdecimal() or not 0 < int(port.value) < 1 << 16:
+        number = _count(port.value) if port is not None else None
+        if port is None or number is None or not 0 < number < 1 << 16:
             at = port or Setting(0, "SocketAcceptPort", "")
             self._cannot(at, "expected a port; the default of listen.fix stands")
             return
@@ -249,7 +262,7 @@ class _Import:
             named = self._settings.get("socketacceptaddress") or self._settings["socketaccepthost"]
             self._cannot(named, "expected an IP address; 127.0.0.1 stands in its place")
             host = "127.0.0.1"
-        address = f"[{host}]:{port.value}" if ":" in host else f"{host}:{port.value}"
+        address = f"[{host}]:{number}" if ":" in host else f"{host}:{number}"
         if self._table("listen").setdefault("fix_tls" if over_tls else "fix", address) != address:
             self._cannot(port, "there is one address for all sessions, the first that stands")
 
@@ -276,10 +289,18 @@ class _Import:
 
     def _file(self, setting: Setting) -> str | None:
         """The file a setting names, None with a remark where it is not there."""
+        found = self._found(setting.value)
+        if found is None:
+            self._cannot(setting, "no such file")
+        return found
+
+    def _found(self, name: str) -> str | None:
+        """The whole path of a file that is there."""
         for folder in self._folders:
-            if (folder / setting.value).is_file():
-                return str((folder / setting.value).resolve())
-        self._cannot(setting, "no such file")
+            # What the system takes for no name, too long for one, is not there either.
+            with contextlib.suppress(OSError):
+                if (folder / name).is_file():
+                    return str((folder / name).resolve())
         return None
 
     def _take_schedule(self) -> None:
@@ -344,12 +365,11 @@ class _Import:
 
     def number(self, key: str, setting: Setting, unit: str) -> None:
         """A count, or with a unit a duration. Of 0 a session has no such limit."""
-        if not setting.value.isdecimal():
+        count = _count(setting.value)
+        if count is None:
             self._cannot(setting, "expected a number")
-        elif unit:
-            self._session[key] = f"{int(setting.value)}{unit}"
         else:
-            self._session[key] = int(setting.value)
+            self._session[key] = f"{count}{unit}" if unit else count
 
     def latency(self, setting: Setting) -> None:
         if setting.value.upper() == "N":
@@ -360,10 +380,11 @@ class _Import:
             self.number("sending_time_window", setting, "s")
 
     def logon_timeout(self, setting: Setting) -> None:
-        if not setting.value.isdecimal() or not int(setting.value):
+        seconds = _count(setting.value)
+        if not seconds:
             self._cannot(setting, "expected seconds")
             return
-        wanted = f"{int(setting.value)}s"
+        wanted = f"{seconds}s"
         if self._table("limits").setdefault("logon_timeout", wanted) != wanted:
             self._cannot(setting, "there is one for all sessions, the first that stands")
 
@@ -387,12 +408,16 @@ class _Import:
                 return
 
     def dictionary(self, setting: Setting) -> None:
-        for folder in self._folders:
-            if (folder / setting.value).is_file():
-                self._session["dictionary"] = str((folder / setting.value).resolve())
-                return
-        if Path(setting.value).name != setting.value or setting.value != "FIX44.xml":
+        found = self._found(setting.value)
+        if found is not None:
+            self._session["dictionary"] = found
+        elif setting.value != "FIX44.xml":
             self._cannot(setting, "no such file; the FIX44.xml that comes along stands for it")
+
+
+def _count(text: str) -> int | None:
+    """A number of at most nine digits; None: it is none."""
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
 
 
 def _day_names(text: str) -> list[str]:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from portcullis.gateway.auth import PasswordHash
+from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG, GatewayProcess
 from tests.support.fix_client import TIMEOUT_S, FixClient, utc_now
 
 LIMITS = """
@@ -300,6 +301,52 @@ def test_a_flood_of_guesses_is_closed_unchecked_and_the_other_trades(tmp_path: P
         guesser.close()
         victim.close()
         assert "hunter" not in gateway.log.read_text()
+
+
+def login(username: str, password: str) -> bytes:
+    body = b"L" + username.ljust(6).encode() + password.ljust(10).encode() + b" " * 29 + b"1"
+    return len(body).to_bytes(2, "big") + body
+
+
+def test_no_time_tells_whether_a_name_exists(tmp_path: Path) -> None:
+    # A hash that takes 100 ms or more, whatever the machine does.
+    secret = PasswordHash.make(b"sesame", n=1 << 15)
+    config = OUCH_CONFIG.replace('firm = "ACME"', f'password_hash = "{secret}"', 1)
+    for name in ("CLIENT1", "CLIENT2"):
+        config = config.replace(
+            f'client = "{name}"', f'client = "{name}"\npassword_hash = "{secret}"'
+        )
+    config = config.replace('client = "CLIENT2"', 'client = "CLIENT2"\naddresses = ["10.0.0.0/8"]')
+    began = time.monotonic()
+    secret.accepts(b"guess")
+    check_s = time.monotonic() - began
+    guess = ("98=0", "108=30", "554=guess")
+    with GatewayProcess(tmp_path, config) as gateway:
+        openings = [
+            (gateway.port, FixClient(name, 0).frame("A", *guess, seq=1))
+            for name in ("CLIENT1", "CLIENT2", "NOBODY")
+        ] + [(gateway.ouch_port, login(name, "guess")) for name in ("OUCH1", "NOBODY")]
+        for port, opening in openings:
+            with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as link:
+                began = time.monotonic()
+                link.sendall(opening)
+                answer = wait_for_end(link)
+                assert time.monotonic() - began > check_s / 3, opening
+            assert answer == (b"" if port == gateway.port else b"\x00\x02JA")
+
+
+def test_names_that_do_not_exist_count_as_wrong_passwords(tmp_path: Path) -> None:
+    with GatewayProcess(tmp_path, guarded("sesame") + LIMITS) as gateway:
+        for number in range(31):
+            guesser = FixClient(f"NOBODY{number}", gateway.port).connect()
+            guesser.send("A", "98=0", "108=30", "554=guess", seq=1)
+            assert guesser.is_closed_by_peer()
+            guesser.close()
+        client = FixClient("CLIENT1", gateway.port).connect()
+        client.send("A", "98=0", "108=30", "554=sesame", seq=1)
+        assert client.is_closed_by_peer()
+        client.close()
+        assert "too many failed Logons from this address" in gateway.log.read_text()
 
 
 def test_one_address_gets_its_share_of_connections_only(tmp_path: Path) -> None:

@@ -235,16 +235,36 @@ def test_handshakes_that_never_end_hold_places_for_a_while_only(gateway: TlsGate
     ("old", "new", "said"),
     [
         ('key = "key.pem"', "", "[tls] key certificate: expected with key"),
-        ('"key.pem"', '"none.pem"', "[tls] keys certificate, key: No such file"),
-        ('"key.pem"', '"ca.pem"', "[tls] keys certificate, key: "),
+        ('"key.pem"', '"none.pem"', "[tls] key key: {}/none.pem: No such file"),
+        ('"key.pem"', '"ca.pem"', "[tls] key key: {}/ca.pem: expected a private key in PEM form"),
+        ('"key.pem"', '"other.pem"', "[tls] key key: {}/other.pem is not the key of {}/chain.pem"),
+        ('"key.pem"', '"locked.pem"', "[tls] key key: {}/locked.pem is encrypted: expected a"),
+        ('"key.pem"', '"broken.pem"', "chain.pem, {}/broken.pem: expected a certificate and its"),
+        ('"chain.pem"', '"none.pem"', "[tls] key certificate: {}/none.pem: No such file"),
+        ('"chain.pem"', '"key.pem"', "[tls] key certificate: {}/key.pem: expected a certificate"),
         ('client_ca = "ca.pem"', "", "[tls] key client_ca: expected"),
-        ('"ca.pem"', '"key.pem"', "[tls] key client_ca: "),
+        (
+            '"ca.pem"',
+            '"key.pem"',
+            "[tls] key client_ca: {}/key.pem: expected a certificate",
+        ),
+        ('"ca.pem"', '"bad-ca.pem"', "{}/bad-ca.pem: expected certificates, and one cannot be"),
         ('"optional"', '"none"', "[[session]] 1 key certificate: expected [tls]"),
         ("fix_tls", "fix", "[[session]] 1 key tls: expected [listen] fix_tls"),
     ],
 )
 def test_what_is_wrong_with_tls_is_said(tmp_path: Path, old: str, new: str, said: str) -> None:
     Authority(tmp_path)
+    begin, end = "-----BEGIN ", "-----\nAAAA\n-----END "
+    for name, kind in (
+        ("broken", "PRIVATE KEY"),
+        ("locked", "ENCRYPTED PRIVATE KEY"),
+        ("bad-ca", "CERTIFICATE"),
+    ):
+        (tmp_path / f"{name}.pem").write_text(f"{begin}{kind}{end}{kind}-----\n")
+    (tmp_path / "other").mkdir()
+    Authority(tmp_path / "other")
+    (tmp_path / "other" / "key.pem").rename(tmp_path / "other.pem")
     text = """
 [listen]
 fix_tls = "127.0.0.1:0"
@@ -265,4 +285,4 @@ certificate = "one.example"
     path.write_text(text.replace(old, new))
     with pytest.raises(ConfigError) as error:
         load(path)
-    assert said in str(error.value)
+    assert said.replace("{}", str(tmp_path)) in str(error.value)

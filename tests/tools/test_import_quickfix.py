@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from portcullis.gateway.config import load
+from portcullis.gateway.config import load, parse
 from portcullis.gateway.config_schema import Config, FixClient
 from portcullis.tools.import_quickfix import command
 from portcullis.tools.quickfix_settings import import_settings
@@ -136,6 +136,35 @@ def test_initiators_other_versions_and_second_ports_are_left_out_and_named(tmp_p
     config, remarks = convert(tmp_path, text)
     assert [one.client for one in config.fix_sessions()] == ["CLIENT1", "C"]
     assert [one.partition(":")[0] for one in remarks] == ["10", "13", "16", "18"]
+
+
+def test_numbers_and_paths_of_any_length_are_named_and_not_tripped_over(tmp_path: Path) -> None:
+    digits, path = "9" * 5000, "a" * 5000
+    names = ("LogonTimeout", "LogoutTimeout", "ResendRequestChunkSize", "DataDictionary")
+    settings = "".join(f"{name}={digits if 'T' in name else path}\n" for name in names)
+    imported = import_settings(HEAD.replace("5001", digits) + settings + CLIENT, [tmp_path])
+    assert [remark.line for remark in imported.remarks] == [3, 6, 7, 8, 9]
+    assert all(len(remark.text) < 80 for remark in imported.remarks)
+
+
+def test_a_section_that_nobody_knows_is_named_without_its_text(tmp_path: Path) -> None:
+    _, remarks = convert(tmp_path, HEAD + CLIENT + "[hush hush]\nPassword=hush\n")
+    assert remarks == ["8: section: expected [DEFAULT] or [SESSION]"]
+    assert "hush" not in (tmp_path / "gateway.toml").read_text()
+
+
+def test_a_template_stands_as_a_comment_for_it_needs_a_function(tmp_path: Path) -> None:
+    template = "[SESSION]\nTargetCompID=*\nAcceptorTemplate=Y\nResetOnLogon=Y\n"
+    config, remarks = convert(tmp_path, HEAD + CLIENT + template)
+    assert [one.client for one in config.fix_sessions()] == ["CLIENT1"]
+    assert [one.partition(": it stands")[0] for one in remarks] == [
+        "9: TargetCompID: a template needs a function of yours, see docs/sessions.md"
+    ]
+    text = (tmp_path / "gateway.toml").read_text()
+    assert '# client = "*"\n' in text
+    # Taken out of the comment it is what a template has to be, but for the function.
+    block = text[text.index("# [[session]]") :].replace("# ", "")
+    assert parse(block.replace("MODULE:FUNCTION", "gate:ask"), "mine").fix_sessions() == []
 
 
 def test_tls_is_taken_over_where_its_files_are_pem(tmp_path: Path) -> None:

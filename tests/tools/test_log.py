@@ -73,6 +73,14 @@ def test_messages_are_chosen_by_order_and_type(
     assert [line.split()[1] for line in found] == marks
 
 
+def test_a_type_that_nobody_knows_is_told_with_the_one_that_is_meant(folder: Path) -> None:
+    result = show(folder, "--type", "NewOrderSingel")
+    assert result.exit_code == 2
+    assert "no message is called 'NewOrderSingel'" in result.output
+    assert "did you mean NewOrderSingle?" in result.output
+    assert show(folder, "--type", "U1").exit_code == 0
+
+
 def test_a_terminal_has_colours_and_refusals_are_red(folder: Path) -> None:
     found = show(folder, color=True).output.splitlines()
     assert "\x1b[31m" in found[3]  # the report says 39=8
