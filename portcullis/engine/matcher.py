@@ -402,6 +402,11 @@ class Engine:
         """The trading day, YYYYMMDDNN; 0: none has begun."""
         return self.day_roll.day
 
+    @property
+    def is_ending_day(self) -> bool:
+        """Whether orders of the day before have still to expire."""
+        return self.day_roll.row != 0
+
     def next_out(self, session: int) -> int:
         """The number of a session's next outbound message."""
         return self._session_word(session, S_NEXT_OUT)

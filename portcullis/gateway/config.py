@@ -35,6 +35,8 @@ MESSAGE_BYTES_MAX = 60 << 10  # an answer that repeats a whole value must fit a 
 PRODUCT_MAX = 1 << 62  # price x quantity of an order, in units: see docs/architecture.md, Numbers
 DECIMALS_MAX = 9  # with them and a bound of 2^62 a price still has nine digits before the point
 OUCH_DECIMALS = 4  # of prices on the wire
+STREAMS_MAX = 16
+STREAM_NAME_MAX = 16  # characters of an account's name in a stream's messages
 _ZONE = 'expected a zone such as "UTC"'
 _WHERE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`")
@@ -230,6 +232,9 @@ def _inconsistency(config: Config) -> str | None:
         if problem:
             return f"[[session]] {number} {problem}"
         identities.add(identity)
+    problem = _stream_problem(config, accounts)
+    if problem:
+        return problem
     if config.ouch_sessions() and config.listen.ouch is None:
         return "[listen] key ouch: missing; there are OUCH users, and nowhere to log in"
     if not _is_zone(config.day.timezone):
@@ -288,6 +293,53 @@ def _account_problem(session: FixClient | OuchClient, described: list[str]) -> s
     for key, name in (("account", session.account), *(("accounts", name) for name in further)):
         if described and name not in described:
             return f"key {key}: expected the name of an [[account]] of this file, got {name!r}"
+    return None
+
+
+def _stream_problem(config: Config, described: list[str]) -> str | None:
+    """The first rule about streams that does not hold."""
+    if len(config.stream) > STREAMS_MAX:
+        return f"[[stream]]: expected at most {STREAMS_MAX}, for every turn walks through each"
+    names: set[str] = set()
+    groups: set[str] = set()
+    for number, stream in enumerate(config.stream, 1):
+        where = f"[[stream]] {number} key"
+        if stream.name in names:
+            return f"{where} name: stands twice"
+        names.add(stream.name)
+        for group in stream.groups:
+            address = ipaddress.ip_address(group.host)
+            if address.version != 4 or not address.is_multicast or not group.port:
+                return f"{where} groups: expected an IPv4 multicast group and port, got {group!r}"
+            if group in groups:
+                return f"{where} groups: {group} stands twice"
+            groups.add(group)
+        if stream.content == "trades" and stream.accounts:
+            return f"{where} accounts: expected none, for trades are told without names"
+        for name in stream.accounts:
+            if described and name not in described:
+                return f"{where} accounts: expected the name of an [[account]], got {name!r}"
+    if any(stream.content == "reports" for stream in config.stream):
+        return _long_account(config)
+    return None
+
+
+def _long_account(config: Config) -> str | None:
+    """An account whose name a stream's message has no room for."""
+    named = [(f"[[account]] {n} key name", [one.name]) for n, one in enumerate(config.account, 1)]
+    for number, session in enumerate(config.session, 1):
+        further = session.accounts if isinstance(session, FixClient) else []
+        named.append((f"[[session]] {number} key account", [session.account, *further]))
+    named += [
+        (f"[[stream]] {n} key accounts", one.accounts) for n, one in enumerate(config.stream, 1)
+    ]
+    for where, names in named:
+        for name in names:
+            if len(name) > STREAM_NAME_MAX:
+                return (
+                    f"{where}: expected at most {STREAM_NAME_MAX} characters, for a [[stream]] "
+                    f"says them, got {name!r}"
+                )
     return None
 
 

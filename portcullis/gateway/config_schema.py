@@ -14,6 +14,7 @@ from msgspec import Meta, field
 
 from portcullis.gateway.config_values import (
     Address,
+    Address4,
     Clock,
     Decimal,
     Duration,
@@ -190,17 +191,76 @@ class Capture(_Table, frozen=True):
 
 
 class Stream(_Table, frozen=True):
-    """A multicast stream of reports."""
+    """A stream of reports by multicast; see docs/multicast.md."""
 
-    name: Annotated[Name, Meta(description="Its name. Streams are not served by this version.")]
+    name: Annotated[Name, Meta(description="Its name.")]
     groups: Annotated[
         list[Address],
-        Meta(min_length=1, max_length=2, description="Multicast groups; a second one is line B."),
+        Meta(
+            min_length=1,
+            max_length=2,
+            description="IPv4 multicast groups and ports; a second one is line B, which carries"
+            " the same packets.",
+        ),
     ]
-    interface: Annotated[str, Meta(description="Address of the interface to send from.")] = (
-        "127.0.0.1"
-    )
-    ttl: Annotated[int, Meta(ge=0, le=255, description="How many routers a packet may pass.")] = 0
+    content: Annotated[
+        Literal["reports", "trades"],
+        Meta(
+            description="Every report that changes an order or refuses one; or each trade once,"
+            " without names."
+        ),
+    ] = "reports"
+    accounts: Annotated[
+        list[Name], Meta(description="Of reports, only those of these accounts. None: all.")
+    ] = field(default_factory=list)
+    interface: Annotated[
+        Address4,
+        Meta(
+            description="IPv4 address of the interface to send from; by it, receivers know the"
+            " source."
+        ),
+    ] = Address4("127.0.0.1")
+    ttl: Annotated[
+        int,
+        Meta(ge=0, le=255, description="How many routers a packet may pass; 0: this host only."),
+    ] = 0
+    packet_bytes: Annotated[
+        int,
+        Meta(
+            ge=512,
+            le=65_507,
+            description="Largest packet, MoldUDP64's header counted: what an Ethernet frame of"
+            " 1,500 bytes has room for behind IPv4 and UDP.",
+        ),
+    ] = 1472
+    heartbeat: Annotated[
+        Duration,
+        Meta(
+            description="After so long without a packet one without messages says the next number:"
+            " by it receivers notice that the last messages are missing. MoldUDP64's usual second."
+        ),
+    ] = Duration(1_000_000_000)
+    end_of_session: Annotated[
+        Duration,
+        Meta(
+            description="When a day has ended, the end of its session is said for so long, each"
+            " `heartbeat`, beside the new session's packets: time to miss nine of ten."
+        ),
+    ] = Duration(10_000_000_000)
+    send_buffer: Annotated[
+        Size,
+        Meta(
+            description="Bytes that may wait in each line's socket, as far as the system grants"
+            " them (net.core.wmem_max)."
+        ),
+    ] = Size(4 << 20)
+    stall_max: Annotated[
+        Duration,
+        Meta(
+            description="A line whose socket is full holds the stream up for so long; then it goes"
+            " on without what did not fit, which receivers have from the other line, or ask for."
+        ),
+    ] = Duration(100_000_000)
     retransmit: Annotated[Address | None, Meta(description="Retransmission, UDP.")] = None
     replay: Annotated[Address | None, Meta(description="Replay, TCP.")] = None
 
@@ -757,5 +817,9 @@ class Config(_Table, frozen=True):
 
     def not_served(self) -> list[str]:
         """Keys that are accepted and do nothing in this version."""
-        found = [f"stream {one.name}" for one in self.stream]
-        return found
+        return [
+            f"stream {one.name} {key}"
+            for one in self.stream
+            for key in ("retransmit", "replay")
+            if getattr(one, key)
+        ]

@@ -77,6 +77,17 @@ class Address(str):
         return int(self.rpartition(":")[2])
 
 
+class Address4(str):
+    """An IPv4 address without a port, written "127.0.0.1"."""
+
+    spelling = 'an IPv4 address such as "127.0.0.1"'
+
+    @classmethod
+    def parse(cls, text: str) -> Address4:
+        ipaddress.IPv4Address(text)
+        return cls(text)
+
+
 class Decimal(str):
     """A number above zero, written "0.01"; kept as text, for no float may touch a price."""
 
@@ -135,7 +146,7 @@ class Moment(str):
         return cls(text)
 
 
-VALUE_TYPES = (Duration, Size, Address, Decimal, Clock, Window, Moment)
+VALUE_TYPES = (Duration, Size, Address, Address4, Decimal, Clock, Window, Moment)
 
 
 def decode(kind: type[Any], value: object) -> object:

@@ -328,6 +328,9 @@ def _accounts(config: Config) -> list[Account]:
             found.setdefault(name, Account(name=name))
     for user in config.ouch_sessions():
         found.setdefault(user.account, Account(name=user.account))
+    for stream in config.stream:
+        for name in stream.accounts:
+            found.setdefault(name, Account(name=name))
     return list(found.values())
 
 

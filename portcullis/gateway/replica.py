@@ -17,6 +17,7 @@ from pathlib import Path
 
 from portcullis.gateway.registry import LIMITS, Registry
 from portcullis.gateway.saved_state import Known, latest, load, make_engine, save, start_of
+from portcullis.gateway.streams import Streams
 from portcullis.gateway.unsent import UnsentRows
 from portcullis.journal.index import DAYS_KEPT, SessionIndex
 from portcullis.journal.recovery import Batch, Start
@@ -83,6 +84,7 @@ class Replica:
             if self._has_outgrown():
                 raise OutgrownError(f"row {batch.first_row} raises a capacity: begin again")
             self._known.index.observe(batch.first_row, batch.last_row)
+            self._known.streams.observe(batch.first_row, batch.last_row)
             self._known.unsent.observe(batch.first_row, batch.input_rows)
             self.time_ns = self.table.time_ns
             self.last_row = batch.last_row
@@ -125,8 +127,8 @@ class Replica:
         index = SessionIndex(
             self.table, session_capacity=self._sizes["sessions"], days_kept=self._days_kept
         )
-        unsent = UnsentRows(self.table)
-        self._known = Known(self.engine, index, self.registry, unsent)
+        unsent, streams = UnsentRows(self.table), Streams(self.table)
+        self._known = Known(self.engine, index, self.registry, unsent, streams)
         if self._snapshot is not None:
             load(self._snapshot, self._known)
             start = start_of(self._snapshot)

@@ -96,8 +96,8 @@ def message_bytes(content: int) -> int:
 class ReportMessages:
     """Encodes rows of `table` into one buffer.
 
-    `encode` or `pack`, then `take` the bytes, or look at `octets` up to `length` and `clear`. No
-    bounds checks: room is made first, and `_put` looks at every row that it follows.
+    `encode` or `pack`, then `take` the bytes. No bounds checks: room is made first, and every row
+    that is followed is looked for.
     """
 
     def __init__(self, table: RowTable, catalog: Catalog) -> None:
@@ -115,12 +115,12 @@ class ReportMessages:
         else:
             self._out = octets
 
-    def clear(self) -> None:
-        self.length = 0
-
     def take(self) -> bytes:
         """The bytes since the last call, as an object of their own."""
-        taken = bytes(self.octets[: self.length])
+        if cython.compiled:
+            taken = self._out[: self.length]
+        else:
+            taken = bytes(self.octets[: self.length])
         self.length = 0
         return taken
 

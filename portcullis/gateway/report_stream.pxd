@@ -18,6 +18,7 @@ cdef class ReportStream:
     cdef long long[::1] _words
     cdef unsigned char[::1] _wanted
     cdef long long _wanted_end
+    cdef long long _end
 
     cpdef long long select(self, long long end) except? -1
     cpdef int pass_to(self, long long row, long long count) except? -1

@@ -50,7 +50,7 @@ class ReportStream:
     `select` looks at the rows it is given, and rows name only rows before them.
     """
 
-    def __init__(self, table: RowTable, number: int, name: bytes) -> None:
+    def __init__(self, table: RowTable, number: int, name: bytes, *, next_row: int = 1) -> None:
         self._table = table
         self._words = table.words
         self.number = number
@@ -61,14 +61,15 @@ class ReportStream:
         # The day whose session is numbered, YYYYMMDDNN, 0: none yet; the number to be given next.
         self.day = 0
         self.next_number = 1
-        self.next_row = table.tail
+        self.next_row = next_row
         # The session before that had an end: its day, the number it ended before, when.
         self.ended_day = 0
         self.ended_number = 0
         self.ended_ns = 0
         # What `select` has found, and how far it came.
         self.rows = memoryview(array("q", bytes(8 * BATCH_ROWS)))
-        self.reached = self.next_row
+        self.reached = next_row
+        self._end = next_row
         # By account: 1 where it is carried.
         self._wanted = memoryview(bytearray(1))
         self._wanted_end = 1
@@ -80,15 +81,16 @@ class ReportStream:
     def select(self, end: cython.longlong) -> cython.longlong:
         """Find the messages among the rows from `next_row` to before `end`; give how many.
 
-        They stand in `rows`, ascending. Stops at `reached`: at `end`, where `rows` is full, or at
-        a STREAM row that is about this stream. IndexError: those rows are not there. No
-        allocation. O(rows).
+        They stand in `rows`, ascending. Stops at `reached`: at `end`, or behind it where a segment
+        ends there, where `rows` is full, or at a STREAM row that is about this stream. IndexError:
+        those rows are not there. No allocation. O(rows).
         """
         if self.next_row < self._table.oldest_row or end > self._table.tail:
             raise IndexError(
                 f"rows {self.next_row} to {end} are not all in the table (rows "
                 f"{self._table.oldest_row} to {self._table.tail - 1})"
             )
+        self._end = end
         return self._select(end)
 
     @cython.ccall
@@ -100,7 +102,7 @@ class ReportStream:
         """
         self.next_number += count
         self.next_row = row
-        if row == self.reached and self._table.has_row(row) and self._is_about(row):
+        if row == self.reached and row < self._end and self._is_about(row):
             self._obey(row)
             self.next_row = row + 1
         return 0
@@ -129,6 +131,10 @@ class ReportStream:
                     count += 1
             elif kind == STREAM and self._words[at + W_SUBJECT] == self.number:
                 break
+            elif kind == ROLL:
+                row = self._words[at + W_NEXT_ROW]
+                at = self._table.at(row)
+                continue
             row += 1
             at += ROW_WORDS
         self.reached = row

@@ -18,6 +18,7 @@ from portcullis import __version__
 from portcullis.engine import state
 from portcullis.engine.matcher import Engine
 from portcullis.gateway.registry import LIMITS, Registry
+from portcullis.gateway.streams import Streams
 from portcullis.gateway.unsent import UnsentRows
 from portcullis.journal.index import SessionIndex
 from portcullis.journal.recovery import Start
@@ -42,6 +43,7 @@ class Known:
     index: SessionIndex
     registry: Registry
     unsent: UnsentRows
+    streams: Streams
 
 
 def make_engine(table: Any, sizes: dict[str, int]) -> Engine:
@@ -71,6 +73,7 @@ def save(directory: Path, known: Known, sizes: dict[str, int], start: Start) -> 
         "rewind_row": known.index.oldest_row() or start.next_row,
         "engine": state.numbers(known.engine),
         "unsent": known.unsent.save(),
+        "streams": known.streams.save(),
     }
     sections = [
         *state.buffers(known.engine),
@@ -91,6 +94,7 @@ def load(snapshot: Snapshot, known: Known) -> None:
     )
     known.registry.load(snapshot.sections["registry"])
     known.unsent.load(snapshot.meta["unsent"])
+    known.streams.load(snapshot.meta.get("streams", []))  # one from before there were any
     if known.engine.state_hash() != snapshot.meta["state_hash"]:
         raise SnapshotError(f"{snapshot.path}: its state hash does not come out as saved")
 

@@ -37,6 +37,7 @@ from portcullis.gateway.fix_peer import Surroundings
 from portcullis.gateway.fix_peers import FixPeers
 from portcullis.gateway.journal_sync import JournalSync
 from portcullis.gateway.listener import Listener
+from portcullis.gateway.multicast import Multicast
 from portcullis.gateway.operator import Operator
 from portcullis.gateway.operator_port import OperatorPort
 from portcullis.gateway.ouch_gate import OuchGate
@@ -129,9 +130,12 @@ class Server:
         )
         # The back office, if one is to run. Set before `run`.
         self.back_office: BackOfficeWatch | None = None
+        # The streams of reports, if there are any. Set before `run`.
+        self.multicast: Multicast | None = None
         told: dict[str, Callable[[], object]] = {
             "connections": lambda: len(self._connections),
             "back_office": lambda: self.back_office.state() if self.back_office else None,
+            "streams": lambda: self.multicast.state() if self.multicast else [],
         }
         self._operator = Operator(self.turn, self.day, self._peers, self._ouch, quarantine, told)
         self._operator_port = OperatorPort(recovered.journal.directory, self._operator.handle)
@@ -233,6 +237,8 @@ class Server:
         self.turn.append(rows.STOP)
         self.turn.settle()
         last_row = self.turn.journal.sealed_row
+        if self.multicast is not None:
+            self.multicast.close()
         self.turn.journal.close()
         self.log.emit("stopped", last_row=last_row)
 
@@ -260,6 +266,8 @@ class Server:
         if 0 < self.turn.engine.expires_ns <= now_ns:
             self.turn.append(rows.EXPIRE)
         self._ouch.tell_unsaid()
+        if self.multicast is not None:
+            self.multicast.tick(now_ns)
         for connection in list(self._strangers):
             if connection.deadline_ns > now_ns:
                 break  # oldest first

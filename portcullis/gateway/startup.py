@@ -25,6 +25,7 @@ from portcullis.gateway.saved_state import (
     make_engine,
     start_of,
 )
+from portcullis.gateway.streams import Streams
 from portcullis.gateway.trading_day import Calendar
 from portcullis.gateway.unsent import UnsentRows
 from portcullis.journal import rows
@@ -50,6 +51,7 @@ class Recovered:
     index: SessionIndex
     registry: Registry
     unsent: UnsentRows
+    streams: Streams
     # What was lost, in words; "": nothing. Then so many row numbers were passed over.
     loss: str = ""
     passed_over: int = 0
@@ -114,15 +116,18 @@ def _replayed(
             session_capacity=tables["sessions"],
             days_kept=config.day.sessions_kept,
         )
-        recovered = Recovered(journal, engine, index, Registry(), UnsentRows(journal.table))
+        table = journal.table
+        known = Known(engine, index, Registry(), UnsentRows(table), Streams(table))
+        recovered = Recovered(journal, engine, index, known.registry, known.unsent, known.streams)
         if snapshot is not None:
-            load(snapshot, Known(engine, index, recovered.registry, recovered.unsent))
+            load(snapshot, known)
         for batch in replay(journal.table, engine, batches):
             recovered.registry.apply_batch(journal.table, batch.first_row, batch.input_rows)
             if _grow(tables, recovered.registry):
                 journal.abandon()
                 return None
             index.observe(batch.first_row, batch.last_row)
+            recovered.streams.observe(batch.first_row, batch.last_row)
             recovered.unsent.observe(batch.first_row, batch.input_rows)
         report = journal.report
         if not report.clean_stop and not report.same_boot and not recovered.registry.was_synced:
@@ -181,6 +186,10 @@ def _begin(recovered: Recovered, loaded: Loaded) -> None:
         words = {rows.W_DAY: calendar.day_after(registry.day, table.time_ns)}
         registry.apply(table, table.append_input(rows.DAY, words=words))
     _settle(recovered)
+    for told in recovered.streams.changes(loaded.config.stream, accounts, registry.day):
+        # Behind the expiries of the day that ended: they are its streams' last messages.
+        table.append_input(rows.STREAM, flags=told.flags, words=told.words, items=told.items)
+    _settle(recovered)
     # Ids and numbers that begin here must not begin again.
     recovered.journal.sync()
     recovered.index.take_touched()
@@ -198,6 +207,8 @@ def _pass_over_numbers(recovered: Recovered, calendar: Calendar) -> None:
         words = {rows.W_DAY: calendar.day_after(registry.day, recovered.last_ns)}
         row = table.append_input(rows.DAY, flags=rows.F_SAME_DAY, words=words)
         registry.apply(table, row)
+        for told in recovered.streams.anew(registry.day):
+            table.append_input(rows.STREAM, flags=told.flags, words=told.words, items=told.items)
     for session, _key in registry.sessions():
         if not engine.reports.sessions[session * SESSION_WORDS + S_FLAGS] & rows.SESSION_FIX:
             continue
@@ -216,3 +227,4 @@ def _settle(recovered: Recovered) -> None:
         last = recovered.journal.seal()
         if last:
             recovered.index.observe(first, last)
+            recovered.streams.observe(first, last)

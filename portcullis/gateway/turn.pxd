@@ -11,6 +11,7 @@ cdef class Turn:
     cdef readonly long long resend_bytes
     cdef long long _resend_bytes_max
     cdef public dict outputs
+    cdef public object publish
     cdef readonly list after
     cdef readonly list after_sending
     cdef bint _syncs_batches

@@ -77,6 +77,8 @@ class Turn:
         self.now_ns = time.time_ns()
         # By session id: those with a connection.
         self.outputs: dict[int, Output] = {}
+        # Called behind all sessions' outputs in each flush: what else is sent of sealed rows.
+        self.publish: Callable[[], None] | None = None
         # Called once, behind the next flush: resuming to read.
         self.after: list[Callable[[], None]] = []
         # Called once, when all that stands now may have been sent: closing.
@@ -198,6 +200,8 @@ class Turn:
                     self._behind.add(session)
             except Exception as error:
                 self._fault(session, error)
+        if self.publish is not None:
+            self.publish()
         if self.after_sending or self._parting:
             self._part(self.journal.sealed_row)
         if self.after:

@@ -23,6 +23,7 @@ from portcullis.gateway.back_office_watch import BackOfficeWatch
 from portcullis.gateway.config import ConfigError, Loaded, load
 from portcullis.gateway.event_log import EventLog
 from portcullis.gateway.listener import listen
+from portcullis.gateway.multicast import Multicast, open_outlets
 from portcullis.gateway.quarantine import Quarantine
 from portcullis.gateway.server import Server
 from portcullis.gateway.startup import Recovered, recover
@@ -54,6 +55,7 @@ def command(config_file: Path | None, data: Path | None, accept_loss: bool) -> N
         loaded = load(config_file)
         bound = _bind(loaded)
         control = _control(loaded)
+        outlets = open_outlets(loaded)
         log = _event_log(loaded)
     except ConfigError as error:
         _fail(EXIT_CONFIG, error)
@@ -70,6 +72,8 @@ def command(config_file: Path | None, data: Path | None, accept_loss: bool) -> N
 
     async def serve() -> int:
         server = Server(loaded, recovered, log, quarantine)
+        if outlets:
+            server.multicast = Multicast(loaded, recovered, server.turn, server.day, outlets, log)
         if loaded.config.back_office.enabled:
             server.back_office = BackOfficeWatch(loaded, directory, control, log)
         _greet(loaded, recovered, directory, bound, log, quarantine)

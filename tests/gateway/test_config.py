@@ -202,7 +202,7 @@ def test_the_embedded_default_is_what_the_documents_promise() -> None:
 
 def test_keys_of_parts_to_come_load_and_are_named() -> None:
     config = parse(WHOLE, "gateway.toml")
-    assert config.not_served() == ["stream reports"]
+    assert config.not_served() == ["stream reports retransmit", "stream reports replay"]
 
 
 def test_relative_paths_begin_at_the_folder_of_the_file(tmp_path: Path) -> None:

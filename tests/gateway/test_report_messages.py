@@ -45,7 +45,7 @@ QUANTITIES = {"orderQty": 38, "lastQty": 32, "leavesQty": 151, "cumQty": 14}
 
 def desk_with_stream(content: int = r.STREAM_REPORTS, accounts: tuple[int, ...] = ()) -> FixDesk:
     desk = FixDesk()
-    desk.stream = ReportStream(desk.table, 1, b"reports")
+    desk.stream = ReportStream(desk.table, 1, b"reports", next_row=desk.table.tail)
     desk.messages = ReportMessages(desk.table, desk.catalog)
     put_stream(desk.table, 1, content, DAY, accounts)
     desk.run()

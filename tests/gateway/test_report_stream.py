@@ -27,7 +27,7 @@ def roll(desk: FixDesk, day: int, flags: int = r.F_BEGINS) -> None:
 
 def test_each_day_numbers_from_one_and_the_day_before_has_an_end() -> None:
     desk = FixDesk()
-    stream = ReportStream(desk.table, 1, b"reports")
+    stream = ReportStream(desk.table, 1, b"reports", next_row=desk.table.tail)
     orders(desk, 0, 3)  # before the stream was: not its messages
     roll(desk, DAY)
     orders(desk, 3, 4)
@@ -44,7 +44,7 @@ def test_each_day_numbers_from_one_and_the_day_before_has_an_end() -> None:
 
 def test_numbers_that_a_loss_cut_off_get_no_end() -> None:
     desk = FixDesk()
-    stream = ReportStream(desk.table, 1, b"reports")
+    stream = ReportStream(desk.table, 1, b"reports", next_row=desk.table.tail)
     roll(desk, DAY)
     orders(desk, 0, 2)
     roll(desk, DAY + 1, r.F_BEGINS | r.F_NO_END)
@@ -54,7 +54,7 @@ def test_numbers_that_a_loss_cut_off_get_no_end() -> None:
 
 def test_another_filter_within_a_day_goes_on_with_its_numbers() -> None:
     desk = FixDesk()
-    stream = ReportStream(desk.table, 1, b"reports")
+    stream = ReportStream(desk.table, 1, b"reports", next_row=desk.table.tail)
     roll(desk, DAY)
     orders(desk, 0, 2)
     put_stream(desk.table, 1, r.STREAM_ACCOUNTS, DAY, (2,), flags=0)
@@ -71,7 +71,7 @@ def test_another_filter_within_a_day_goes_on_with_its_numbers() -> None:
 
 def test_status_answers_and_refused_cancels_are_no_messages() -> None:
     desk = FixDesk()
-    stream = ReportStream(desk.table, 1, b"reports")
+    stream = ReportStream(desk.table, 1, b"reports", next_row=desk.table.tail)
     roll(desk, DAY)
     orders(desk, 0, 1)
     where = "54=1|55=BTC-USD"
@@ -87,7 +87,9 @@ def test_status_answers_and_refused_cancels_are_no_messages() -> None:
 def test_whoever_reads_in_whichever_portions_counts_alike(seed: int) -> None:
     rng = random.Random(seed)
     desk = FixDesk()
-    whole, parts = (ReportStream(desk.table, 1, b"reports") for _ in range(2))
+    whole, parts = (
+        ReportStream(desk.table, 1, b"reports", next_row=desk.table.tail) for _ in range(2)
+    )
     roll(desk, DAY)
     for number in range(60):
         orders(desk, number, 1)
@@ -102,7 +104,7 @@ def test_whoever_reads_in_whichever_portions_counts_alike(seed: int) -> None:
             else:
                 parts.pass_to(parts.reached, count)
         if rng.random() < 0.1:
-            again = ReportStream(desk.table, 1, b"reports")
+            again = ReportStream(desk.table, 1, b"reports", next_row=desk.table.tail)
             again.load(parts.save())
             parts = again
     whole.follow(desk.table.tail)
@@ -112,6 +114,6 @@ def test_whoever_reads_in_whichever_portions_counts_alike(seed: int) -> None:
 
 def test_rows_that_are_not_there_are_named() -> None:
     desk = FixDesk()
-    stream = ReportStream(desk.table, 1, b"reports")
+    stream = ReportStream(desk.table, 1, b"reports", next_row=desk.table.tail)
     with pytest.raises(IndexError, match=f"rows {stream.next_row} to {desk.table.tail + 1}"):
         stream.select(desk.table.tail + 1)

@@ -1,0 +1,249 @@
+"""Reports by multicast, from outside: each once, in order, numbered over kills and days."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from portcullis.gateway.config import ConfigError, load
+from portcullis.gateway.multicast import open_outlets
+from portcullis.gateway.operator_port import Request, call
+from portcullis.gateway.registry import Registry
+from portcullis.gateway.report_messages import ReportMessages, message_bytes
+from portcullis.gateway.streams import Streams
+from portcullis.journal.reader import JournalReader
+from portcullis.journal.rows import ROW_BYTES
+from portcullis.journal.table import RowTable
+from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from tests.support.fix_client import FixClient
+from tests.support.multicast_listener import MulticastListener, free_group
+from tests.support.sbe_decoder import decode
+
+STREAM = """
+[[stream]]
+name = "{name}"
+groups = [{groups}]
+heartbeat = "100ms"
+end_of_session = "300ms"
+{more}
+"""
+LISTENERS: list[MulticastListener] = []
+CLIENTS: list[FixClient] = []
+
+
+def stream(name: str, *groups: str, more: str = "") -> str:
+    return STREAM.format(name=name, groups=", ".join(f'"{one}"' for one in groups), more=more)
+
+
+def listener(group: str) -> MulticastListener:
+    LISTENERS.append(MulticastListener(group))
+    return LISTENERS[-1]
+
+
+def client(gateway: GatewayProcess, name: str = "CLIENT1") -> FixClient:
+    CLIENTS.append(FixClient(name, gateway.port))
+    CLIENTS[-1].log_on()
+    return CLIENTS[-1]
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    for one in (*LISTENERS, *CLIENTS):
+        one.close()
+    LISTENERS.clear()
+    CLIENTS.clear()
+
+
+def journal_messages(directory: Path, name: str) -> dict[int, list[bytes]]:
+    """By day: a stream's messages as the journal's rows give them, read from its files."""
+    table = RowTable(bytearray(ROW_BYTES * 40_000))
+    registry, streams = Registry(), Streams(table)
+    messages = ReportMessages(table, registry.catalog)
+    found: dict[int, list[bytes]] = {}
+    for batch in JournalReader(directory).batches():
+        start = (batch.first_row - 1) * ROW_BYTES
+        memoryview(table.octets)[start : start + len(batch.octets)] = batch.octets
+        last_row = batch.first_row + batch.row_count - 1
+        table.tail = last_row + 1
+        registry.apply_batch(table, batch.first_row, batch.row_count)
+        known = {one.name: one for one in streams.known.values()}.get(name.encode())
+        while known is not None and known.next_row <= last_row:
+            count = known.select(last_row + 1)
+            messages.encode(known.content, known.rows, 0, count, b"")
+            octets, size = messages.take(), message_bytes(known.content)
+            day = found.setdefault(known.day, [])
+            day += [octets[at : at + size] for at in range(0, len(octets), size)]
+            known.pass_to(known.reached, count)
+            assert known.next_number == 1 + len(found.setdefault(known.day, []))
+        streams.observe(batch.first_row, last_row)
+        batch.octets.release()
+    return found
+
+
+def logged(gateway: GatewayProcess, name: str) -> list[dict[str, object]]:
+    lines = gateway.log.read_text().splitlines()
+    found = [json.loads(line) for line in lines if line.startswith("{")]
+    return [event for event in found if event["event"] == name]
+
+
+def test_every_report_is_published_once_over_a_kill_and_a_stop(tmp_path: Path) -> None:
+    group = free_group()
+    listening = listener(group)
+    with GatewayProcess(tmp_path, CONFIG + stream("reports", group)) as gateway:
+        maker, taker = client(gateway), client(gateway, "CLIENT2")
+        listening.receive()  # a heartbeat: it is up
+        total = 0
+        for number in range(30):
+            maker.link.sendall(maker.order(f"m{number}", "1", "1", "100"))
+            maker.expect("8", t150="0")
+            taker.link.sendall(taker.order(f"t{number}", "2", "1", "100"))
+            taker.expect("8", t150="0")
+            taker.expect("8", t150="F")
+            maker.expect("8", t150="F")
+            total += 4
+            if number == 10:
+                listening.until_number(total)
+                gateway.kill()
+            elif number == 20:
+                listening.until_number(total)
+                for one in (maker, taker):
+                    one.log_out()
+                assert gateway.stop() == 0
+            if number in (10, 20):
+                gateway.start()
+                for one in (maker, taker):
+                    one.log_on()
+        messages = listening.until_number(total)
+        assert len(messages) == total
+        day = int(listening.packets[-1].session)
+        assert not any(packet.ends for packet in listening.packets)
+        assert gateway.stop() == 0
+        assert journal_messages(gateway.data, "reports") == {day: messages}
+        reports = [one for one in maker.messages + taker.messages if one[35] == "8"]
+        told = [decode(octets)[1] for octets in messages]
+        assert sorted(one["execId"] for one in told) == sorted(int(one[17]) for one in reports)
+        assert [one["execId"] for one in told] == sorted(one["execId"] for one in told)
+
+
+def test_both_lines_say_the_same_and_a_heartbeat_says_what_comes_next(tmp_path: Path) -> None:
+    groups = [free_group(), free_group()]
+    lines = [listener(group) for group in groups]
+    with GatewayProcess(tmp_path, CONFIG + stream("reports", *groups)) as gateway:
+        maker = client(gateway)
+        octets = b"".join(maker.order(f"m{number}", "1", "1", "100") for number in range(400))
+        maker.link.sendall(octets)
+        for line in lines:
+            line.until_number(400)
+            sizes = [len(datagram) for datagram in line.datagrams if len(datagram) > 20]
+            assert max(sizes) == 20 + 5 * 267
+            assert len(sizes) < 200
+            while (packet := line.receive()).messages:
+                pass
+            assert (packet.sequence, packet.ends) == (401, False)
+        first, second = (line.messages(lines[0].packets[-1].session) for line in lines)
+        assert first == second
+        state = call(gateway.data, Request(do="state", who="test", why="", args={}))
+        (told,) = state["streams"]
+        assert (told["name"], told["next_number"]) == ("reports", 401)
+        assert [line["lost"] for line in told["lines"]] == [0, 0]
+
+
+def test_a_day_ends_behind_its_last_expiry_and_the_next_begins_at_one(tmp_path: Path) -> None:
+    group, other = free_group(), free_group()
+    listening, trades = listener(group), listener(other)
+    config = CONFIG + stream("reports", group) + stream("tape", other, more='content = "trades"')
+    with GatewayProcess(tmp_path, config) as gateway:
+        maker, taker = client(gateway), client(gateway, "CLIENT2")
+        count = 600  # more than one slice of expiries
+        maker.link.sendall(
+            b"".join(maker.order(f"m{number}", "1", "1", "100") for number in range(count))
+        )
+        taker.link.sendall(taker.order("t", "2", "1", "100"))
+        for _ in range(2):
+            taker.expect("8")
+        before = int(listening.receive().session)
+        answer = call(gateway.data, Request(do="day end", who="test", why="a test", args={}))
+        after = b"%d" % answer["day"]
+        assert int(after) == before + 1
+        while not listening.receive().ends:
+            pass
+        taker.link.sendall(taker.order("u", "2", "1", "200"))
+        listening.until_number(1, after)
+        told = listening.messages(b"%d" % before)
+        # Each taken, both sides of the fill, the taker taken, all but the filled one expired.
+        assert len(told) == count + 2 + 1 + count - 1
+        assert {decode(octets)[1]["execType"] for octets in told[-count + 1 :]} == {"Expired"}
+        while sum(packet.ends for packet in listening.packets) < 2:
+            listening.receive()
+        ends = [packet for packet in listening.packets if packet.ends]
+        assert {(packet.session, packet.sequence) for packet in ends} == {
+            (b"%d" % before, len(told) + 1)
+        }
+        (trade,) = trades.until_number(1, b"%d" % before)
+        name, values = decode(trade)
+        assert (name, values["execType"], values["aggressorSide"]) == ("Trade", "Trade", "Sell")
+        assert gateway.stop() == 0
+        by_day = journal_messages(gateway.data, "reports")
+        assert by_day == {before: told, int(after): listening.messages(after)}
+        gateway.start()
+        while listening.receive().session != after or listening.packets[-1].messages:
+            pass
+        assert listening.packets[-1].sequence == len(by_day[int(after)]) + 1
+
+
+def test_another_filter_goes_on_with_the_days_numbers(tmp_path: Path) -> None:
+    group = free_group()
+    listening = listener(group)
+    with GatewayProcess(tmp_path, CONFIG + stream("reports", group)) as gateway:
+        maker = client(gateway)
+        maker.link.sendall(maker.order("a", "1", "1", "100"))
+        maker.expect("8")
+        listening.until_number(1)
+        maker.log_out()
+        gateway.stop()
+        gateway.configure(CONFIG + stream("reports", group, more='accounts = ["CLIENT2"]'))
+        gateway.start()
+        for one in (maker, FixClient("CLIENT2", gateway.port)):
+            CLIENTS.append(one)
+            one.log_on()
+            one.link.sendall(one.order("b", "1", "1", "99"))
+            one.expect("8")
+        told = [decode(octets)[1] for octets in listening.until_number(2)]
+        assert [one["account"] for one in told] == ["CLIENT1", "CLIENT2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (stream("a", "10.0.0.1:9"), "[[stream]] 1 key groups: expected an IPv4 multicast group"),
+        (stream("a", "239.1.1.1:0"), "[[stream]] 1 key groups: expected an IPv4 multicast group"),
+        (
+            stream("a", "239.1.1.1:9") + stream("b", "239.1.1.1:9"),
+            "[[stream]] 2 key groups: 239.1.1.1:9 stands twice",
+        ),
+        (
+            stream("a", "239.1.1.1:9", more='interface = "203.0.113.7"'),
+            "[[stream]] 1 key interface: expected one to send multicast from, got '203.0.113.7'",
+        ),
+        (
+            stream("a", "239.1.1.1:9", more='content = "trades"\naccounts = ["CLIENT1"]'),
+            "[[stream]] 1 key accounts: expected none, for trades are told without names",
+        ),
+        (
+            stream("a", "239.1.1.1:9", more='accounts = ["SEVENTEEN-LETTERS"]'),
+            "[[stream]] 1 key accounts: expected at most 16 characters",
+        ),
+    ],
+)
+def test_a_stream_that_cannot_be_is_refused_by_name(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(CONFIG.format(port=1) + text)
+    with pytest.raises(ConfigError) as raised:
+        open_outlets(load(path))
+    assert expected in str(raised.value)
