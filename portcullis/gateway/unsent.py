@@ -2,8 +2,9 @@
 
 Owns which rows they are: a RESET row names the end of the epoch before it and the first number in
 doubt, SEND rows say what was numbered anew since. So the running gateway and one that starts from
-the journal know the same. Which number is the first in doubt is `row_store`'s to say. Must not
-know numbers to come, nor how anything is sent.
+the journal know the same. They are reports and BusinessMessageRejects(j): all that tells what
+became of a message, and nothing that an echo said. Which number is the first in doubt is
+`row_store`'s to say. Must not know numbers to come, nor how anything is sent.
 """
 
 # mypy: disable-error-code="valid-type"
@@ -25,6 +26,9 @@ else:
     from portcullis.journal.rows import *
     from portcullis.journal.table import RowTable
 
+# MsgType(35) of BusinessMessageReject, as a SEND row has it.
+BUSINESS_REJECT = 0x6A
+
 
 def unsent_behind(
     table: RowTable, last_row: cython.longlong, first_seq: cython.longlong, left: array[int]
@@ -42,9 +46,13 @@ def unsent_behind(
         kind = table.word(row, W_HEAD) & 0xFF
         cause = table.word(row, W_CAUSE)
         if kind == SENT:
-            # One that was numbered anew already: what it repeats is in doubt again.
-            if table.has_row(cause) and table.word(cause, W_REISSUE):
+            if not table.has_row(cause):
+                pass
+            elif table.word(cause, W_REISSUE):
+                # One that was numbered anew already: what it repeats is in doubt again.
                 found.append(table.word(cause, W_REISSUE))
+            elif table.word(cause, W_MSG_TYPE) == BUSINESS_REJECT:
+                found.append(row)
         elif (
             kind == REPORT
             or kind == STATUS_REPORT

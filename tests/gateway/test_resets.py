@@ -148,6 +148,33 @@ def test_a_reset_within_a_session_repeats_nothing(
     assert client.barrier() == []
 
 
+def test_what_tells_of_a_message_that_was_not_taken_is_owed_too(
+    gateway: GatewayProcess, client: FixClient
+) -> None:
+    client.log_on()
+    client.send("R", "131=Q1", "146=1", "55=BTC-USD")
+    first = client.expect("j", t45="2", t372="R", t380="3")
+    orders(client, 0, 1)
+    accepted(client, 1)
+    client.send("R", "131=Q2", "146=1", "55=BTC-USD", "115=DESK")
+    second = client.expect("j", t45="4", t128="DESK")
+    header = (9, 10, 34, 52, 97)
+
+    def told(messages: list[dict[int, str]]) -> list[dict[int, str]]:
+        return [{tag: one[tag] for tag in one if tag not in header} for one in messages]
+
+    for _ in range(2):  # the second time what was numbered anew is itself in doubt
+        cut(gateway, client)
+        gateway.kill()
+        gateway.start()
+        came = reset(client)
+        assert [one[35] for one in came] == ["j", "8", "j"]
+        assert {one[97] for one in came} == {"Y"}
+        assert told([came[0], came[2]]) == told([first, second])
+    client.log_out()
+    assert reset(client) == []
+
+
 @pytest.mark.parametrize("config", [with_reset("never")])
 def test_a_refused_logon_moves_nothing(gateway: GatewayProcess, client: FixClient) -> None:
     client.log_on()
