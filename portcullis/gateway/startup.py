@@ -130,10 +130,12 @@ def _replayed(
             recovered.streams.observe(batch.first_row, batch.last_row)
             recovered.unsent.observe(batch.first_row, batch.input_rows)
         report = journal.report
-        if not report.clean_stop and not report.same_boot and not recovered.registry.was_synced:
-            recovered.loss = "the machine stopped, and what was not on disk by then is lost"
-        elif report.cut_row and accept_loss:
+        if report.cut_row and accept_loss:
             recovered.loss = f"the journal was cut at row {report.cut_row}, as asked"
+        elif report.loss_noted:
+            recovered.loss = "rows were lost, and the start that found it did not come to its end"
+        elif not (report.clean_stop or report.same_boot or recovered.registry.was_synced):
+            recovered.loss = "the machine stopped, and what was not on disk by then is lost"
         _begin(recovered, loaded)
     except BaseException:
         journal.abandon()
@@ -157,6 +159,7 @@ def _begin(recovered: Recovered, loaded: Loaded) -> None:
     recovered.registry.check(loaded)
     table = recovered.journal.table
     if recovered.loss:
+        recovered.journal.note_loss()
         recovered.passed_over = recovered.journal.pass_over()
     accounts = recovered.registry.catalog.accounts
     recovered.last_ns = table.time_ns
@@ -192,6 +195,7 @@ def _begin(recovered: Recovered, loaded: Loaded) -> None:
     _settle(recovered)
     # Ids and numbers that begin here must not begin again.
     recovered.journal.sync()
+    recovered.journal.note_run()
     recovered.index.take_touched()
 
 

@@ -17,7 +17,7 @@ segment is mapped anew, shared. So replay takes the memory of one segment at mos
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +26,13 @@ from crc32c import crc32c
 from portcullis.journal.disk import Disk
 from portcullis.journal.errors import DamageError, SegmentError
 from portcullis.journal.rows import ROLL, ROW_BYTES, TEXT, W_TIME
-from portcullis.journal.segments import RowSpace, SegmentHeader, segment_path
+from portcullis.journal.segments import (
+    LOSS_NOTED,
+    RowSpace,
+    SegmentHeader,
+    segment_path,
+    write_header,
+)
 from portcullis.journal.table import RowTable
 
 _ZERO_CRC = bytes(4)
@@ -66,6 +72,7 @@ class RecoveryReport:
     crc: int = 0  # of the last good batch: the next chains to it
     clean_stop: bool = True  # the writer closed in order
     same_boot: bool = True  # and the machine has not restarted since it opened the segment
+    loss_noted: bool = False  # a start found rows lost, and did not come to its end
     cut_row: int = 0  # first row that was cut; 0: nothing was
     cut_rows: int = 0
     cut_files: list[Path] = field(default_factory=list)  # where the cut rows were kept
@@ -226,6 +233,7 @@ class Recovery:
         stopped = header.clean_stop_row
         self.report.clean_stop = stopped == self.report.last_row and not written
         self.report.same_boot = header.boot_id == self._boot_id
+        self.report.loss_noted = header.boot_id == LOSS_NOTED
         if not self._accept_loss:
             self._refuse_damage(row, header, later)
             if stopped and not self.report.clean_stop:
@@ -235,6 +243,10 @@ class Recovery:
                     f"ends before row {row}",
                 )
         if written or later:
+            if self._accept_loss:
+                # Before anything is cut: whoever is killed meanwhile leaves a loss behind, no gap.
+                header = replace(header, boot_id=LOSS_NOTED, clean_stop_row=0)
+                write_header(self._directory, header)
             self._cut(row, written, header, later)
         # Looking for zeros has mapped the pages for reading. The first write to such a page costs
         # 8 us, to one not mapped yet 0.3: so the rows to be written are mapped anew.

@@ -49,6 +49,8 @@ HEADER = construct.Struct(
     "crc" / construct.Int32ul,  # CRC-32C of all bytes before it
 )
 _CRC_AT = HEADER.sizeof() - 4
+# In place of a boot id: rows were lost, and what they had numbered is still to be passed over.
+LOSS_NOTED = b"\xff" * 16
 
 
 @dataclass(frozen=True)

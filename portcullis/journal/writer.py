@@ -37,6 +37,7 @@ from portcullis.journal.maker import TEMPORARY_SUFFIX, SegmentMaker
 from portcullis.journal.recovery import Batch, Recovery, RecoveryReport, Start
 from portcullis.journal.rows import BATCH_INPUT_ROWS, BATCH_ROWS, ROLL, ROW_BYTES, W_NEXT_ROW
 from portcullis.journal.segments import (
+    LOSS_NOTED,
     SUFFIX,
     RowSpace,
     SegmentHeader,
@@ -119,7 +120,8 @@ class Journal:
         self._synced_ns = time.monotonic_ns()
         self._lock = _lock(directory)
         try:
-            self._boot_id = disk.boot_id()
+            # What headers say of the run of the machine; see `note_run`.
+            self._boot_id = self._mark = disk.boot_id()
             self._model = SegmentHeader(
                 0, 1 - segment_rows, segment_rows, batch_rows, input_rows, engine_version,
                 self._boot_id,
@@ -260,6 +262,29 @@ class Journal:
         self._open_batch()
         return self.table.tail - before
 
+    def note_loss(self) -> None:
+        """Note that rows were lost, until `note_run`. Durable when it ends.
+
+        A start that is cut short in between leaves the note to the next.
+        """
+        self._note(LOSS_NOTED)
+
+    def note_run(self) -> None:
+        """Note that this run of the machine has the journal. Durable when it ends.
+
+        Not before whatever another run's unclean end asks for is done, and on disk.
+        """
+        self._note(self._boot_id)
+
+    def _note(self, mark: bytes) -> None:
+        self._mark = mark
+        self._segment = replace(self._segment, boot_id=mark)
+        write_header(self.directory, self._segment)
+        self._disk.sync(self._unsynced[-1])
+        if self._next is not None:
+            self._next = replace(self._next, boot_id=mark)
+            write_header(self.directory, self._next)
+
     def _look_for_next(self) -> None:
         """Ask for the next segment, or see whether it has come. Waits for nothing."""
         if self._maker is None:
@@ -284,7 +309,7 @@ class Journal:
         model = self._model
         return self._segment.next(
             rows=model.rows, batch_rows=model.batch_rows, input_rows=model.input_rows,
-            engine_version=model.engine_version, boot_id=self._boot_id,
+            engine_version=model.engine_version, boot_id=self._mark,
         )  # fmt: skip
 
     def _has_addresses(self, header: SegmentHeader) -> bool:
@@ -305,7 +330,7 @@ class Journal:
             )
         if not self._has_addresses(header):
             return
-        current = replace(header, boot_id=self._boot_id, engine_version=self._model.engine_version)
+        current = replace(header, boot_id=self._mark, engine_version=self._model.engine_version)
         if current != header:
             write_header(self.directory, current)
         self._space.map(self.directory, current)
@@ -445,8 +470,11 @@ class Journal:
         yield from self._recovery.batches()
         row, segment = self._recovery.position
         self._crc = self.report.crc
+        if not self.report.clean_stop:
+            # Perhaps of another run of the machine. It stays until what that means is done.
+            self._mark = segment.boot_id
         self._segment = replace(
-            segment, boot_id=self._boot_id, engine_version=self._model.engine_version,
+            segment, boot_id=self._mark, engine_version=self._model.engine_version,
             clean_stop_row=0,
         )  # fmt: skip
         write_header(self.directory, self._segment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -175,6 +176,69 @@ def test_a_journal_cut_as_asked_passes_over_what_was_cut(tmp_path: Path) -> None
     for session, last in seen.numbers.items():
         assert again.engine.next_out(session) > last
     again.journal.abandon()
+
+
+class KilledError(BaseException):
+    """The process is no more."""
+
+
+class DeadlyDisk(Disk):
+    """Kills the process at its n-th use."""
+
+    def __init__(self, uses: int) -> None:
+        self.left = uses
+
+    def sync(self, descriptor: int) -> None:
+        self._use()
+
+    def sync_directory(self, directory: Path) -> None:
+        self._use()
+
+    def _use(self) -> None:
+        self.left -= 1
+        if not self.left:
+            raise KilledError
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_start_that_is_killed_leaves_the_loss_it_found_to_the_next(
+    tmp_path: Path, damaged: bool
+) -> None:
+    """Both of the same run of the machine; a loss by its stop, or a journal cut as asked."""
+    gateway = recover(config(), tmp_path / "running")
+    gateway.journal.sync()
+    shutil.copytree(tmp_path / "running", tmp_path / "disk")
+    seen = Seen()
+    for _ in range(2):
+        trade(gateway, random.Random(3), 30)
+    seen.look(gateway)
+    if damaged:
+        bad = gateway.journal.table.batch_first - 60
+        gateway.journal.close()
+        with segment_path(tmp_path / "running", 1).open("rb+") as file:
+            file.seek(4096 + (bad - 1) * rows.ROW_BYTES + 20)
+            file.write(b"\xff\xff")
+    else:
+        gateway.journal.abandon()
+    for uses in range(1, 100):
+        target = tmp_path / f"lost-{uses}"
+        if damaged:
+            shutil.copytree(tmp_path / "running", target)
+        else:
+            lose_power(tmp_path / "running", tmp_path / "disk", target)
+        disk = DeadlyDisk(uses)
+        with contextlib.suppress(KilledError):
+            recover(config(), target, accept_loss=damaged, disk=disk).journal.abandon()
+        again = recover(config(), target, accept_loss=damaged)
+        assert again.journal.table.batch_first > seen.rows
+        assert again.engine.day > seen.day
+        for session, last in seen.numbers.items():
+            assert again.engine.next_out(session) > last
+        again.journal.abandon()
+        shutil.rmtree(target)
+        if disk.left > 0:
+            break
+    assert 5 < uses < 99
 
 
 def test_each_segment_that_is_passed_over_is_on_disk_under_any_policy(tmp_path: Path) -> None:
