@@ -5,9 +5,8 @@ session and the whole messages it brought. A turn only takes a copy; the timer w
 since it last ran, 50 ms ago, and a turn does so, behind what it sent, where that is much: one
 write a turn cost the turn of a lone order a fifth of its time. So a killed process loses what
 clients sent within 50 ms, of the capture alone. The oldest file goes when there is one too many.
-What is written is redacted; text of a session whose fast path takes no field that is secret needs
-no look at all. A full disk ends the capture for a while and is said; it stops nobody. Must not
-know what a message means.
+What it is given has no secrets in it any more. A full disk ends the capture for a while and is
+said; it stops nobody. Must not know what a message means.
 
     record: time, nanoseconds since the epoch (i8) | session (u4) | length (u4) | octets
 """
@@ -21,7 +20,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from portcullis.gateway.event_log import EventLog
-from portcullis.gateway.redaction import redact
 from portcullis.gateway.turn import Turn
 
 FOLDER = "capture"
@@ -60,10 +58,8 @@ class Capture:
         self._size = 0
         self._not_before_ns = 0
 
-    def add(self, session: int, now_ns: int, octets: bytes, *, secret: bool) -> None:
-        """Have a read written, soon. secret: it may hold what has to go."""
-        if secret:
-            octets = redact(octets)
+    def add(self, session: int, now_ns: int, octets: bytes) -> None:
+        """Have a read written, soon."""
         self._parts.append(_HEAD.pack(now_ns, session, len(octets)))
         self._parts.append(octets)
         was, self._waiting = self._waiting, self._waiting + len(octets)

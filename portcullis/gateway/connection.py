@@ -26,8 +26,7 @@ class Peer(Protocol):
     key: str
     scanner: Any
 
-    # Whether what it sends is kept for the message log, and every message may hold a secret.
-    is_captured: bool
+    # Whether every message may hold a secret.
     redacts: bool
 
     @property
@@ -50,6 +49,9 @@ class Peer(Protocol):
 
     def start_of(self, scanner: Any, index: int) -> int:
         """Where a message of the scanner begins in the buffer."""
+
+    def redact(self, octets: bytes) -> bytes:
+        """What it sent, secrets taken out."""
 
     def set_stopped(self, stopped: bool) -> None:
         """Whether the socket is full."""
@@ -203,13 +205,14 @@ class Connection(asyncio.BufferedProtocol):
                 slow = peer.slow_messages
                 taken = peer.receive(scanner, count, now_ns)
                 capture = self._hub.capture
-                if capture is not None and taken and peer.is_captured:
+                if capture is not None and taken:
                     stop = scanner.consumed
                     if taken < count:
                         stop = peer.start_of(scanner, taken)
-                    secret = peer.redacts or peer.slow_messages != slow
                     octets = bytes(self._hub.buffer[start:stop])
-                    capture.add(peer.store.session, now_ns, octets, secret=secret)
+                    if peer.redacts or peer.slow_messages != slow:
+                        octets = peer.redact(octets)
+                    capture.add(peer.store.session, now_ns, octets)
                 if self._ended:
                     return
                 if taken < count:

@@ -17,6 +17,7 @@ from portcullis.gateway.cancel_on_disconnect import Presence
 from portcullis.gateway.deadlines import Deadlines
 from portcullis.gateway.event_log import EventLog, Throttled
 from portcullis.gateway.message_rate import MessageRate
+from portcullis.gateway.redaction import redact
 from portcullis.gateway.row_store import RowStore
 from portcullis.gateway.timetables import Timetable
 from portcullis.gateway.turn import Turn
@@ -115,7 +116,6 @@ class FixPeer:
         # Of a session whose orders are cancelled when it is gone.
         self._presence = presence
         # Whether messages of the lane may hold secrets, too.
-        self.is_captured = True
         self.redacts = redacts
         self._sends_seen = 0
         self._notes = Throttled(shared.log, session=key)
@@ -144,6 +144,10 @@ class FixPeer:
         """Where a message of the scanner begins in the buffer."""
         start: int = scanner.message[index * MSG_WORDS + M_START]
         return start
+
+    def redact(self, octets: bytes) -> bytes:
+        """What it sent, secrets taken out."""
+        return redact(octets)
 
     def receive(self, scanner: FixScanner, count: int, now_ns: int) -> int:
         """Take the first `count` messages of the scanner, or as many as may come now; give them.

@@ -1,14 +1,15 @@
-"""Message and event logs of each FIX session, in QuickFIX's line format.
+"""Message and event logs of each session, in QuickFIX's line format.
 
 Owns the follower that renders them: what we sent comes from the journal, written from its rows
 once more; what came in, from the capture; both in the order of time. Runs in the back office, or
 wherever somebody has a data directory: it needs a journal reader and a capture reader, and writes
 nothing but its logs. Must not be waited for by the gateway.
 
-A log is `logs/<BeginString>-<ours>-<theirs>.messages.current.log` of the data directory, and
-`.event.current.log` beside it; one that has grown to its bound becomes `.backup.<n>.log`. A line
-is `YYYYMMDD-HH:MM:SS.mmm : ` and a message, its delimiters as they are. Messages of ours stand at
-the time at which they were numbered, also where the client was away; what is sent again does not
+A log is `logs/<BeginString>-<ours>-<theirs>.messages.current.log` of the data directory, of OUCH
+`logs/OUCH-<username>`, and `.event.current.log` beside it; one that has grown to its bound
+becomes `.backup.<n>.log`. A line is `YYYYMMDD-HH:MM:SS.mmm : ` and a message, its delimiters as
+they are; one of OUCH by names, behind `in` or `out` and its number. Messages of ours stand at the
+time at which they were numbered, also where the client was away; what is sent again does not
 stand there again. After a crash of this process some lines may come twice, none is missing.
 """
 
@@ -18,15 +19,17 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from portcullis.codecs.ouch.text import inbound, outbound
 from portcullis.gateway.capture import HEAD_BYTES, CaptureReader
 from portcullis.gateway.config import Loaded
 from portcullis.gateway.fix_door import FixDoor
 from portcullis.gateway.fix_reports import FixReports
 from portcullis.gateway.followed_rows import FollowedRows
+from portcullis.gateway.ouch_reports import OuchReports
 from portcullis.gateway.redaction import redact
 from portcullis.gateway.registry import session_key
 from portcullis.journal import rows
@@ -52,7 +55,8 @@ _EVENTS = {
 
 
 class Entry(NamedTuple):
-    """A line to be. place: row of its batch's beginning, or file and offset of its record."""
+    """A line to be, or those of a read. place: row of its batch's beginning, or file and offset
+    of its record."""
 
     time_ns: int
     came_in: bool
@@ -77,6 +81,7 @@ class MessageLogs:
         self._capture = CaptureReader(directory, *self._kept_place())
         self._rows: FollowedRows | None = None
         self._doors: dict[int, FixDoor] = {}
+        self._ouch: set[int] = set()
         # By id: names of sessions, as their files have them.
         self._names: dict[int, str] = {}
         self._waiting: list[Entry] = []
@@ -117,10 +122,9 @@ class MessageLogs:
         for record in self._capture.records(CAPTURE_BYTES_A_POLL):
             read += len(record.octets) + HEAD_BYTES
             self._capture_ns = record.time_ns
-            for message in _MESSAGE.findall(record.octets):
-                place = (record.number, record.offset)
-                entry = Entry(record.time_ns, True, False, record.session, message, place)
-                self._waiting.append(entry)
+            place = (record.number, record.offset)
+            entry = Entry(record.time_ns, True, False, record.session, record.octets, place)
+            self._waiting.append(entry)
         self._capture_more = read >= CAPTURE_BYTES_A_POLL
         return read
 
@@ -130,6 +134,7 @@ class MessageLogs:
         self._rows = FollowedRows(self._directory, reader)
         self._table, self._registry = self._rows.table, self._rows.registry
         self._reports = FixReports(self._table, self._registry.catalog, row_capacity=1)
+        self._ouch_reports = OuchReports(self._table, self._registry.catalog, row_capacity=1)
         self._learn()
 
     def _take(self, batch: ReadBatch, header: SegmentHeader) -> int:
@@ -148,7 +153,7 @@ class MessageLogs:
             words = table.row_words(row)
             time_ns = words[rows.W_TIME]
             session = words[rows.W_HEAD] >> 32
-            if session in self._doors:
+            if session in self._names:
                 is_event = kind < rows.FIRST_OUTPUT or not self._is_whole(words)
                 text = self._text(row, kind, words)
                 if text is not None:
@@ -163,6 +168,11 @@ class MessageLogs:
                 return None
             if not self._is_whole(words):
                 return b"The message of row %d is not shown: rows that it needs are gone" % row
+            if words[rows.W_HEAD] >> 32 in self._ouch:
+                self._ouch_reports.rows[0] = row
+                self._ouch_reports.encode(0, 1, 1)
+                text = outbound(self._ouch_reports.take())
+                return b"out %d %b" % (words[rows.W_OUT_SEQ], text)
             self._reports.rows[0] = row
             self._reports.encode(self._doors[words[rows.W_HEAD] >> 32], 0, 1, 1)
             octets: bytes = self._reports.take()
@@ -193,11 +203,15 @@ class MessageLogs:
         return not again or (again >= table.oldest_row and self._is_whole(table.row_words(again)))
 
     def _learn(self) -> None:
-        """Know each FIX session that the journal has named."""
+        """Know each session that the journal has named."""
         config = self._loaded.config
         settings = {session_key(config, one): one for one in config.fix_sessions()}
         for session, octets in self._registry.sessions():
             key = octets.decode()
+            if key.startswith("OUCH:"):
+                self._names[session] = key.replace(":", "-")
+                self._ouch.add(session)
+                continue
             match = _KEY.fullmatch(key)
             if match is None or session in self._doors:
                 continue
@@ -225,16 +239,26 @@ class MessageLogs:
         for entry in ready:
             name = self._names.get(entry.session)
             if name is not None:
-                # What came in was redacted before it was kept.
-                text = entry.octets if entry.came_in else redact(entry.octets)
-                line = b"%b : %b\n" % (line_time(entry.time_ns), text)
-                self._files.append(f"{name}.{'event' if entry.is_event else 'messages'}", line)
+                log = f"{name}.{'event' if entry.is_event else 'messages'}"
+                time_text = line_time(entry.time_ns)
+                for text in self._texts(entry):
+                    self._files.append(log, b"%b : %b\n" % (time_text, text))
         self._files.flush()
         came = [entry.place for entry in self._waiting if entry.came_in]
         number, offset = min(came, default=(self._capture.number, self._capture.offset))
         fresh = self._folder / (_CURSOR + ".new")
         fresh.write_text(json.dumps({"number": number, "offset": offset}))
         fresh.replace(self._folder / _CURSOR)
+
+    def _texts(self, entry: Entry) -> Iterable[bytes]:
+        """A line each. What came in was redacted before it was kept; OUCH's has no secrets."""
+        is_ouch = entry.session in self._ouch
+        if entry.came_in:
+            if is_ouch:
+                return (b"in " + text for text in inbound(entry.octets))
+            found: list[bytes] = _MESSAGE.findall(entry.octets)
+            return found
+        return (entry.octets if is_ouch else redact(entry.octets),)
 
     def _kept_place(self) -> tuple[int, int]:
         try:

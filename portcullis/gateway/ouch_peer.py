@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from portcullis.codecs.ouch.text import without_passwords
 from portcullis.codecs.soupbintcp.scanner import SoupScanner
 from portcullis.dictionaries.soupbintcp_offsets import HEADER_BYTES, UNSEQUENCED_DATA_TYPE
 from portcullis.gateway.admission import Network
@@ -132,9 +133,7 @@ class OuchPeer:
         self.scanner = scanner
         self.armed_ns = 0
         self.next_ns = 0
-        # The message log is of FIX.
-        self.is_captured = self.redacts = False
-        self.slow_messages = 0
+        self.redacts = False  # but for its Login Request
         self.session = SoupSession(settings, self, user.entry, now_ns)
         self._user = user
         self._shared = user.shared
@@ -147,6 +146,15 @@ class OuchPeer:
     @property
     def store(self) -> OuchStore:
         return self._user.store
+
+    @property
+    def slow_messages(self) -> int:
+        """Login Requests that the session has taken."""
+        return self.session.logins
+
+    def redact(self, octets: bytes) -> bytes:
+        """What it sent, its password taken out."""
+        return without_passwords(octets)
 
     def let_in(self, link: Link, wire: Any, now_ns: int) -> None:
         """The connection is open. Offer its packets to `receive` next."""

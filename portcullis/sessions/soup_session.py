@@ -131,6 +131,8 @@ class SoupSession:
         self, settings: SoupSettings, store: Store, application: Application, now_ns: int
     ) -> None:
         self.state = State.WAITING
+        # Login Requests taken, in whatever state.
+        self.logins = 0
         self._settings = settings
         self._store = store
         self._application = application
@@ -167,6 +169,7 @@ class SoupSession:
             index += 1
 
     def _on_packet(self, letter: str, payload: bytes) -> None:
+        self.logins += letter == "L"
         if self.state == State.WAITING:
             request = packets.parse_login_request(payload) if letter == "L" else None
             if request is None:

@@ -55,10 +55,10 @@ def command(
     follow: bool,
     dictionary: str,
 ) -> None:
-    """Show logs of FIX messages and events.
+    """Show logs of FIX and OUCH messages and events.
 
-    LOGS are files or folders, of this gateway or of QuickFIX (C++, /J, /Go), or CompIDs of
-    clients; without any, all of the data directory. `<` came in, `>` went out, `*` is an event.
+    LOGS are files or folders, of this gateway or of QuickFIX (C++, /J, /Go), or CompIDs or
+    usernames of clients; without any, all of the data directory. `<` came in, `>` went out, `*` is an event.
     Passwords and the like are not shown, whoever wrote the log.
     """
     try:
@@ -99,8 +99,8 @@ def _show(
 
 def _shown(line: Line, names: FixDictionary) -> str:
     mark = _MARKS.get(line.way, "-")
-    if line.way == EVENT:
-        return click.style(f"{line.time} {mark} {line.text}", fg=_COLOURS[EVENT])
+    if not line.fields:  # an event, or a message of OUCH
+        return click.style(f"{line.time} {mark} {line.text}", fg=_COLOURS.get(line.way))
     is_refusal = line.get(35) in _REFUSALS or (line.get(35), line.get(39)) == (b"8", b"8")
     colour = "red" if is_refusal else _COLOURS.get(line.way)
     head = click.style(f"{mark} {title(line, names)}", fg=colour, bold=True)

@@ -1,4 +1,4 @@
-"""Logs of FIX messages as people read them: ours, and those of QuickFIX's engines.
+"""Logs of messages as people read them: ours, of FIX and OUCH, and those of QuickFIX's engines.
 
 Owns the reading of their lines, the names of fields and values, and the choice of messages. A line
 is a time in one of the spellings of QuickFIX (C++, /J, /Go), perhaps none, and a message or an
@@ -31,11 +31,13 @@ _MESSAGE_MAX = 1 << 20
 _LEFT_OUT = frozenset((8, 9, 35, 10))
 
 CAME_IN, WENT_OUT, EVENT, UNKNOWN = "in", "out", "event", "message"
+_OUCH_WAYS = {b"in": CAME_IN, b"out": WENT_OUT}
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One entry. way: CAME_IN, WENT_OUT, UNKNOWN, or EVENT, which has text and no fields."""
+    """One entry. way: CAME_IN, WENT_OUT, UNKNOWN, or EVENT. An event, and a message of OUCH, has
+    text and no fields."""
 
     time: str
     way: str
@@ -97,6 +99,9 @@ class LineReader:
     def _entry(self, line: bytes) -> Line:
         match = _START.match(line)
         time, text = (match["time"].decode(), match["text"]) if match else ("", line)
+        if self._prefix.startswith(b"OUCH-") and b".messages." in self._prefix:
+            direction, _, said = text.partition(b" ")
+            return Line(time, _OUCH_WAYS.get(direction, UNKNOWN), readable(said))
         text = redact(text)
         if not text.startswith(b"8=FIX"):
             return Line(time, EVENT, readable(text))

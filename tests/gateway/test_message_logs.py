@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from portcullis.codecs.soupbintcp import packets
 from portcullis.gateway.capture import Capture, CaptureReader
 from portcullis.gateway.config import load
 from portcullis.gateway.event_log import EventLog
@@ -17,10 +18,11 @@ from portcullis.gateway.saved_state import start_of
 from portcullis.journal import rows
 from portcullis.journal.snapshots import list_snapshots, read_snapshot
 from portcullis.journal.tail import JournalTail
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG, GatewayProcess
 from tests.gateway.test_back_office import wait_for
 from tests.gateway.test_crash import LIMITS
 from tests.support.fix_client import FixClient
+from tests.support.ouch_client import OuchClient, cancel, enter
 
 LATER_NS = 1 << 62
 LINE = re.compile(
@@ -93,6 +95,54 @@ def test_logs_show_both_ways_in_order_and_no_secret(tmp_path: Path) -> None:
     assert messages(stem.with_name(stem.name + ".messages.current.log")) == found
 
 
+def test_ouch_is_logged_by_names_both_ways_and_without_its_password(tmp_path: Path) -> None:
+    with GatewayProcess(tmp_path, OUCH_CONFIG + LIMITS) as gateway:
+        client = OuchClient(gateway.ouch_port)
+        client.log_in(password="hushhush")
+        client.expect("S")
+        client.send(enter("8=FIX 554=1\n", "B", 7, 1005000), enter("b", "B", 7, 1005000))
+        client.expect("J")
+        client.expect("A")
+        client.send(cancel("b"), b"O")
+        assert not client.next()
+        client = OuchClient(gateway.ouch_port)
+        client.log_in(sequence=3)
+        client.expect("A")
+        client.expect("C")
+        client.link.sendall(packets.packet("R") + packets.packet("L", b"OUCH1 hushhush"))
+        assert not client.next()
+        gateway.stop()
+    octets = b"".join(path.read_bytes() for path in (gateway.data / "capture").iterdir())
+    assert octets and b"hush" not in octets
+    logs = MessageLogs(load(tmp_path / "gateway.toml"), gateway.data, 1)
+    tail = JournalTail(gateway.data, 1)
+    while logs.poll(tail, LATER_NS):
+        pass
+    stem = gateway.data / "logs" / "OUCH-OUCH1"
+    lines = stem.with_name(stem.name + ".messages.current.log").read_text().splitlines()
+    assert all(re.match(r"\d{8}-\d\d:\d\d:\d\d\.\d{3} : ", line) for line in lines)
+    numbers = re.compile(r"(timestamp|reference_number)=\d+")
+    entered = (
+        "buy_sell=B shares=7 stock=BTCUSD price=1005000 time_in_force=99999 firm= display=Y"
+        " capacity=P intermarket_sweep=N minimum_quantity=0 cross_type=N"
+    )
+    accepted = entered.replace("display=Y ", "display=Y order_reference_number=N ")
+    asked = "in Login Request OUCH1 **********"
+    assert [numbers.sub(r"\1=N", line[24:]) for line in lines] == [
+        "out 1 System Event timestamp=N event_code=S",
+        f"{asked}                             1",
+        f"in Enter Order order_token=8=FIX 554=1\\n {entered} customer_type=",
+        f"in Enter Order order_token=b {entered} customer_type=",
+        "out 2 Rejected timestamp=N order_token=8=FIX 554=1\\n reason=O",
+        f"out 3 Accepted timestamp=N order_token=b {accepted} order_state=L bbo_weight_indicator=",
+        "in Cancel Order order_token=b shares=0",
+        "in No message of OUCH: 4f",
+        "out 4 Canceled timestamp=N order_token=b decrement_shares=7 reason=U",
+        f"{asked}                             3",
+        "in Login Request OUCH1 ********",
+    ]
+
+
 def test_entries_that_are_young_wait_for_each_other(tmp_path: Path) -> None:
     with GatewayProcess(tmp_path, CONFIG + LIMITS) as gateway:
         client = FixClient("CLIENT1", gateway.port)
@@ -113,12 +163,12 @@ def test_entries_that_are_young_wait_for_each_other(tmp_path: Path) -> None:
 def test_a_ring_keeps_so_many_files_and_a_reader_goes_on_with_the_oldest(tmp_path: Path) -> None:
     capture, log = kept(tmp_path)
     for number in range(10):
-        capture.add(1, number, b"x" * 100, secret=False)
+        capture.add(1, number, b"x" * 100)
         capture.write()
     assert len(list((tmp_path / "capture").iterdir())) == 2
     reader = CaptureReader(tmp_path, 1, 0)
     assert [record.time_ns for record in reader.records(1 << 20)] == [8, 9]
-    capture.add(1, 10, b"y", secret=False)
+    capture.add(1, 10, b"y")
     assert list(reader.records(1 << 20)) == []
     capture.write()
     assert [(record.time_ns, record.octets) for record in reader.records(1 << 20)] == [(10, b"y")]
@@ -128,13 +178,13 @@ def test_a_ring_keeps_so_many_files_and_a_reader_goes_on_with_the_oldest(tmp_pat
 
 def test_a_record_that_was_cut_ends_its_file_and_is_passed_over(tmp_path: Path) -> None:
     capture, log = kept(tmp_path)
-    capture.add(1, 1, b"whole", secret=False)
+    capture.add(1, 1, b"whole")
     capture.write()
     capture.close()
     (path,) = (tmp_path / "capture").iterdir()
     path.write_bytes(path.read_bytes() + b"\0" * 20)
     path.write_bytes(path.read_bytes()[:-10] + b"\xff")
-    capture.add(2, 2, b"next", secret=False)
+    capture.add(2, 2, b"next")
     capture.write()
     found = [record.octets for record in CaptureReader(tmp_path).records(1 << 20)]
     assert found == [b"whole", b"next"]
@@ -146,7 +196,7 @@ def test_a_disk_that_fails_is_said_and_stops_nobody(tmp_path: Path) -> None:
     (tmp_path / "capture").write_text("no folder")
     capture, log = kept(tmp_path)
     for _ in range(3):
-        capture.add(1, 1, b"x", secret=False)
+        capture.add(1, 1, b"x")
         capture.write()
     log.close()
     assert (tmp_path / "events.log").read_text().count("capture_failed") == 1
