@@ -20,8 +20,10 @@ except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
 if cython.compiled:
+    from cython.cimports.portcullis.codecs.fix.octets import same_octets, word_at
     from cython.cimports.portcullis.journal.table import RowTable
 else:
+    from portcullis.codecs.fix.octets import same_octets, word_at
     from portcullis.journal.table import RowTable
 
 from portcullis.journal import rows
@@ -94,7 +96,7 @@ class NameTable:
         """The number of a name; 0 where it has none."""
         if not name:
             return 0
-        octets: cython.uchar[::1] = memoryview(bytearray(name))
+        octets: cython.uchar[::1] = memoryview(bytearray(name + bytes(8)))
         if cython.compiled:
             found = self.find(cython.address(octets[0]), 0, len(name))
         else:
@@ -142,18 +144,16 @@ class NameTable:
     ) -> cython.longlong:
         """Where a name's search begins: its bytes by sevens, each mixed by multiplication."""
         mixed: cython.longlong = 0
-        word: cython.longlong = 0
-        shift: cython.longlong = 0
-        index: cython.longlong
-        for index in range(start, end):
-            word |= cython.cast(cython.longlong, source[index]) << shift
-            shift += 8
-            if shift == 56 or index == end - 1:
-                # Below 2^62 + 2^55: both modes count alike.
-                mixed = ((mixed ^ word) & 0x7FFFFFFF) * 0x5BD1E995 + (word >> 31) * 0x2545F491
-                mixed ^= mixed >> 29
-                word = 0
-                shift = 0
+        word: cython.longlong
+        left: cython.longlong = end - start
+        seven: cython.longlong = 0xFFFFFFFFFFFFFF
+        while left > 0:
+            word = word_at(source, end - left)
+            word &= seven if left >= 7 else seven >> (56 - 8 * left)
+            # Below 2^62 + 2^55: both modes count alike.
+            mixed = ((mixed ^ word) & 0x7FFFFFFF) * 0x5BD1E995 + (word >> 31) * 0x2545F491
+            mixed ^= mixed >> 29
+            left -= 7
         return mixed & self._mask
 
     @cython.cfunc
@@ -165,21 +165,21 @@ class NameTable:
     def find(
         self, source: cython.p_uchar, start: cython.longlong, end: cython.longlong
     ) -> cython.longlong:
-        """The number of the name source[start:end], or 0. No allocation. O(length)."""
+        """The number of the name source[start:end], or 0; seven more bytes are read behind it.
+
+        No allocation. O(length).
+        """
         place: cython.longlong = self._hash(source, start, end)
         length: cython.longlong = end - start
         number: cython.longlong = self._slots[place]
         begin: cython.longlong
-        index: cython.longlong
         # Ends: at most half the slots are taken. In range: place is masked, number is one put.
         while number:
             begin = self.start[number]
-            if self.start[number + 1] - begin == length:
-                index = 0
-                while index < length and self.octets[begin + index] == source[start + index]:
-                    index += 1
-                if index == length:
-                    return number
+            if self.start[number + 1] - begin == length and same_octets(
+                self.octets, begin, source, start, length
+            ):
+                return number
             place = (place + 1) & self._mask
             number = self._slots[place]
         return 0

@@ -20,9 +20,11 @@ except ModuleNotFoundError:
 
 if cython.compiled:
     from cython.cimports.portcullis.codecs.fix.layout import *
+    from cython.cimports.portcullis.codecs.fix.octets import same_octets
     from cython.cimports.portcullis.codecs.fix.scanner import FixScanner
 else:
     from portcullis.codecs.fix.layout import *
+    from portcullis.codecs.fix.octets import same_octets
     from portcullis.codecs.fix.scanner import FixScanner
 
 
@@ -59,7 +61,8 @@ class FixLane:
         self._types = memoryview(array("q", [packed_type(name) for name in sorted(types)] + [0]))
         self._sender_length = len(sender)
         self._names_length = len(sender) + len(target)
-        self._names = memoryview(sender + target)
+        # As many bytes behind them as `same_octets` reads.
+        self._names = memoryview(sender + target + bytes(8))
 
     @cython.cfunc
     @cython.nogil
@@ -149,12 +152,17 @@ class FixLane:
         """Whether the value of a field is _names[start:end]."""
         if field < 0:
             return False
-        # In range: the scanner's own field, whose value lies in its octets.
-        offset: cython.longlong = scanner.value_start[field] - start
-        if scanner.value_end[field] - offset != end:
+        # In range: the scanner's own field, whose value lies in its octets, before CheckSum(10).
+        begin: cython.longlong = scanner.value_start[field]
+        if scanner.value_end[field] - begin != end - start:
             return False
-        index: cython.longlong
-        for index in range(start, end):
-            if scanner.octets[offset + index] != self._names[index]:
-                return False
-        return True
+        if cython.compiled:
+            return same_octets(
+                cython.address(scanner.octets[0]),
+                begin,
+                cython.address(self._names[0]),
+                start,
+                end - start,
+            )
+        else:
+            return same_octets(scanner.octets, begin, self._names, start, end - start)

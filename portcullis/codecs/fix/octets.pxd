@@ -1,28 +1,7 @@
 # The functions of octets.py as C, for the compiler to put into their callers; see there.
 # Words of eight bytes have the first byte lowest, as on the machines compiled for.
 from libc.string cimport memcpy
-
-cdef extern from *:
-    """
-    #if defined(__GNUC__) || defined(__clang__)
-    #define portcullis_low_zeros(word) __builtin_ctzll(word)
-    #define portcullis_high_zeros(word) __builtin_clzll(word)
-    #else
-    static int portcullis_low_zeros(unsigned long long word) {
-        int zeros = 0;
-        while (!(word >> zeros & 1)) zeros++;
-        return zeros;
-    }
-    static int portcullis_high_zeros(unsigned long long word) {
-        int zeros = 0;
-        while (!(word << zeros >> 63)) zeros++;
-        return zeros;
-    }
-    #endif
-    """
-    # Zero bits below the lowest, and above the highest, bit that is set; the word is not zero.
-    int low_zeros "portcullis_low_zeros"(unsigned long long word) noexcept nogil
-    int high_zeros "portcullis_high_zeros"(unsigned long long word) noexcept nogil
+from portcullis.codecs.fix.bits cimport POWERS, low_zeros
 
 
 cdef inline unsigned long long word_at(const unsigned char* octets, long long at) noexcept nogil:
@@ -42,6 +21,61 @@ cdef inline long long find_soh(const unsigned char* octets, long long at) noexce
         word = word_at(octets, at) ^ ones
         mark = (word - ones) & ~word & (ones << 7)
     return at + (low_zeros(mark) >> 3)
+
+
+cdef inline bint same_octets(
+    const unsigned char* one,
+    long long start,
+    const unsigned char* other,
+    long long at,
+    long long size,
+) noexcept nogil:
+    one += start
+    other += at
+    while size >= 8:
+        if word_at(one, 0) != word_at(other, 0):
+            return False
+        one += 8
+        other += 8
+        size -= 8
+    # What stands behind the last byte is shifted out.
+    return size == 0 or (word_at(one, 0) ^ word_at(other, 0)) << 8 * (8 - size) == 0
+
+
+cdef inline long long short_decimal(
+    const unsigned char* octets, long long start, long long size, long long decimals
+) noexcept nogil:
+    """The point is taken out of the word; then pairs of digits become numbers, pairs of these and
+    pairs of those, each by one multiplication."""
+    cdef unsigned long long ones = 0x0101010101010101ULL
+    cdef unsigned long long word
+    cdef unsigned long long mark
+    cdef int before
+    if size == 0 or decimals > 8:
+        return -1
+    word = word_at(octets, start) << 8 * (8 - size)
+    mark = word ^ ones * 46
+    mark = (mark - ones) & ~mark & (ones << 7)
+    if mark != 0:
+        # The digits before the point move up to those behind it.
+        before = low_zeros(mark) - 7
+        decimals -= 7 - (before >> 3)
+        word = (word & ~((0xFFULL << before) | ((1ULL << before) - 1))) | (
+            (word & ((1ULL << before) - 1)) << 8
+        )
+        size -= 1
+    if size == 0 or decimals < 0:
+        return -1
+    word -= 0x3030303030303030ULL << 8 * (8 - size)
+    # A byte above 9 is no digit.
+    if (word | (word + ones * 118)) & (ones << 7):
+        return -1
+    word = word * 10 + (word >> 8)
+    word = (
+        (word & 0x000000FF000000FFULL) * 0x000F424000000064ULL
+        + (word >> 16 & 0x000000FF000000FFULL) * 0x0000271000000001ULL
+    ) >> 32
+    return word * POWERS[decimals]
 
 
 cdef inline bint is_plain_decimal(

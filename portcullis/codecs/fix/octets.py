@@ -25,6 +25,24 @@ def sum_octets(octets: memoryview, start: int, end: int) -> int:
     return sum(octets[start:end]) & 255
 
 
+def same_octets(one: memoryview, start: int, other: memoryview, at: int, size: int) -> bool:
+    """Whether so many bytes are the same in both; seven more may be read behind each."""
+    return bytes(one[start : start + size]) == bytes(other[at : at + size])
+
+
+def short_decimal(octets: memoryview, start: int, size: int, decimals: int) -> int:
+    """A decimal of up to eight bytes as a count of 10^-decimals; eight are read from `start` on.
+
+    -1: it has a sign or more decimals, or is none, or more than eight decimals are asked for.
+    """
+    whole, _, part = bytes(octets[start : start + size]).partition(b".")
+    digits = whole + part
+    if not digits.isdigit() or len(part) > decimals or decimals > 8:
+        return -1
+    scale: int = 10 ** (decimals - len(part))
+    return int(digits) * scale
+
+
 def is_plain_decimal(octets: memoryview, start: int, end: int) -> bool:
     """Whether digits stand here, with one point among or around them or none, and no sign."""
     text = bytes(octets[start:end])

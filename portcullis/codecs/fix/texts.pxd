@@ -2,19 +2,7 @@
 # A text is made in words of eight bytes, the first byte lowest, as on the machines compiled for.
 # So up to 24 bytes behind a text may be written over.
 from libc.string cimport memcpy
-from portcullis.codecs.fix.octets cimport high_zeros, low_zeros
-
-cdef extern from *:
-    """
-    static const unsigned long long portcullis_powers[19] = {
-        1ULL, 10ULL, 100ULL, 1000ULL, 10000ULL, 100000ULL, 1000000ULL, 10000000ULL, 100000000ULL,
-        1000000000ULL, 10000000000ULL, 100000000000ULL, 1000000000000ULL, 10000000000000ULL,
-        100000000000000ULL, 1000000000000000ULL, 10000000000000000ULL, 100000000000000000ULL,
-        1000000000000000000ULL
-    };
-    """
-    # 10^0 to 10^18.
-    const unsigned long long* POWERS "portcullis_powers"
+from portcullis.codecs.fix.bits cimport POWERS, high_zeros, low_zeros, whole_of
 
 
 cdef inline void put_word(unsigned char* out, long long at, unsigned long long word) noexcept nogil:
@@ -136,7 +124,7 @@ cdef inline long long put_scaled(
         out[at] = 45
         at += 1
         rest = -rest
-    whole = rest // POWERS[decimals]
+    whole = whole_of(rest, decimals)
     rest -= whole * POWERS[decimals]
     at = put_number(out, at, whole)
     if rest == 0:
@@ -146,7 +134,7 @@ cdef inline long long put_scaled(
     # Eight decimals at a time; below the last there are only zeros.
     while decimals > 8:
         decimals -= 8
-        whole = rest // POWERS[decimals]
+        whole = whole_of(rest, decimals)
         rest -= whole * POWERS[decimals]
         at = put_eight(out, at, whole)
     if rest == 0:

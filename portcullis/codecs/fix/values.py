@@ -18,9 +18,11 @@ except ModuleNotFoundError:
 
 if cython.compiled:
     from cython.cimports.portcullis.codecs.fix.layout import *
+    from cython.cimports.portcullis.codecs.fix.octets import short_decimal
     from cython.cimports.portcullis.dictionaries.fix_tables import *
 else:
     from portcullis.codecs.fix.layout import *
+    from portcullis.codecs.fix.octets import short_decimal
     from portcullis.dictionaries.fix_tables import *
 
 
@@ -137,6 +139,7 @@ class FixValues:
 
         Exact: VALUE_DECIMALS where the value has more decimals than are counted and they are not
         zeros, VALUE_RANGE from 2^62 up. Wrong format goes before both. O(length + decimals).
+        Most decimals are short, and done in two thirds of the instructions.
         """
         position: cython.longlong = start
         value: cython.longlong = 0
@@ -147,6 +150,15 @@ class FixValues:
         point: cython.bint = False
         any_digit: cython.bint = False
         octet: cython.int
+        if end - start <= 8 and start + 8 <= len(self.octets):
+            if cython.compiled:
+                value = short_decimal(cython.address(self.octets[0]), start, end - start, decimals)
+            else:
+                value = short_decimal(self.octets, start, end - start, decimals)
+            if value >= 0:
+                self.number = value
+                return VALUE_OK
+            value = 0
         if position < end and self.octets[position] == 45:
             negative = True
             position += 1

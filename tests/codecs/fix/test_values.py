@@ -16,10 +16,12 @@ BOUND = 2**62
 
 
 def decimal(text: str, decimals: int) -> int | None:
-    """The scaled value, or None for anything but VALUE_OK."""
-    values = FixValues(text.encode())
-    code = values.read_decimal(0, len(text), decimals)
-    return values.number if code == VALUE_OK else None
+    """The scaled value, or None for anything but VALUE_OK, whatever stands around the text."""
+    alone, within = FixValues(text.encode()), FixValues(f"44={text}\x0155=99999999".encode())
+    code = alone.read_decimal(0, len(text), decimals)
+    assert within.read_decimal(3, 3 + len(text), decimals) == code
+    assert code != VALUE_OK or within.number == alone.number
+    return alone.number if code == VALUE_OK else None
 
 
 @given(st.integers(-(10**17), 10**17), st.integers(0, 8), st.integers(0, 3))
@@ -27,6 +29,17 @@ def test_decimals_are_exact(number: int, decimals: int, zeros: int) -> None:
     text = f"{Decimal(number).scaleb(-decimals):f}"
     text += ("" if "." in text else ".") + "0" * zeros
     assert decimal(text, decimals) == number
+
+
+@given(st.text("0123456789.-+x ", max_size=9), st.integers(0, 9))
+def test_any_text_is_read_alike_wherever_it_stands(text: str, decimals: int) -> None:
+    digits = text.removeprefix("-").replace(".", "", 1)
+    is_decimal = digits.isdigit() and digits.isascii()
+    part = text.partition(".")[2].rstrip("0")
+    if is_decimal and len(part) <= decimals:
+        assert decimal(text, decimals) == int(Decimal(text).scaleb(decimals))
+    else:
+        assert decimal(text, decimals) is None
 
 
 @pytest.mark.parametrize(
