@@ -19,9 +19,13 @@ cdef class DayRoll:
     cdef Sweep _sweep
     cdef Reports _reports
     cdef long long[::1] _slots
+    cdef long long _restatement
 
     cdef bint take(self, long long row) noexcept nogil
     cdef void _skip(self) noexcept nogil
+    cdef bint _expires(self, long long order) noexcept nogil
+    cdef bint _is_restated(self, long long order) noexcept nogil
+    cdef void _restate(self, long long slot) noexcept nogil
     cdef bint work(self) noexcept nogil
     cdef bint _roll_sessions(self) noexcept nogil
     cdef bint is_busy(self) noexcept nogil

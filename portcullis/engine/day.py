@@ -1,7 +1,8 @@
 """The trading day: a DAY row ends one and begins the next.
 
-Owns the day's id and the expiry of Day orders. Must not know when a day
-ends by the clock (`gateway.trading_day`), nor what begins with it on the wire.
+Owns the day's id, the expiry of Day orders, and the restatement of those that live on, where their
+session wants it. Must not know when a day ends by the clock (`gateway.trading_day`), nor what
+begins with it on the wire.
 
 Orders whose terms came before the DAY row and are good for the day expire, account by account,
 oldest first, SLICE_ORDERS in one run, so that other commands come between; until its turn comes,
@@ -48,6 +49,8 @@ else:
     from portcullis.journal.rows import *
     from portcullis.journal.table import RowTable
 
+from portcullis.engine.why import WHYS
+
 
 @cython.boundscheck(False)
 @cython.initializedcheck(False)
@@ -67,6 +70,7 @@ class DayRoll:
         self._sweep = sweep
         self._reports = reports
         self._slots = book.orders
+        self._restatement = WHYS[WHY_NEW_DAY].restatement or 0
         self.day = 0
         # The DAY row at work, 0: none; the account whose orders are looked at.
         self.row = 0
@@ -100,7 +104,8 @@ class DayRoll:
     @cython.nogil
     @cython.exceptval(check=False)
     def _skip(self) -> cython.void:
-        """Move on to the next order that expires; 0 where there is none. O(orders passed)."""
+        """Move on to the next order that expires or is restated; 0: there is none. O(orders
+        passed)."""
         slot: cython.longlong = self._sweep.day_slot
         order: cython.longlong
         while True:
@@ -110,8 +115,8 @@ class DayRoll:
                     # Came in the new day, as all behind it did.
                     slot = 0
                     break
-                if (self._slots[order + O_META] >> 16) & 0xFF == TIF_DAY and (
-                    self._slots[order + O_TERMS] < self.row
+                if self._slots[order + O_TERMS] < self.row and (
+                    self._expires(order) or self._is_restated(order)
                 ):
                     break
                 slot = self._slots[order + O_ACCOUNT_NEXT]
@@ -124,9 +129,42 @@ class DayRoll:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
+    def _expires(self, order: cython.longlong) -> cython.bint:
+        return (self._slots[order + O_META] >> 16) & 0xFF == TIF_DAY
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _is_restated(self, order: cython.longlong) -> cython.bint:
+        """Whether the order's session is told of it at the beginning of each day."""
+        session: cython.longlong = (self._slots[order + O_META] >> 32) & ID_MASK
+        flags: cython.longlong = self._reports.sessions[session * SESSION_WORDS + S_FLAGS]
+        return flags & SESSION_GTC_RESTATE != 0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _restate(self, slot: cython.longlong) -> cython.void:
+        """Tell an order's session that it goes on, and move day_slot on. One row."""
+        self._reports.live(
+            REPORT,
+            0,
+            0,
+            self.row,
+            slot,
+            EXEC_RESTATED,
+            self._sweep.status(slot),
+            self._restatement,
+            WHY_NEW_DAY,
+        )
+        self._sweep.day_slot = self._slots[slot * ORDER_WORDS + O_ACCOUNT_NEXT]
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
     def work(self) -> cython.bint:
-        """Expire orders, then roll sessions, for what is left of the slice; False: the batch is
-        full."""
+        """Expire and restate orders, then roll sessions, for what is left of the slice; False:
+        the batch is full."""
         slot: cython.longlong
         offset: cython.longlong
         while self.row and self.slice_left:
@@ -137,6 +175,9 @@ class DayRoll:
             if self._table.tail + STEP_ROWS > self._table.batch_limit:
                 return False
             self.slice_left -= 1
+            if not self._expires(slot * ORDER_WORDS):
+                self._restate(slot)
+                continue
             self._sweep.withdraw(slot)
             offset = self._reports.live(
                 REPORT,

@@ -55,3 +55,4 @@ cdef enum:
     WHY_CORRECT = 75
     WHY_MANAGED = 76
     WHY_TIME_OUT = 77
+    WHY_NEW_DAY = 78

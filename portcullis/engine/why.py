@@ -67,6 +67,7 @@ WHY_BUST = 74
 WHY_CORRECT = 75
 WHY_MANAGED = 76
 WHY_TIME_OUT = 77
+WHY_NEW_DAY = 78
 
 
 class Why(NamedTuple):
@@ -131,6 +132,7 @@ WHYS: dict[int, Why] = {
     WHY_KILL_SWITCH: Why(99, 99, 8, "Kill switch"),
     WHY_BUST: Why(99, 99, None, "Trade busted"),
     WHY_CORRECT: Why(99, 99, None, "Trade corrected"),
+    WHY_NEW_DAY: Why(99, 99, 1, "Carried over to the next day"),
     WHY_MANAGED: Why(99, 99, 99, "By a session that manages the account"),
     WHY_TIME_OUT: Why(99, 99, None, "The order's time has run out"),
 }

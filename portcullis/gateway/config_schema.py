@@ -547,6 +547,13 @@ class FixClient(_Table, frozen=True, tag_field="protocol", tag="fix"):
             " them, or only those that this session sent."
         ),
     ] = "account"
+    gtc_restate: Annotated[
+        bool,
+        Meta(
+            description="At the beginning of each day every order that lives on is told anew:"
+            " 150=D with 378=1, and 424 to 426 for the day. Else such an order says nothing."
+        ),
+    ] = False
     manages_account: Annotated[
         bool,
         Meta(

@@ -336,4 +336,5 @@ def _accounts(config: Config) -> list[Account]:
 
 def _session_flags(session: FixClient) -> int:
     own = rows.SESSION_MASS_CANCEL_OWN if session.mass_cancel_scope == "session" else 0
-    return rows.SESSION_FIX | own
+    restated = rows.SESSION_GTC_RESTATE if session.gtc_restate else 0
+    return rows.SESSION_FIX | own | restated

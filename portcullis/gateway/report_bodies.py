@@ -196,6 +196,12 @@ class ReportBodies:
         )
         if reason != NO_REASON and (exec_type == 0x34 or exec_type == 0x44):  # 4, D
             at = put_int(out, at, fix_tags.EXEC_RESTATEMENT_REASON, reason)
+        if cause_kind == DAY and exec_type == 0x44:  # of the day, nothing is filled yet
+            at = put_decimal(
+                out, at, fix_tags.DAY_ORDER_QTY, self._words[row + W_LEAVES_QTY], qty_decimals
+            )
+            at = put_int(out, at, fix_tags.DAY_CUM_QTY, 0)
+            at = put_int(out, at, fix_tags.DAY_AVG_PX, 0)
         if flags & (F_AGGRESSOR | F_PASSIVE):
             at = put_int(
                 out, at, fix_tags.SECONDARY_EXEC_ID, own_row - (1 if flags & F_PASSIVE else 0)

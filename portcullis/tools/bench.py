@@ -24,6 +24,7 @@ BENCHMARKS = {
     "journal": 2_000_000,
     "recovery": 300_000,
     "gateway": 500_000,
+    "memory": 1_000_000,
     "sessions": 1000,
     "translation": 100_000,
 }

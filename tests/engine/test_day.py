@@ -5,7 +5,12 @@ from __future__ import annotations
 import random
 
 from portcullis.engine.layout import RUN_SLICE, SLICE_ORDERS
-from portcullis.engine.why import WHY_DAY_END, WHY_DUPLICATE_ID, WHY_UNKNOWN_ORDER
+from portcullis.engine.why import (
+    WHY_DAY_END,
+    WHY_DUPLICATE_ID,
+    WHY_NEW_DAY,
+    WHY_UNKNOWN_ORDER,
+)
 from portcullis.journal import rows as r
 from tests.engine.naive_matcher import Command
 from tests.support.commands import Venue
@@ -170,3 +175,30 @@ def test_a_mass_cancel_between_slices_meets_only_what_it_asks_for() -> None:
     venue.run()
     assert venue.engine.book.depth(1, True) == [(200, 5, 1)]
     assert venue.engine.book.depth(1, False) == []
+
+
+def test_orders_that_live_on_are_restated_once_where_their_session_wants_it() -> None:
+    count = SLICE_ORDERS + 10
+    venue = open_venue(rows=12 * count, orders=2 * count + 10, ids=2 * count + 10)
+    venue.session(1, 1, r.SESSION_FIX | r.SESSION_GTC_RESTATE)
+    for number in range(count):
+        venue.send(order(1, b"gtc %d" % number, time_in_force="1", qty=5))
+        venue.send(order(1, b"day %d" % number))
+    venue.send(order(2, b"unasked", time_in_force="1"))
+    venue.run()
+    venue.do(order(2, b"fills", side="2", price=100, qty=2, time_in_force="3"))
+    first = venue.table.tail
+    row = end_day(venue, FIRST_DAY + 1)
+    assert venue.run_once() == RUN_SLICE
+    # Between two slices: one that is changed now is not restated, and one that ends neither.
+    change = {"qty": 4, "price": 100, "account": 1, "time_in_force": "1"}
+    venue.send(Command(r.REPLACE, 1, b"new", b"gtc %d" % (count - 1), **change))  # type: ignore[arg-type]
+    venue.send(Command(r.CANCEL, 1, b"c", b"gtc %d" % (count - 2)))
+    venue.run()
+    restated = [one for one in venue.reports(first) if one.exec_type == "D"]
+    assert len(restated) == len({one.order_id for one in restated}) == count - 2
+    assert {(one.why, one.reason, one.session, one.cause) for one in restated} == {
+        (WHY_NEW_DAY, 1, 1, row)
+    }
+    assert (restated[0].ord_status, restated[0].leaves, restated[0].cum) == ("1", 3, 2)
+    assert [one.exec_type for one in venue.reports(first)].count("C") == count

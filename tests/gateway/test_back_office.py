@@ -189,6 +189,29 @@ def test_an_operator_sees_and_acts(venue: Venue) -> None:
     assert all(one["who"] and one["why"] for one in told)
 
 
+def test_orders_that_live_on_are_restated_where_a_session_wants_it(tmp_path: Path) -> None:
+    config = CONFIG.replace('client = "CLIENT1"', 'client = "CLIENT1"\ngtc_restate = true')
+    with GatewayProcess(tmp_path, config + SMALL) as gateway:
+        wants, other = (FixClient(name, gateway.port) for name in ("CLIENT1", "CLIENT2"))
+        for client in (wants, other):
+            client.log_on()
+            client.link.sendall(client.order("lives", "2", "3", "100", "59=1", "58=note"))
+            client.expect("8", t150="0")
+        other.link.sendall(other.order("takes", "1", "1", "100"))
+        other.expect("8", t150="0")
+        other.expect("8", t150="F")
+        wants.expect("8", t150="F", t151="2")
+        call(gateway.data, Request(do="day end", why="test"))
+        # FIX 4.4: GT orders on the days after their first, DayOrderQty(424) to DayAvgPx(426).
+        said = wants.expect("8", t150="D", t39="1", t378="1", t11="lives", t14="1", t151="2")
+        assert [said[tag] for tag in (38, 424, 425, 426)] == ["3", "2", "0", "0"]
+        assert 41 not in said and wants.barrier() == [] and other.barrier() == []
+        wants.send("F", "11=c", "41=lives", "54=2", "55=BTC-USD", "60=20260102-12:00:00")
+        wants.expect("8", t150="4", t14="1")
+        for client in (wants, other):
+            client.close()
+
+
 def test_a_slow_back_office_holds_up_no_trade_and_catches_up(venue: Venue) -> None:
     trade(venue, 1, "a")
     venue.caught_up()
