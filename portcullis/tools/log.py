@@ -58,8 +58,8 @@ def command(
     """Show logs of FIX and OUCH messages and events.
 
     LOGS are files or folders, of this gateway or of QuickFIX (C++, /J, /Go), or CompIDs or
-    usernames of clients; without any, all of the data directory. `<` came in, `>` went out, `*` is an event.
-    Passwords and the like are not shown, whoever wrote the log.
+    usernames of clients; without any, all of the data directory. `<` came in, `>` went out, `*`
+    is an event. Passwords and the like are not shown, whoever wrote the log.
     """
     try:
         names = load_dictionary(dictionary)
