@@ -9,7 +9,7 @@ asks for the state instead: open orders and the session's positions before a num
 late.
 
 Must not know the multicast lines (`reports`), nor journals, engines or rows. Specification: NASDAQ
-SoupBinTCP 3.00; more in docs/multicast.md.
+SoupBinTCP 3.00; more in docs/subscribing.md.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ the memory: what the kernel drops then is recovered like any other loss.
 Who comes late and wants no history takes a snapshot (`replay.take_snapshot`) and goes on with its
 session and number.
 
-Must not know journals, engines or rows. More in docs/multicast.md.
+Must not know journals, engines or rows. More in docs/subscribing.md.
 """
 
 from __future__ import annotations
@@ -44,6 +44,20 @@ from portcullis.sessions.mold_subscriber import (
     SubscriberSettings,
     Way,
 )
+
+__all__ = [
+    "Began",
+    "ClientError",
+    "Ended",
+    "Lost",
+    "Missing",
+    "Report",
+    "ReportStream",
+    "State",
+    "StreamEvent",
+    "SubscriberSettings",
+    "Way",
+]
 
 # Events that wait for who iterates; then nothing is read.
 QUEUE_MAX = 65_536

@@ -26,8 +26,10 @@ from portcullis.gateway.control_port import make_app, serve_control
 from portcullis.gateway.event_log import EventLog
 from portcullis.gateway.followers import Followed, make_followers
 from portcullis.gateway.operator_port import OperatorError, Request, call
+from portcullis.gateway.refills import Refills
 from portcullis.gateway.registry import LIMITS
 from portcullis.gateway.replica import Replica
+from portcullis.gateway.report_index import ReportIndex
 from portcullis.gateway.views import view_routes
 
 IDLE_S = 0.02  # between two looks at a journal that had nothing new
@@ -60,7 +62,16 @@ class BackOffice:
             directory,
             log,
         )
+        kept = {one.name: one.sessions_kept for one in loaded.config.refilled_streams()}
+        self.reports = Followed(
+            ReportIndex.name,
+            lambda next_row: ReportIndex(directory, kept, next_row),
+            directory,
+            log,
+        )
         self.followers = [self.replica, *make_followers(loaded, directory, log)]
+        if kept:
+            self.followers.append(self.reports)
         # By follower: its row when last looked at, and since when it stands there.
         self._stands: dict[str, tuple[int, float]] = {}
         self._told: set[str] = set()
@@ -142,8 +153,15 @@ async def run(orders: Orders) -> None:
     else:
         log = EventLog.to_file(loaded.path(settings.file), queue_max=settings.queue)
     office = BackOffice(loaded, Path(orders.directory), log)
-    control = None if orders.control < 0 else socket.socket(fileno=orders.control)
-    app = make_app(office, view_routes(office.replica))
+    control = _socket(orders.control)
+    refills = Refills(
+        loaded,
+        office.reports,
+        office.replica,
+        {name: (_socket(one), _socket(other)) for name, (one, other) in orders.refills.items()},
+        log,
+    )
+    app = make_app(office, [*view_routes(office.replica), refills.route()])
     serving = asyncio.create_task(serve_control(app, office.directory, control))
     looking = asyncio.create_task(_look_each_second(office))
     ended = asyncio.create_task(_lifeline())
@@ -152,12 +170,18 @@ async def run(orders: Orders) -> None:
             if task.done():  # by a signal, or by an exception: the gateway starts another
                 task.result()
                 return
-        await asyncio.sleep(0 if office.work() else IDLE_S)
+        has_work = office.work()
+        await asyncio.sleep(0 if refills.pump() or has_work else IDLE_S)
+    refills.close()
     serving.cancel()
     looking.cancel()
     for followed in office.followers:
         followed.keep()
     log.close()
+
+
+def _socket(descriptor: int) -> socket.socket | None:
+    return None if descriptor < 0 else socket.socket(fileno=descriptor)
 
 
 async def _look_each_second(office: BackOffice) -> None:

@@ -29,20 +29,37 @@ STOP_S = 2.0
 
 
 class Orders(msgspec.Struct):
-    """What a back office is told at its start. control: the descriptor to listen on; -1: none."""
+    """What a back office is told at its start.
+
+    control: the descriptor to listen on; -1: none. refills: by stream, those of its retransmission
+    and of its replay.
+    """
 
     text: str
     source: str
     folder: str
     directory: str
     control: int = -1
+    refills: dict[str, tuple[int, int]] = {}
+
+
+# By stream: the sockets of its retransmission and of its replay, where it has them.
+RefillSockets = dict[str, tuple[socket.socket | None, socket.socket | None]]
 
 
 class BackOfficeWatch:
-    """Keeps one back office running. control: the bound socket of the control port, if any."""
+    """Keeps one back office running.
+
+    Sockets are bound: that of the control port, if any, and those of the streams.
+    """
 
     def __init__(
-        self, loaded: Loaded, directory: Path, control: socket.socket | None, log: EventLog
+        self,
+        loaded: Loaded,
+        directory: Path,
+        control: socket.socket | None,
+        refills: RefillSockets,
+        log: EventLog,
     ) -> None:
         self.starts = 0
         self._orders = Orders(
@@ -50,9 +67,10 @@ class BackOfficeWatch:
             loaded.source,
             str(loaded.folder.absolute()),
             str(directory.absolute()),
-            -1 if control is None else control.fileno(),
+            _descriptor(control),
+            {name: (_descriptor(a), _descriptor(b)) for name, (a, b) in refills.items()},
         )
-        self._control = control
+        self._sockets = [control, *(one for pair in refills.values() for one in pair)]
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
         self._began = 0.0
@@ -110,7 +128,7 @@ class BackOfficeWatch:
         try:
             os.write(orders, msgspec.json.encode(self._orders))
             os.lseek(orders, 0, os.SEEK_SET)
-            passed = [orders] if self._control is None else [orders, self._control.fileno()]
+            passed = [orders, *(one.fileno() for one in self._sockets if one is not None)]
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "portcullis.gateway.back_office", str(orders)],
                 stdin=subprocess.PIPE,
@@ -147,3 +165,7 @@ class BackOfficeWatch:
     def _lifeline(self) -> IO[bytes]:
         assert self._process is not None and self._process.stdin is not None
         return self._process.stdin
+
+
+def _descriptor(one: socket.socket | None) -> int:
+    return -1 if one is None else one.fileno()

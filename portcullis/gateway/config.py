@@ -26,6 +26,7 @@ from portcullis.gateway.config_schema import (
     FixClient,
     Instrument,
     OuchClient,
+    Stream,
 )
 from portcullis.gateway.config_values import decode
 
@@ -87,11 +88,12 @@ def _with_files(loaded: Loaded) -> Loaded:
             loaded.files.tls(loaded.config.tls)
         except ValueError as error:
             raise ConfigError(f"{loaded.source}: [tls] {error}") from None
-    for number, session in enumerate(loaded.config.session, 1):
-        try:
-            loaded.files.check(session)
-        except ValueError as error:
-            raise ConfigError(f"{loaded.source}: [[session]] {number} {error}") from None
+    for table in ("session", "stream"):
+        for number, one in enumerate(getattr(loaded.config, table), 1):
+            try:
+                loaded.files.check(one)
+            except ValueError as error:
+                raise ConfigError(f"{loaded.source}: [[{table}]] {number} {error}") from None
     return loaded
 
 
@@ -314,6 +316,8 @@ def _stream_problem(config: Config, described: list[str]) -> str | None:
             if group in groups:
                 return f"{where} groups: {group} stands twice"
             groups.add(group)
+        if (problem := _guard_problem(stream)) is not None:
+            return f"[[stream]] {number} {problem}"
         if stream.content == "trades" and stream.accounts:
             return f"{where} accounts: expected none, for trades are told without names"
         for name in stream.accounts:
@@ -360,7 +364,7 @@ def _session_problem(session: FixClient, schedules: set[str]) -> str | None:
     return _guard_problem(session)
 
 
-def _guard_problem(session: FixClient | OuchClient) -> str | None:
+def _guard_problem(session: FixClient | OuchClient | Stream) -> str | None:
     if session.password_hash and session.password_file:
         return "key password_file: expected either this or password_hash"
     for text in session.addresses:

@@ -16,7 +16,7 @@ from portcullis.dictionaries.fix_dictionary import FixDictionary
 from portcullis.dictionaries.fix_tables import FixTables, compile_tables
 from portcullis.dictionaries.fix_xml import load_dictionary
 from portcullis.gateway.auth import PasswordHash
-from portcullis.gateway.config_schema import FixClient, OuchClient, Tls
+from portcullis.gateway.config_schema import FixClient, OuchClient, Stream, Tls
 from portcullis.gateway.tls import server_context
 
 
@@ -36,8 +36,8 @@ class ConfigFiles:
         self._hashes: dict[Path, str] = {}
         self._tls: ssl.SSLContext | None = None
 
-    def check(self, session: FixClient | OuchClient) -> None:
-        """Read all that a session names. ValueError says key and what is wrong."""
+    def check(self, session: FixClient | OuchClient | Stream) -> None:
+        """Read all that a session or stream names. ValueError says key and what is wrong."""
         self.password(session)
         if isinstance(session, FixClient):
             if session.authenticator is not None:
@@ -68,8 +68,8 @@ class ConfigFiles:
             self._tls = server_context(settings, self._folder)
         return self._tls
 
-    def password(self, session: FixClient | OuchClient) -> PasswordHash | None:
-        """The hash that guards a session; None: no password is asked."""
+    def password(self, session: FixClient | OuchClient | Stream) -> PasswordHash | None:
+        """The hash that guards a session, or a stream's replay; None: no password is asked."""
         key, text = "password_hash", session.password_hash
         if session.password_file is not None:
             key, text = "password_file", self._text(self._folder / session.password_file)

@@ -261,8 +261,57 @@ class Stream(_Table, frozen=True):
             " on without what did not fit, which receivers have from the other line, or ask for."
         ),
     ] = Duration(100_000_000)
-    retransmit: Annotated[Address | None, Meta(description="Retransmission, UDP.")] = None
-    replay: Annotated[Address | None, Meta(description="Replay, TCP.")] = None
+    retransmit: Annotated[
+        Address | None,
+        Meta(description="Where missing messages are asked for, MoldUDP64. Default: nowhere."),
+    ] = None
+    replay: Annotated[
+        Address | None,
+        Meta(
+            description="Where it is replayed from any number on, and snapshots are taken:"
+            " SoupBinTCP. Default: nowhere."
+        ),
+    ] = None
+    addresses: Annotated[
+        list[str], Meta(description="Networks that both serve, as for sessions. None: all.")
+    ] = field(default_factory=list)
+    password_hash: Annotated[
+        str | None,
+        Meta(
+            description="Password of the replay, as `portcullis password --ouch` makes it."
+            " Default: none is asked, as none is for the groups."
+        ),
+    ] = None
+    password_file: Annotated[str | None, Meta(description="As for FIX.")] = None
+    requests_per_second: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Requests of one address that are looked at: half of what makes a tenth"
+            " of a processor busy, and a gap of 5,000 messages in a second. Who asks for more gets"
+            " no answer, and asks again.",
+        ),
+    ] = 1_000
+    requests_per_second_in_all: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Of all addresses together.")
+    ] = 4_000
+    replay_connections: Annotated[
+        Count,
+        Meta(
+            description="Connections to the replay at once; each may have 256 KiB of unread"
+            " messages. One more is closed."
+        ),
+    ] = 64
+    sessions_kept: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000,
+            description="Sessions, which are trading days, that can be asked for, the live one"
+            " counted: who missed a week finds it. Their rows are not pruned.",
+        ),
+    ] = 5
 
 
 class Instrument(_Table, frozen=True):
@@ -822,11 +871,6 @@ class Config(_Table, frozen=True):
         """Our CompID towards a session."""
         return session.comp_id or self.gateway.name
 
-    def not_served(self) -> list[str]:
-        """Keys that are accepted and do nothing in this version."""
-        return [
-            f"stream {one.name} {key}"
-            for one in self.stream
-            for key in ("retransmit", "replay")
-            if getattr(one, key)
-        ]
+    def refilled_streams(self) -> list[Stream]:
+        """Those whose gaps can be filled."""
+        return [one for one in self.stream if one.retransmit or one.replay]

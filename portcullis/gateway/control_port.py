@@ -7,6 +7,7 @@ the operator's socket, where the system says who asks.
 
     GET /health   200 while the gateway answers, else 503: what is amiss, how far each follower is
     GET /ready    200 while orders are taken, else 503
+    GET /streams  streams with refills: their sessions, and what was asked
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ class Followed:
 
 
 def make_followers(loaded: Loaded, directory: Path, log: EventLog) -> list[Followed]:
-    """All that the configuration asks for, beside the replica."""
+    """All that the configuration asks for, beside those that the back office shows."""
     makes: dict[str, Make] = {}
     if loaded.config.capture.enabled:
         makes[MessageLogs.name] = lambda next_row: MessageLogs(loaded, directory, next_row)

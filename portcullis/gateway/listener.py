@@ -26,9 +26,19 @@ _PAUSE_S = 1.0
 
 def listen(address: Address) -> socket.socket:
     """Take an address, without listening yet; ConfigError where it can't be had."""
+    return _bind(address, socket.SOCK_STREAM)
+
+
+def listen_datagrams(address: Address) -> socket.socket:
+    """The same for UDP."""
+    return _bind(address, socket.SOCK_DGRAM)
+
+
+def _bind(address: Address, kind: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    taken = socket.socket(family, socket.SOCK_STREAM)
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    taken = socket.socket(family, kind)
+    if kind == socket.SOCK_STREAM:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         taken.bind((address.host, address.port))
     except OSError as error:

@@ -8,7 +8,7 @@ last message of a session that has ended comes its End of Session. Runs in the b
 The session asked for is a stream's, or blank for the live one. SNAPSHOT is the state at a number
 instead: its messages are counted from 1, the last one says where the stream goes on, and then it
 ends. Clients send nothing but heartbeats.
-Specification: NASDAQ SoupBinTCP 3.00; docs/multicast.md.
+Specification: NASDAQ SoupBinTCP 3.00; docs/subscribing.md.
 """
 
 from __future__ import annotations

@@ -44,15 +44,16 @@ class ReportTally:
     def __init__(self, table: RowTable) -> None:
         self._table = table
         self._words = table.words
-        self.clear()
-
-    def clear(self) -> None:
-        """A session begins."""
         # The lowest row looked at; 0: none yet.
         self.lowest = 0
         self._accounts = 1
         self._instruments = 1
         self._positions = memoryview(array("q", bytes(8 * _WORDS)))
+
+    def clear(self) -> None:
+        """A session begins."""
+        self.lowest = 0
+        self._positions = memoryview(array("q", bytes(8 * len(self._positions))))
 
     def make_room(self, accounts: int, instruments: int) -> None:
         """Let ids go up to before these. Called when there are new names."""

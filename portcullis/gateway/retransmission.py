@@ -7,7 +7,7 @@ too much, or nonsense, costs it some microseconds each, and the gateway nothing.
 An answer holds as many whole messages as fit into a packet, and no more than asked. Asked behind
 the last message of a session that has ended, it is told so, by an End of Session packet. All else
 gets no answer: a number that has not been sent yet, a session that isn't kept, what is no request.
-Specification: NASDAQ MoldUDP64 1.00; docs/multicast.md.
+Specification: NASDAQ MoldUDP64 1.00; docs/subscribing.md.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ _ADDRESSES_MAX = 1024
 class Source(Protocol):
     """A stream's messages, by session and number."""
 
-    # The live session; "" before there is one.
-    session: str
+    @property
+    def session(self) -> str:
+        """The live session; "" before there is one."""
 
     def next_sequence(self, session: str) -> int:
         """The number behind a session's last message; 0: it isn't kept."""

@@ -145,7 +145,7 @@ def _order(replica: Replica, words: list[int], keys: dict[int, str]) -> dict[str
         "order_id": words[O_ROW],
         "session": keys[meta >> 32],
         "account": catalog.accounts.name(account).decode(),
-        "cl_ord_id": _cl_ord_id(replica, words[O_TERMS]),
+        "cl_ord_id": cl_ord_id(replica, words[O_TERMS]),
         "symbol": catalog.symbols.name(instrument).decode(),
         "side": _SIDES[chr(meta & 0xFF)],
         "price": decimal(words[O_PRICE], prices) if is_limit else "market",
@@ -157,7 +157,8 @@ def _order(replica: Replica, words: list[int], keys: dict[int, str]) -> dict[str
     }
 
 
-def _cl_ord_id(replica: Replica, terms_row: int) -> str:
+def cl_ord_id(replica: Replica, terms_row: int) -> str:
+    """The id that the row of an order's terms brought."""
     table = replica.table
     words = table.row_words(terms_row)
     if words[rows.W_HEAD] >> 8 & rows.F_LONG_ID:

@@ -27,6 +27,7 @@ BENCHMARKS = {
     "memory": 1_000_000,
     "sessions": 1000,
     "translation": 100_000,
+    "refill": 100_000,
 }
 CHECK_SIZE = 200
 

@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "password": "portcullis.tools.password",
     "serve": "portcullis.tools.serve",
     "sessions": "portcullis.tools.sessions",
+    "subscribe": "portcullis.tools.subscribe",
 }
 
 

@@ -19,10 +19,10 @@ import click
 import uvloop
 
 from portcullis import __version__, _build
-from portcullis.gateway.back_office_watch import BackOfficeWatch
+from portcullis.gateway.back_office_watch import BackOfficeWatch, RefillSockets
 from portcullis.gateway.config import ConfigError, Loaded, load
 from portcullis.gateway.event_log import EventLog
-from portcullis.gateway.listener import listen
+from portcullis.gateway.listener import listen, listen_datagrams
 from portcullis.gateway.multicast import Multicast, open_outlets
 from portcullis.gateway.quarantine import Quarantine
 from portcullis.gateway.server import Server
@@ -56,6 +56,7 @@ def command(config_file: Path | None, data: Path | None, accept_loss: bool) -> N
         bound = _bind(loaded)
         control = _control(loaded)
         outlets = open_outlets(loaded)
+        refills = _refills(loaded)
         log = _event_log(loaded)
     except ConfigError as error:
         _fail(EXIT_CONFIG, error)
@@ -75,7 +76,7 @@ def command(config_file: Path | None, data: Path | None, accept_loss: bool) -> N
         if outlets:
             server.multicast = Multicast(loaded, recovered, server.turn, server.day, outlets, log)
         if loaded.config.back_office.enabled:
-            server.back_office = BackOfficeWatch(loaded, directory, control, log)
+            server.back_office = BackOfficeWatch(loaded, directory, control, refills, log)
         _greet(loaded, recovered, directory, bound, log, quarantine)
         # What stands now stands until the end: the collector need not look at it again.
         gc.collect()
@@ -96,6 +97,19 @@ def _control(loaded: Loaded) -> socket.socket | None:
     taken = listen(address)
     taken.listen()  # who asks while a back office starts waits for it
     return taken
+
+
+def _refills(loaded: Loaded) -> RefillSockets:
+    """The sockets of streams that the back office serves, bound here as the control port's."""
+    if not loaded.config.back_office.enabled:
+        return {}
+    return {
+        one.name: (
+            listen_datagrams(one.retransmit) if one.retransmit else None,
+            listen(one.replay) if one.replay else None,
+        )
+        for one in loaded.config.stream
+    }
 
 
 def _fail(code: int, error: object) -> NoReturn:
@@ -166,7 +180,5 @@ def _greet(
         log.emit("loss", text=recovered.loss, row_numbers_passed_over=recovered.passed_over)
     if recovered.new_accounts:
         log.emit("accounts_new", accounts=recovered.new_accounts)
-    if not_served := loaded.config.not_served():
-        log.emit("not_served", keys=not_served)
     for key in sorted(quarantine.keys()):
         log.emit("quarantined", session=key, note="remove its file in quarantine/ to release it")

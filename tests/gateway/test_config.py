@@ -26,7 +26,12 @@ protocol = "fix"
 client = "CLIENT1"
 account = "ACME"
 """
-# The sample of docs/architecture.md: everything that later parts bring must load today.
+STREAM = """
+[[stream]]
+name = "r"
+groups = ["239.255.13.1:9881"]
+"""
+# Every table, and the keys that scripts rely on.
 WHOLE = """
 [gateway]
 name = "PORTCULLIS"
@@ -95,6 +100,10 @@ WRONG = [
     ('[day]\ntimezone = "Mars/Base"', "[day] key timezone: expected a zone"),
     ('[day]\nend = "25:00"', "[day] key end: expected a time of day"),
     ('[[stream]]\nname = "r"\ngroups = []', "[[stream]] 1 key groups: expected an array of"),
+    (STREAM + 'addresses = ["home"]', "[[stream]] 1 key addresses: expected a network such as"),
+    (STREAM + 'password_hash = "a"\npassword_file = "b"', "[[stream]] 1 key password_file: expe"),
+    (STREAM + 'replay = "9883"', "[[stream]] 1 key replay: expected an address such as"),
+    (STREAM + "sessions_kept = 0", "[[stream]] 1 key sessions_kept: expected int >= 1, got 0"),
     ('[[instrument]]\nsymbol = "A"\ntick = "1"', "[[instrument]] 1 key lot: missing"),
     (INSTRUMENT.replace('"0.01"', "0.01"), "[[instrument]] 1 key tick: expected a decimal"),
     (INSTRUMENT.replace('"0.01"', '"0.00"'), "[[instrument]] 1 key tick: expected a decimal"),
@@ -197,12 +206,14 @@ def test_the_embedded_default_is_what_the_documents_promise() -> None:
     for user in config.ouch_sessions():
         assert user.password_hash is not None
         assert PasswordHash.parse(user.password_hash).accepts(b"PORTCULL")
-    assert config.not_served() == []
+    (stream,) = config.refilled_streams()
+    places = (stream.groups, stream.retransmit, stream.replay)
+    assert places == (["239.255.13.1:9881"], "127.0.0.1:9882", "127.0.0.1:9883")
 
 
-def test_keys_of_parts_to_come_load_and_are_named() -> None:
+def test_a_configuration_of_every_table_loads() -> None:
     config = parse(WHOLE, "gateway.toml")
-    assert config.not_served() == ["stream reports retransmit", "stream reports replay"]
+    assert [one.name for one in config.refilled_streams()] == ["reports"]
 
 
 def test_relative_paths_begin_at_the_folder_of_the_file(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 
 import pytest
 
@@ -11,7 +10,6 @@ from portcullis.gateway import report_index
 from portcullis.gateway.report_index import StreamHistory
 from portcullis.gateway.report_messages import REPORT_BYTES, ReportMessages, message_bytes
 from portcullis.gateway.report_stream import ReportStream
-from portcullis.gateway.report_tally import ReportTally
 from portcullis.journal import rows as r
 from tests.support.fix_desk import FixDesk
 from tests.support.sbe_decoder import decode
@@ -157,37 +155,89 @@ def test_only_so_many_sessions_are_kept_and_the_rows_that_they_need() -> None:
 # --- what the messages add up to ----------------------------------------------------------------
 
 
+def added_up(desk: FixDesk, log: list[bytes]) -> dict[tuple[str, str], list[int]]:
+    """What a listener makes of a session's messages: bought and sold by account and symbol."""
+    fills: dict[int, tuple[tuple[str, str], int, int]] = {}
+    found: dict[tuple[str, str], list[int]] = {}
+    for octets in log:
+        _name, values = decode(octets)
+        key, place = (values["account"], values["symbol"]), int(values["side"] != "Buy")
+        if values["execType"] == "Trade":
+            fills[values["execId"]] = (key, place, values["lastQty"])
+            found.setdefault(key, [0, 0])[place] += values["lastQty"]
+        elif values["execType"] in ("TradeCancel", "TradeCorrect"):
+            key, place, before = fills[values["execRefId"]]
+            now = values["lastQty"] if values["execType"] == "TradeCorrect" else 0
+            found[key][place] += now - before
+    return {key: both for key, both in found.items() if any(both)}
+
+
+def positions(desk: FixDesk, history: StreamHistory) -> dict[tuple[str, str], list[int]]:
+    tallied = history.tally(desk.table.tail)
+    assert tallied is not None
+    return {
+        (
+            desk.catalog.accounts.name(account).decode(),
+            desk.catalog.symbols.name(instrument).decode(),
+        ): [bought, sold]
+        for account, instrument, bought, sold in tallied[1].positions()
+    }
+
+
+def amend(desk: FixDesk, report_row: int, kind: int, **words: int) -> None:
+    """A BUST or CORRECT of a fill, as the operator's command writes it."""
+    report = desk.table.row_words(report_row)
+    order = desk.table.row_words(report[r.W_ORDER])
+    named = {
+        r.W_ID: order[r.W_ID],
+        r.W_FILL_ROW: report_row,
+        r.W_FILL_QTY: report[r.W_LAST_QTY],
+        r.W_FILL_PRICE: report[r.W_LAST_PX],
+        r.W_NEW_QTY: words.get("qty", 0),
+        r.W_NEW_PRICE: report[r.W_LAST_PX],
+        r.W_FILL_SUM: report[r.W_LAST_QTY] * report[r.W_LAST_PX],
+        r.W_TERMS: order[r.W_TERMS],
+    }
+    desk.table.append_input(kind, order[r.W_HEAD] >> 32, words=named)
+    desk.run()
+
+
 def test_positions_are_what_a_listener_adds_up() -> None:
     dice = random.Random(3)
     desk = FixDesk()
-    stream = ReportStream(desk.table, 1, b"")
+    history = history_of(desk)
+    assert history.tally(desk.table.tail) is None
+    for day in range(2):
+        put_stream(desk.table, 1, r.STREAM_REPORTS, DAY + day)
+        desk.run()
+        for part in range(3):
+            trade_at_random(desk, dice, 20, f"t{day}{part}")
+            assert history.tally(desk.table.tail) is None  # not counted yet
+            history.count()
+            expected = added_up(desk, Walk(desk).logs[str(DAY + day)])
+            assert expected and positions(desk, history) == expected
+    # As of a row before, too.
+    assert history.tally(history._sessions[str(DAY)].first_row + 30) is not None
+    assert positions(desk, history) == expected
+
+
+@pytest.mark.parametrize(("kind", "qty"), [(r.BUST, 0), (r.CORRECT, 1)])
+def test_a_trade_taken_back_or_corrected_moves_the_position(kind: int, qty: int) -> None:
+    desk = FixDesk()
+    history = history_of(desk)
     put_stream(desk.table, 1, r.STREAM_REPORTS, DAY)
     desk.run()
-    trade_at_random(desk, dice, 60, "t")
-    tally = ReportTally(desk.table)
-    tally.make_room(2, 2)
-    stream.select(desk.table.tail)
-    stream.pass_to(stream.reached, 0)  # the STREAM row
-    count = stream.select(desk.table.tail)
-    assert count > 60
-    tally.make_room(4, 3)
-    tally.add(stream.rows, count)
-    expected: Counter[tuple[str, str, str]] = Counter()
-    for octets in Walk(desk).logs[str(DAY)]:
-        _name, values = decode(octets)
-        if values["execType"] == "Trade":
-            key = (values["account"], values["symbol"], values["side"])
-            expected[key] += values["lastQty"]
-    found = {
-        (desk.catalog.accounts.name(account), desk.catalog.symbols.name(instrument)): (buy, sell)
-        for account, instrument, buy, sell in tally.positions()
-    }
-    assert found and found == {
-        (account.encode(), symbol.encode()): (
-            expected[account, symbol, "Buy"],
-            expected[account, symbol, "Sell"],
-        )
-        for account, symbol, _side in expected
-    }
-    tally.clear()
-    assert (list(tally.positions()), tally.lowest) == ([], 0)
+    for side, session in (("2", 1), ("1", 2)):
+        terms = f"54={side}|55=BTC-USD|38=3|40=2|44=100|{TIME}"
+        desk.send(f"D|11=x{session}|{terms}", session=session)
+    fills = [
+        row
+        for row in range(1, desk.table.tail)
+        if desk.table.word(row, r.W_HEAD) & 0xFF == r.REPORT
+        and desk.table.word(row, r.W_STATE) & 0xFF == ord("F")
+    ]
+    amend(desk, fills[0], kind, qty=qty)
+    history.count()
+    log = Walk(desk).logs[str(DAY)]
+    assert decode(log[-1])[1]["execType"] in ("TradeCancel", "TradeCorrect")
+    assert positions(desk, history) == added_up(desk, log)

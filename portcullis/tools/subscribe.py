@@ -1,0 +1,278 @@
+"""`portcullis subscribe`: the report stream on a terminal, or as JSON lines.
+
+Owns how events look to people and to programs. Must not know how a stream is followed
+(`client.reports`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import signal
+from collections.abc import Mapping
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
+
+import click
+
+from portcullis.client.errors import ClientError
+from portcullis.client.replay import Snapshot, take_snapshot
+from portcullis.client.reports import (
+    Began,
+    Ended,
+    Lost,
+    Missing,
+    Report,
+    ReportStream,
+    StreamEvent,
+)
+from portcullis.codecs.sbe.messages import Value
+
+GROUP = "239.255.13.1:9881"
+RETRANSMIT = "127.0.0.1:9882"
+REPLAY = "127.0.0.1:9883"
+_COUNTS_S = 1.0
+# By field: the field that says its decimals.
+_PLACES = {
+    "price": "priceDecimals",
+    "lastPx": "priceDecimals",
+    "avgPx": "avgPxDecimals",
+    "orderQty": "qtyDecimals",
+    "lastQty": "qtyDecimals",
+    "leavesQty": "qtyDecimals",
+    "cumQty": "qtyDecimals",
+    "boughtQty": "qtyDecimals",
+    "soldQty": "qtyDecimals",
+}
+_SIDES = {"Buy": "buy", "Sell": "sell", "SellShort": "short", "SellShortExempt": "short ex."}
+
+
+@click.command(name="subscribe")
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    default=[GROUP],
+    show_default=True,
+    metavar="ADDRESS:PORT",
+    help="Multicast group; given twice: lines A and B.",
+)
+@click.option(
+    "--interface", default="127.0.0.1", show_default=True, help="Address of the one to listen on."
+)
+@click.option("--source", default="", help="Take packets of this sender only.")
+@click.option(
+    "--retransmit",
+    default=RETRANSMIT,
+    show_default=True,
+    metavar="ADDRESS:PORT",
+    help='Where missing messages are asked for; "" for nowhere.',
+)
+@click.option(
+    "--replay",
+    default=REPLAY,
+    show_default=True,
+    metavar="ADDRESS:PORT",
+    help='Where they are replayed from; "" for nowhere.',
+)
+@click.option("--password", default="", help="Of the replay.")
+@click.option(
+    "--from",
+    "start",
+    default="first",
+    show_default=True,
+    metavar="first|now|snapshot|SESSION:NUMBER",
+    help="Where to begin: the session's first message, what comes next, the open orders and"
+    " positions and what follows them, or a message of a session.",
+)
+@click.option("--count", type=click.IntRange(min=1), help="End after so many reports.")
+@click.option("--json", "as_json", is_flag=True, help="JSON lines.")
+def command(
+    groups: tuple[str, ...],
+    interface: str,
+    source: str,
+    retransmit: str,
+    replay: str,
+    password: str,
+    start: str,
+    count: int | None,
+    as_json: bool,
+) -> None:
+    """Print execution reports as they are published, each once and in order.
+
+    What the network lost is asked for, or replayed. A count of what was received, recovered and
+    lost goes to standard error each second that brought something, and at the end. Ends at Ctrl-C.
+    """
+    settings: dict[str, Any] = {
+        "interface": interface,
+        "source": source,
+        "retransmit": retransmit,
+        "replay": replay,
+        "password": password,
+    }
+    printer = Printer(as_json)
+    try:
+        asyncio.run(_run(groups, settings, start, count, printer))
+    except (OSError, ValueError, ClientError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+async def _run(
+    groups: tuple[str, ...],
+    settings: dict[str, Any],
+    start: str,
+    count: int | None,
+    printer: Printer,
+) -> None:
+    place: dict[str, Any] = {}
+    if start == "now":
+        place = {"sequence": 0}
+    elif start == "snapshot":
+        host, _, port = settings["replay"].rpartition(":")
+        if not port.isdigit():
+            raise ValueError("--from snapshot: needs --replay, where they are taken")
+        snapshot = await take_snapshot(host.strip("[]"), int(port), password=settings["password"])
+        printer.snapshot(snapshot)
+        place = {"session": snapshot.session, "sequence": snapshot.sequence}
+    elif start != "first":
+        session, _, number = start.partition(":")
+        if not session or not number.isdigit() or not int(number):
+            raise ValueError(
+                f"--from: expected first, now, snapshot or SESSION:NUMBER, got {start!r}"
+            )
+        place = {"session": session, "sequence": int(number)}
+    async with ReportStream(groups, **settings, **place) as stream:
+        following = asyncio.create_task(_follow(stream, count, printer))
+        loop = asyncio.get_running_loop()
+        for one in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(one, following.cancel)
+        try:
+            while not following.done():
+                await asyncio.wait([following], timeout=_COUNTS_S)
+                printer.counts(stream)
+            if not following.cancelled():
+                following.result()
+        finally:
+            printer.counts(stream, is_last=True)
+
+
+async def _follow(stream: ReportStream, count: int | None, printer: Printer) -> None:
+    reports = 0
+    async for event in stream:
+        printer.event(event)
+        reports += isinstance(event, Report)
+        if reports == count:
+            return
+
+
+class Printer:
+    """What a run says."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._told: dict[str, Any] = {}
+
+    def event(self, event: StreamEvent) -> None:
+        """A line for an event."""
+        if self._as_json:
+            self._line(event_fields(event))
+        else:
+            click.echo(event_text(event))
+
+    def snapshot(self, snapshot: Snapshot) -> None:
+        """A line for each open order and position."""
+        for kind, found in (("order", snapshot.orders), ("position", snapshot.positions)):
+            for values in found:
+                if self._as_json:
+                    self._line({"event": kind, **_readable(values)})
+                else:
+                    click.echo(f"{kind:<9} {_order_text(values, kind)}")
+
+    def counts(self, stream: ReportStream, *, is_last: bool = False) -> None:
+        """What came how, where that has changed."""
+        told = {**asdict(stream.counts), "silent": stream.is_silent}
+        if told == self._told and not is_last:
+            return
+        self._told = told
+        if self._as_json:
+            click.echo(json.dumps({"event": "counts", **told}), err=True)
+            return
+        text = "received {received}, recovered {recovered}, lost {lost}".format(**told)
+        click.echo(text + (", the lines are silent" if told["silent"] else ""), err=True)
+
+    def _line(self, fields: Mapping[str, Any]) -> None:
+        click.echo(json.dumps(fields))
+
+
+def event_fields(event: StreamEvent) -> dict[str, Any]:
+    """An event for programs; `session` is the order entry session of a report."""
+    if isinstance(event, Report):
+        place = {"streamSession": event.session, "sequence": event.sequence}
+        return {
+            "event": "report",
+            **place,
+            "way": event.way.name.lower(),
+            **_readable(event.values),
+        }
+    fields = {"event": type(event).__name__.lower(), **event._asdict()}
+    if "session" in fields:
+        fields["streamSession"] = fields.pop("session")
+    return fields
+
+
+def event_text(event: StreamEvent) -> str:
+    """An event for people."""
+    if isinstance(event, Report):
+        return f"{event.sequence:>9} {_report_text(event.values)}"
+    if isinstance(event, Began):
+        return f"--- session {event.session} from {event.sequence}"
+    if isinstance(event, Ended):
+        last = event.sequence - 1
+        how = "complete" if event.is_complete else "its end was not seen"
+        return f"--- session {event.session} has ended with {last}, {how}"
+    numbers = f"{event.sequence} to {event.end - 1}"
+    if isinstance(event, Missing):
+        return f"--- missing {numbers}"
+    assert isinstance(event, Lost)
+    return f"--- LOST {numbers}"
+
+
+def _report_text(values: Mapping[str, Value]) -> str:
+    """One line: when, what, whose, terms, what is left, why."""
+    time_ns = values["engineTime"]
+    assert isinstance(time_ns, int)
+    at = dt.datetime.fromtimestamp(time_ns // 10**9, dt.UTC).strftime("%H:%M:%S")
+    head = f"{at}.{time_ns % 10**9 // 1000:06} {values['execType']!s:<9}"
+    return f"{head} {_order_text(values, 'report')}"
+
+
+def _order_text(values: Mapping[str, Value], kind: str) -> str:
+    shown = _readable(values)
+    if kind == "position":
+        return "{account} {symbol} bought {boughtQty} sold {soldQty}".format(**shown)
+    parts = [str(shown[key]) for key in ("session", "account", "clOrdId") if shown.get(key)]
+    side = values.get("side", values.get("aggressorSide"))
+    parts += [_SIDES.get(str(side), ""), str(shown.get("orderQty") or ""), str(shown["symbol"])]
+    if shown.get("price") is not None:
+        parts.append(f"@ {shown['price']}")
+    if shown.get("lastQty") is not None:
+        parts.append(f"fill {shown['lastQty']} @ {shown['lastPx']}")
+    if "leavesQty" in shown:
+        parts.append(f"leaves {shown['leavesQty']} cum {shown['cumQty']}")
+    if shown.get("why") not in (None, "NoReason"):
+        parts.append(f"({shown['why']})")
+    return " ".join(part for part in parts if part)
+
+
+def _readable(values: Mapping[str, Value]) -> dict[str, Any]:
+    """Fields with prices and quantities as decimals; what is absent is left out."""
+    shown: dict[str, Any] = {}
+    for name, value in values.items():
+        places = values.get(_PLACES.get(name, ""))
+        if isinstance(value, int) and isinstance(places, int):
+            shown[name] = format(Decimal(value).scaleb(-places).normalize(), "f")
+        elif value is not None and name not in _PLACES.values():
+            shown[name] = value
+    return shown

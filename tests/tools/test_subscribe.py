@@ -1,0 +1,124 @@
+"""How the report stream looks on a terminal and to programs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from portcullis.client.replay import Snapshot
+from portcullis.client.reports import Began, Ended, Lost, Missing, Report, StreamEvent, Way
+from portcullis.codecs.sbe.messages import Value, report_stream
+from portcullis.tools.main import main
+from portcullis.tools.subscribe import Printer, event_fields, event_text
+
+REPORT: dict[str, Value] = {
+    "engineTime": 1_795_219_200_123_456_789,
+    "orderId": 17,
+    "execId": 23,
+    "price": 1010,
+    "orderQty": 15_000,
+    "lastPx": 1000,
+    "lastQty": 5_000,
+    "leavesQty": 10_000,
+    "cumQty": 5_000,
+    "avgPx": 10_000_000,
+    "clOrdId": "mine-1",
+    "symbol": "BTC-USD",
+    "account": "ACME",
+    "session": "CLIENT1",
+    "sessionNumber": 1,
+    "priceDecimals": 2,
+    "qtyDecimals": 4,
+    "avgPxDecimals": 6,
+    "execType": "Trade",
+    "ordStatus": "PartiallyFilled",
+    "side": "Buy",
+    "why": "NoReason",
+}
+
+
+def report(**changed: Value) -> Report:
+    octets = report_stream().encode("ExecutionReport", {**REPORT, **changed})
+    return Report("2026112101", 5, octets, Way.ANSWER)
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (
+            report(),
+            "        5 00:00:00.123456 Trade     CLIENT1 ACME mine-1 buy 1.5 BTC-USD @ 10.1"
+            " fill 0.5 @ 10 leaves 1 cum 0.5",
+        ),
+        (
+            report(
+                execType="Rejected", lastPx=None, lastQty=None, leavesQty=0, cumQty=0, why="Tick"
+            ),
+            "        5 00:00:00.123456 Rejected  CLIENT1 ACME mine-1 buy 1.5 BTC-USD @ 10.1"
+            " leaves 0 cum 0 (Tick)",
+        ),
+        (Began("2026112101", 3), "--- session 2026112101 from 3"),
+        (Missing(3, 7), "--- missing 3 to 6"),
+        (Lost(3, 4), "--- LOST 3 to 3"),
+        (Ended("2026112101", 9, True), "--- session 2026112101 has ended with 8, complete"),
+    ],
+)
+def test_each_event_is_a_line_for_people(event: StreamEvent, text: str) -> None:
+    assert event_text(event) == text
+
+
+def test_a_report_is_an_object_with_decimals_for_programs() -> None:
+    shown = event_fields(report())
+    assert {key: shown[key] for key in ("event", "streamSession", "sequence", "way")} == {
+        "event": "report",
+        "streamSession": "2026112101",
+        "sequence": 5,
+        "way": "answer",
+    }
+    assert (shown["price"], shown["lastQty"], shown["avgPx"]) == ("10.1", "0.5", "10")
+    assert "priceDecimals" not in shown and "origClOrdId" not in shown
+    json.dumps(shown)
+
+
+def test_a_snapshot_is_a_line_an_order_and_a_line_a_position(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    position: dict[str, Value] = {
+        "account": "ACME",
+        "symbol": "BTC-USD",
+        "boughtQty": 5_000,
+        "soldQty": 0,
+        "priceDecimals": 2,
+        "qtyDecimals": 4,
+    }
+    order = {**REPORT, "lastPx": None, "lastQty": None}
+    snapshot = Snapshot("2026112101", 9, [order], [position])
+    Printer(as_json=False).snapshot(snapshot)
+    assert capsys.readouterr().out == (
+        "order     CLIENT1 ACME mine-1 buy 1.5 BTC-USD @ 10.1 leaves 1 cum 0.5\n"
+        "position  ACME BTC-USD bought 0.5 sold 0\n"
+    )
+    Printer(as_json=True).snapshot(snapshot)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["event"] for line in lines] == ["order", "position"]
+    assert lines[1]["boughtQty"] == "0.5"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--from", "yesterday"], "--from: expected first, now, snapshot or SESSION:NUMBER"),
+        (["--from", "2026112101:0"], "--from: expected first, now"),
+        (["--from", "snapshot", "--replay", ""], "needs --replay"),
+        (["--from", "snapshot", "--replay", "127.0.0.1:1"], "127.0.0.1:1"),
+        (["--group", "239.255.13.1"], "expected an address such as"),
+        (["--interface", "192.0.2.77"], "No such device"),
+    ],
+)
+def test_what_cannot_be_followed_is_said_in_one_line(arguments: list[str], said: str) -> None:
+    result = CliRunner().invoke(main, ["subscribe", *arguments])
+    assert result.exit_code == 1
+    assert result.output.startswith("portcullis: ") and said in result.output
+    assert len(result.output.splitlines()) == 1
