@@ -169,17 +169,17 @@ class RowTable:
         count: cython.longlong = self.tail - self.batch_first
         if not 0 < count <= self.batch_limit - self.batch_first:
             raise ValueError(f"a batch of {count} rows can't be sealed")
-        if chain >= 0x80000000:
-            chain -= 0x100000000  # the word is signed
+        # Typed, as a literal above 31 bits would be a Python integer: a third of a seal's time.
+        half: cython.longlong = 0x80000000
+        whole: cython.longlong = 0x100000000
+        if chain >= half:
+            chain -= whole  # the word is signed
         offset: cython.longlong = (last - self.origin_row) * ROW_WORDS
-        self.words[offset + W_SEAL_A] = count + ((segment & 0xFFFF) << 16) + chain * 0x100000000
-        self.words[offset + W_SEAL_B] = self.batch_first & 0xFFFFFFFF
+        self.words[offset + W_SEAL_A] = count + ((segment & 0xFFFF) << 16) + chain * whole
+        self.words[offset + W_SEAL_B] = self.batch_first & (whole - 1)
         first: cython.longlong = (self.batch_first - self.origin_row) * ROW_BYTES
         crc: cython.longlong = crc32c(self._memory[first : first + count * ROW_BYTES])
-        if crc >= 0x80000000:
-            self.words[offset + W_SEAL_B] += (crc - 0x100000000) * 0x100000000
-        else:
-            self.words[offset + W_SEAL_B] += crc * 0x100000000
+        self.words[offset + W_SEAL_B] += (crc - whole if crc >= half else crc) * whole
         return crc
 
     @cython.boundscheck(False)
