@@ -8,8 +8,10 @@ close. Must not know what is spoken.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
+import time
 from collections.abc import Callable
 
 from portcullis.gateway.admission import Admission, Place
@@ -22,28 +24,43 @@ _BACKLOG = 1024
 _ACCEPTS_PER_TURN = 64
 # No descriptor is left: try again when some connections may have ended.
 _PAUSE_S = 1.0
+_BIND_AGAIN_S = 0.05
 
 
-def listen(address: Address) -> socket.socket:
-    """Take an address, without listening yet; ConfigError where it can't be had."""
-    return _bind(address, socket.SOCK_STREAM)
+def listen(address: Address, *, wait_s: float = 0.0) -> socket.socket:
+    """Take an address, without listening yet; ConfigError where it can't be had.
+
+    wait_s: how long to try where it is taken, by somebody who is about to let go.
+    """
+    return _bind(address, socket.SOCK_STREAM, wait_s)
 
 
-def listen_datagrams(address: Address) -> socket.socket:
+def listen_datagrams(address: Address, *, wait_s: float = 0.0) -> socket.socket:
     """The same for UDP."""
-    return _bind(address, socket.SOCK_DGRAM)
+    return _bind(address, socket.SOCK_DGRAM, wait_s)
 
 
-def _bind(address: Address, kind: int) -> socket.socket:
+def _bind(address: Address, kind: int, wait_s: float) -> socket.socket:
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            return _try_to_bind(address, kind)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() >= deadline:
+                raise ConfigError(f"cannot listen on {address}: {error.strerror}") from None
+        time.sleep(_BIND_AGAIN_S)
+
+
+def _try_to_bind(address: Address, kind: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     taken = socket.socket(family, kind)
     if kind == socket.SOCK_STREAM:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         taken.bind((address.host, address.port))
-    except OSError as error:
+    except OSError:
         taken.close()
-        raise ConfigError(f"cannot listen on {address}: {error.strerror}") from None
+        raise
     return taken
 
 

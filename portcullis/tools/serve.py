@@ -31,6 +31,8 @@ from portcullis.journal.errors import JournalError
 
 EXIT_CONFIG = 2
 EXIT_JOURNAL = 3
+# The back office of a gateway that was killed holds its sockets until it has noticed.
+_LET_GO_S = 5.0
 
 
 @click.command(name="serve")
@@ -94,7 +96,7 @@ def _control(loaded: Loaded) -> socket.socket | None:
     address = loaded.config.listen.control
     if not address or not loaded.config.back_office.enabled:
         return None
-    taken = listen(address)
+    taken = listen(address, wait_s=_LET_GO_S)
     taken.listen()  # who asks while a back office starts waits for it
     return taken
 
@@ -105,8 +107,8 @@ def _refills(loaded: Loaded) -> RefillSockets:
         return {}
     return {
         one.name: (
-            listen_datagrams(one.retransmit) if one.retransmit else None,
-            listen(one.replay) if one.replay else None,
+            listen_datagrams(one.retransmit, wait_s=_LET_GO_S) if one.retransmit else None,
+            listen(one.replay, wait_s=_LET_GO_S) if one.replay else None,
         )
         for one in loaded.config.stream
     }

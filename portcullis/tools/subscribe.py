@@ -115,6 +115,8 @@ def command(
     printer = Printer(as_json)
     try:
         asyncio.run(_run(groups, settings, start, count, printer))
+    except BrokenPipeError:  # whoever read our output has seen enough
+        raise
     except (OSError, ValueError, ClientError) as error:
         raise click.ClickException(str(error)) from None
 
@@ -155,7 +157,7 @@ async def _run(
             if not following.cancelled():
                 following.result()
         finally:
-            printer.counts(stream, is_last=True)
+            printer.counts(stream)
 
 
 async def _follow(stream: ReportStream, count: int | None, printer: Printer) -> None:
@@ -190,10 +192,10 @@ class Printer:
                 else:
                     click.echo(f"{kind:<9} {_order_text(values, kind)}")
 
-    def counts(self, stream: ReportStream, *, is_last: bool = False) -> None:
+    def counts(self, stream: ReportStream) -> None:
         """What came how, where that has changed."""
         told = {**asdict(stream.counts), "silent": stream.is_silent}
-        if told == self._told and not is_last:
+        if told == self._told:
             return
         self._told = told
         if self._as_json:
