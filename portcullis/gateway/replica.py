@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from portcullis.gateway.registry import LIMITS, Registry
@@ -34,6 +35,8 @@ from portcullis.journal.tail import JournalTail
 
 ROWS_A_POLL = 32_768  # some 20 ms of replay
 _RESERVE_BYTES = 1 << 40
+# Of ended days in a snapshot for whoever reads it; they are forgotten there as configured.
+DAYS_MOST = 1000
 
 
 class OutgrownError(Exception):
@@ -180,6 +183,21 @@ class Replica:
         }
         self._sizes.update(short)
         return bool(short)
+
+
+def snapshot_at_end(directory: Path) -> Path:
+    """Write a snapshot as of the journal's last row; the caller holds the directory's lock.
+
+    JournalError: the journal does not replay.
+    """
+    sizes = dict.fromkeys(LIMITS, 1)
+    while True:
+        replica = Replica(directory, sizes, days_kept=DAYS_MOST)
+        reader = JournalTail(directory, replica.next_row)
+        with suppress(OutgrownError):
+            while replica.poll(reader):
+                pass
+            return replica.save(reader)
 
 
 def _time_of(octets: memoryview) -> int:

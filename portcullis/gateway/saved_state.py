@@ -5,7 +5,8 @@ So a start need not replay the journal from its first row, and its first rows ma
 when a snapshot is due (`replica`), nor the form of the file (`journal.snapshots`).
 
 A snapshot is used only if its own CRCs hold, the journal has the batch that it is of, and the
-state hash comes out as saved; else the one before it is tried, then the first row.
+state hash comes out as saved; else the one before it is tried, then the first row. One of another
+engine version is used only where that has written nothing behind it, which could not be replayed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from portcullis.gateway.streams import Streams
 from portcullis.gateway.unsent import UnsentRows
 from portcullis.journal.index import SessionIndex
 from portcullis.journal.recovery import Start
-from portcullis.journal.rows import ROW_BYTES
+from portcullis.journal.rows import ROLL, ROW_BYTES
 from portcullis.journal.segments import HEADER_BYTES, list_segments, segment_path
 from portcullis.journal.snapshots import (
     Snapshot,
@@ -31,6 +32,7 @@ from portcullis.journal.snapshots import (
     read_snapshot,
     write_snapshot,
 )
+from portcullis.journal.tail import JournalTail
 
 ENGINE_VERSION = 1
 
@@ -108,10 +110,11 @@ def usable(path: Path, directory: Path, sizes: dict[str, int]) -> Snapshot:
     """A snapshot to start from; `sizes` grow to what its tables need. SnapshotError: why not."""
     snapshot = read_snapshot(path)
     start, saved = start_of(snapshot), snapshot.meta["sizes"]
-    if snapshot.meta["engine_version"] != ENGINE_VERSION:
-        raise SnapshotError(f"{path}: of engine version {snapshot.meta['engine_version']}")
     if not _has_batch(directory, start):
         raise SnapshotError(f"{path}: the journal does not have its row {start.last_row}")
+    version = snapshot.meta["engine_version"]
+    if version != ENGINE_VERSION and not _ends_at(directory, start.next_row):
+        raise SnapshotError(f"{path}: engine version {version} has written rows behind it")
     if _table_bits(sizes["ids"]) > _table_bits(saved["ids"]):
         raise SnapshotError(
             f"{path}: its id table is for {saved['ids']} ids, [limits] asks for {sizes['ids']}"
@@ -134,6 +137,12 @@ def latest(directory: Path, sizes: dict[str, int], refused: list[str]) -> Snapsh
         except (SnapshotError, OSError) as error:
             refused.append(str(error))
     return None
+
+
+def _ends_at(directory: Path, row: int) -> bool:
+    """Whether a journal, or what one engine version wrote of it, ends before a row: nothing is
+    there, or the row that closes the segment."""
+    return all(batch.octets[0] == ROLL for batch in JournalTail(directory, row).batches(1))
 
 
 def _has_batch(directory: Path, start: Start) -> bool:

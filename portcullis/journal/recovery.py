@@ -136,10 +136,12 @@ class Recovery:
             row = max(header.first_row, self._next_row)
             rolled = False
             while (batch := self._batch_at(row, header)) is not None:
-                if header.engine_version != self._engine_version:
+                if header.engine_version != self._engine_version and not batch.is_roll:
                     raise SegmentError(
                         f"{self._path(header)}: written by engine version "
-                        f"{header.engine_version}; version {self._engine_version} can't replay it"
+                        f"{header.engine_version}; version {self._engine_version} can't replay "
+                        "it, and begins at a snapshot of its end alone (portcullis journal "
+                        "snapshot, by the version that wrote it)"
                     )
                 self._note(batch)
                 row = batch.last_row + 1

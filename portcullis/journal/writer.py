@@ -118,7 +118,7 @@ class Journal:
         self._maker: SegmentMaker | None = None
         self._unsynced: list[int] = []  # descriptors; the last is the open segment's
         self._synced_ns = time.monotonic_ns()
-        self._lock = _lock(directory)
+        self._lock = lock_directory(directory)
         try:
             # What headers say of the run of the machine; see `note_run`.
             self._boot_id = self._mark = disk.boot_id()
@@ -473,10 +473,9 @@ class Journal:
         if not self.report.clean_stop:
             # Perhaps of another run of the machine. It stays until what that means is done.
             self._mark = segment.boot_id
-        self._segment = replace(
-            segment, boot_id=self._mark, engine_version=self._model.engine_version,
-            clean_stop_row=0,
-        )  # fmt: skip
+        self._segment = replace(segment, boot_id=self._mark, clean_stop_row=0)
+        if row == segment.first_row:
+            self._segment = replace(self._segment, engine_version=self._model.engine_version)
         write_header(self.directory, self._segment)
         self._unsynced.append(self._open_segment(self._segment))
         self.sealed_row = self.report.last_row
@@ -485,16 +484,20 @@ class Journal:
             self._take_next()
         self._ready = True
         self.sync()
+        # Rows of two versions never share a segment.
+        if self._segment.engine_version != self._model.engine_version and not self._roll():
+            raise JournalFullError(self.trouble)
         self._open_batch()
 
     def _open_segment(self, header: SegmentHeader) -> int:
         return os.open(segment_path(self.directory, header.number), os.O_RDWR)
 
 
-def _lock(directory: Path) -> int:
+def lock_directory(directory: Path) -> int:
     """Lock the directory for this process; give the lock's descriptor.
 
     It is made if need be, and for its owner alone: it will hold everybody's orders.
+    JournalLockedError names who has it.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / _LOCK

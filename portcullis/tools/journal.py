@@ -1,13 +1,14 @@
 """`portcullis journal`: look into a journal, also a live one, and let its oldest segments go.
 
-Owns the printing; what is printed comes from `journal.reader`. Nothing here locks, and nothing
-but `archive` and `prune` (`journal.retention`) writes.
+Owns the printing; what is printed comes from `journal.reader`. Nothing here locks but `snapshot`,
+and nothing but that, `archive` and `prune` (`journal.retention`) writes.
 Exit codes: 0; 2 where a library is missing; 3 where the journal is damaged or unusable.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,11 +20,22 @@ from typing import Any
 import click
 
 from portcullis.gateway.config_values import Duration
+from portcullis.gateway.replica import snapshot_at_end
 from portcullis.journal.dtype import KIND_NAMES
 from portcullis.journal.errors import JournalError
-from portcullis.journal.reader import Statistics, Verification, dump, loss, statistics, verify
+from portcullis.journal.reader import (
+    JournalReader,
+    Statistics,
+    Verification,
+    dump,
+    loss,
+    statistics,
+    verify,
+)
 from portcullis.journal.retention import Floor, archive, below, find_floor, prune
 from portcullis.journal.segments import SegmentHeader
+from portcullis.journal.snapshots import snapshot_row
+from portcullis.journal.writer import lock_directory
 from portcullis.tools.export import export
 from portcullis.tools.journal_names import JournalNames
 from portcullis.tools.operator_calls import data_option, json_option
@@ -175,6 +187,23 @@ def archive_command(data: Path, target: Path, as_json: bool, keep: str) -> None:
     """Move the oldest segments of the journal to TARGET that nothing needs here."""
     floor, headers = _going(data, keep)
     _print_gone(archive(data, target, headers), floor, as_json)
+
+
+@command.command("snapshot")
+@_reading
+def snapshot_command(data: Path, as_json: bool) -> None:
+    """Write a snapshot of the journal's end, while no gateway runs: before a change of engine.
+
+    A program whose engine version is another can't replay what is there, and starts from this.
+    """
+    JournalReader(data)  # there has to be one
+    lock = lock_directory(data)
+    try:
+        path = snapshot_at_end(data)
+    finally:
+        os.close(lock)
+    text = f"{path}, of row {snapshot_row(path):,}"
+    click.echo(json.dumps({"snapshot": str(path), "row": snapshot_row(path)}) if as_json else text)
 
 
 @command.command("repair")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from pathlib import Path
@@ -9,15 +10,17 @@ from pathlib import Path
 import pytest
 
 from portcullis import _build
+from portcullis.gateway import saved_state, startup
 from portcullis.gateway.config import Loaded, parse
 from portcullis.gateway.registry import LIMITS
-from portcullis.gateway.replica import Replica
+from portcullis.gateway.replica import Replica, snapshot_at_end
 from portcullis.gateway.startup import Recovered, recover
 from portcullis.journal import rows
-from portcullis.journal.errors import JournalError
+from portcullis.journal.errors import JournalError, JournalLockedError, SegmentError
 from portcullis.journal.segments import list_segments, segment_path
 from portcullis.journal.snapshots import FOLDER, KEPT, list_snapshots
 from portcullis.journal.tail import JournalTail
+from portcullis.journal.writer import lock_directory
 from portcullis.tools.gateway_process import CONFIG
 from portcullis.tools.journal import command as journal_command
 from tests.engine.naive_matcher import Command
@@ -231,3 +234,53 @@ def test_what_nothing_needs_is_pruned_or_archived_and_a_start_knows_the_same(
     trade(once_more, draw, 30)
     assert follow(running, every=0).engine.state_hash() == once_more.engine.state_hash()
     once_more.journal.abandon()
+
+
+def test_another_engine_version_begins_at_a_snapshot_of_the_end_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = random.Random(3)
+    gateway = recover(LOADED, tmp_path)
+    trade(gateway, draw, 5)
+    with pytest.raises(JournalLockedError):
+        snapshot_now(tmp_path)
+    gateway.journal.close()
+    follow(tmp_path, every=1)
+    gateway = recover(LOADED, tmp_path)
+    trade(gateway, draw, 2)
+    state = gateway.engine.state_hash()
+    gateway.journal.close()
+
+    monkeypatch.setattr(startup, "ENGINE_VERSION", 2)
+    monkeypatch.setattr(saved_state, "ENGINE_VERSION", 2)
+    with pytest.raises(SegmentError, match="begins at a snapshot of its end alone"):
+        recover(LOADED, tmp_path)
+    with monkeypatch.context() as before:
+        before.setattr(saved_state, "ENGINE_VERSION", 1)
+        snapshot_now(tmp_path)
+    newer = recover(LOADED, tmp_path)
+    assert newer.snapshot_row and newer.journal.report.rows == 0
+    assert newer.engine.state_hash() == state
+    assert [one.engine_version for one in list_segments(tmp_path)[:2]] == [1, 2]
+    assert newer.journal.table.batch_first > list_segments(tmp_path)[0].end_row
+    trade(newer, draw, 2)
+    state = newer.engine.state_hash()
+    newer.journal.abandon()
+    # Killed: the snapshot of the older version serves, as what follows is all of the newer.
+    again = recover(LOADED, tmp_path)
+    assert again.engine.state_hash() == state
+    again.journal.close()
+    assert follow(tmp_path, every=0).engine.state_hash() == state
+    monkeypatch.setattr(startup, "ENGINE_VERSION", 1)
+    monkeypatch.setattr(saved_state, "ENGINE_VERSION", 1)
+    with pytest.raises(SegmentError, match="written by engine version 2"):
+        recover(LOADED, tmp_path)
+
+
+def snapshot_now(directory: Path) -> None:
+    """As a person does it; the exception, if it fails."""
+    lock = lock_directory(directory)
+    try:
+        snapshot_at_end(directory)
+    finally:
+        os.close(lock)
