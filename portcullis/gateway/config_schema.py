@@ -746,10 +746,11 @@ class Limits(_Table, frozen=True):
         ),
     ] = Size(64 << 10)
     max_lag: Annotated[
-        Count,
+        int,
         Meta(
+            ge=64,
             description="A client that does not read is disconnected when more messages than this"
-            " wait for it: what it would read is long past. It gets them on return."
+            " wait for it: what it would read is long past. It gets them on return.",
         ),
     ] = 100_000
     in_doubt_messages: Annotated[

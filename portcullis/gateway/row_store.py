@@ -37,8 +37,9 @@ else:
     from portcullis.gateway.fix_reports import FixReports
     from portcullis.gateway.turn import Turn
 
-# Reports numbered anew after a reset are appended so many a turn: a millisecond's work.
-_REISSUE_ROWS = 512
+# Reports numbered anew after a reset are appended so many a turn, and more only when these are
+# sent: who catches up as fast as it reads is never `max_lag` behind, however much it is owed.
+_REISSUE_ROWS = 64
 _MESSAGE_BYTES = 128  # few messages that are sent again are shorter
 # The first number in doubt is written down so often while `in_doubt_max` messages are sent.
 _MARKS = 4
