@@ -7,6 +7,7 @@ from portcullis.journal.table cimport RowTable
 cdef enum:
     BLANKS = 0x20202020
     NO_TIME = 255
+    TOKEN_BYTES = 14
 
 
 cdef class OuchOrders:
@@ -21,9 +22,12 @@ cdef class OuchOrders:
     cdef long long _high
     cdef long long _length
     cdef long long _no_time
+    cdef unsigned long long _stock
+    cdef long long _stock_number
 
     cdef long long _append(self, long long message_type, OuchDoor door) noexcept nogil
     cdef bint _token(self, long long at) noexcept nogil
+    cdef long long _instrument(self) noexcept nogil
     cdef long long _side(self) noexcept nogil
     cdef long long _terms_why(self) noexcept nogil
     cdef long long _time_in_force(self) noexcept nogil

@@ -20,7 +20,9 @@ except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
 if cython.compiled:
+    from cython.cimports.portcullis.codecs.fix.octets import word_at
     from cython.cimports.portcullis.codecs.ouch.decoder import OuchDecoder
+    from cython.cimports.portcullis.codecs.ouch.fields import token_high, token_length, token_low
     from cython.cimports.portcullis.codecs.soupbintcp.scanner import SoupScanner
     from cython.cimports.portcullis.dictionaries.ouch_offsets import *
     from cython.cimports.portcullis.dictionaries.soupbintcp_offsets import UNSEQUENCED_DATA_TYPE
@@ -40,7 +42,9 @@ if cython.compiled:
     from cython.cimports.portcullis.journal.rows import *
     from cython.cimports.portcullis.journal.table import RowTable
 else:
+    from portcullis.codecs.fix.octets import word_at
     from portcullis.codecs.ouch.decoder import OuchDecoder
+    from portcullis.codecs.ouch.fields import token_high, token_length, token_low
     from portcullis.codecs.soupbintcp.scanner import SoupScanner
     from portcullis.dictionaries.ouch_offsets import *
     from portcullis.dictionaries.soupbintcp_offsets import UNSEQUENCED_DATA_TYPE
@@ -64,6 +68,7 @@ else:
 if not cython.compiled:
     BLANKS = 0x20202020  # of a firm
     NO_TIME = 255  # transact_digits of terms: the client names no time
+    TOKEN_BYTES = 14
 
 
 @cython.boundscheck(False)
@@ -90,6 +95,9 @@ class OuchOrders:
         self.problem = ""
         # The token read last, as a row keeps it.
         self._low = self._high = self._length = 0
+        # The stock found last, 0: none yet, and its instrument.
+        self._stock = 0
+        self._stock_number = 0
         digits: cython.longlong = NO_TIME
         self._no_time = digits << 48
 
@@ -145,34 +153,30 @@ class OuchOrders:
     @cython.exceptval(check=False)
     def _token(self, at: cython.longlong) -> cython.bint:
         """Read the token there; False where it can't be one, and is kept as it came."""
-        length: cython.longlong = 14
-        index: cython.longlong
-        octet: cython.longlong
-        fits: cython.bint = True
-        for index in range(14):
-            if self._in._in[at + index] < 0x20 or self._in._in[at + index] > 0x7E:
-                fits = False
-        while fits and length > 0 and self._in._in[at + length - 1] == 0x20:
-            length -= 1
-        if length == 0:
-            fits = False
-            length = 14
-        self._low = 0
-        self._high = 0
-        for index in range(length):
-            octet = self._in._in[at + index]
-            if index < 7:
-                self._low |= octet << (8 * index)
-            elif index == 7:
-                # The highest byte of a signed word.
-                self._low |= (octet & 0x7F) << 56
-                if octet > 0x7F:
-                    self._low -= cython.cast(cython.longlong, 1) << 62
-                    self._low -= cython.cast(cython.longlong, 1) << 62
-            else:
-                self._high |= octet << (8 * (index - 8))
+        length: cython.longlong = token_length(self._in._in, at)
+        fits: cython.bint = length > 0
+        if not fits:
+            length = TOKEN_BYTES
+        self._low = token_low(self._in._in, at, length)
+        self._high = token_high(self._in._in, at, length)
         self._length = length
         return fits
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _instrument(self) -> cython.longlong:
+        """The number of the stock, 0: there is none. The one found last is asked first."""
+        stock: cython.ulonglong = word_at(self._in._in, self._in.stock_at)
+        number: cython.longlong
+        if stock == self._stock:
+            return self._stock_number
+        number = self._catalog.stocks.find(self._in._in, self._in.stock_at, self._in.stock_at + 8)
+        if number:
+            self._stock = stock
+            self._stock_number = number
+        return number
 
     @cython.cfunc
     @cython.nogil
@@ -247,11 +251,7 @@ class OuchOrders:
         side: cython.longlong = self._side()
         price: cython.longlong = 0
         step: cython.longlong
-        instrument: cython.longlong = self._catalog.stocks.find(
-            self._in._in,
-            self._in.stock_at,
-            self._in.stock_at + 8,
-        )
+        instrument: cython.longlong = self._instrument()
         scale: cython.longlong = instrument * SCALE_WORDS
         of: cython.longlong = instrument * INSTRUMENT_WORDS
         if not self._token(self._in.token_at):

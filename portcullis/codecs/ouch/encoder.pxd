@@ -6,10 +6,6 @@ cdef class OuchEncoder:
 
     cpdef int reserve(self, long long needed) except? -1
     cdef long long _open(self, long long message_type, long long size, long long timestamp) noexcept nogil
-    cdef void _u4(self, long long at, long long value) noexcept nogil
-    cdef void _u8(self, long long at, long long value) noexcept nogil
-    cdef void _word(self, long long at, long long word, long long length) noexcept nogil
-    cdef void _token(self, long long at, long long low, long long high, long long length) noexcept nogil
     cpdef void put_system_event(self, long long timestamp, long long event_code) noexcept nogil
     cpdef void put_accepted(
         self, long long timestamp, long long low, long long high, long long token_length,

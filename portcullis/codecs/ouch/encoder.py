@@ -17,12 +17,19 @@ except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
 if cython.compiled:
+    from cython.cimports.portcullis.codecs.ouch.fields import (
+        put_padded,
+        put_token,
+        put_u4,
+        put_u8,
+    )
     from cython.cimports.portcullis.dictionaries.ouch_offsets import *
     from cython.cimports.portcullis.dictionaries.soupbintcp_offsets import (
         HEADER_BYTES,
         SEQUENCED_DATA_TYPE,
     )
 else:
+    from portcullis.codecs.ouch.fields import put_padded, put_token, put_u4, put_u8
     from portcullis.dictionaries.ouch_offsets import *
     from portcullis.dictionaries.soupbintcp_offsets import HEADER_BYTES, SEQUENCED_DATA_TYPE
 
@@ -88,65 +95,14 @@ class OuchEncoder:
         at: cython.longlong = self.length
         if at + HEADER_BYTES + size > self._capacity:
             return -1
-        self._out[at] = ((size + 1) >> 8) & 0xFF
-        self._out[at + 1] = (size + 1) & 0xFF
-        self._out[at + 2] = SEQUENCED_DATA_TYPE
-        self._out[at + HEADER_BYTES] = message_type & 0xFF
-        self._u8(at + HEADER_BYTES + SYSTEM_EVENT_TIMESTAMP, timestamp)
+        out: cython.p_uchar = self._out
+        out[at] = ((size + 1) >> 8) & 0xFF
+        out[at + 1] = (size + 1) & 0xFF
+        out[at + 2] = SEQUENCED_DATA_TYPE
+        out[at + HEADER_BYTES] = message_type & 0xFF
+        put_u8(out, at + HEADER_BYTES + SYSTEM_EVENT_TIMESTAMP, timestamp)
         self.length = at + HEADER_BYTES + size
         return at + HEADER_BYTES
-
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _u4(self, at: cython.longlong, value: cython.longlong) -> cython.void:
-        self._out[at] = (value >> 24) & 0xFF
-        self._out[at + 1] = (value >> 16) & 0xFF
-        self._out[at + 2] = (value >> 8) & 0xFF
-        self._out[at + 3] = value & 0xFF
-
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _u8(self, at: cython.longlong, value: cython.longlong) -> cython.void:
-        self._u4(at, value >> 32)
-        self._u4(at + 4, value)
-
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _word(
-        self, at: cython.longlong, word: cython.longlong, length: cython.longlong
-    ) -> cython.void:
-        """The first bytes of a word as they lie in memory, where zeros become blanks."""
-        index: cython.longlong
-        octet: cython.longlong
-        for index in range(length):
-            octet = (word >> (8 * index)) & 0xFF
-            self._out[at + index] = octet if octet else 0x20
-
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _token(
-        self,
-        at: cython.longlong,
-        low: cython.longlong,
-        high: cython.longlong,
-        length: cython.longlong,
-    ) -> cython.void:
-        """A token of `length` bytes, padded with blanks to 14."""
-        index: cython.longlong
-        for index in range(8):
-            self._out[at + index] = (low >> (8 * index)) & 0xFF
-        for index in range(6):
-            self._out[at + 8 + index] = (high >> (8 * index)) & 0xFF
-        for index in range(length, 14):
-            self._out[at + index] = 0x20
 
     # --- messages --------------------------------------------------------------------------------
 
@@ -162,7 +118,8 @@ class OuchEncoder:
         at: cython.longlong = self._open(SYSTEM_EVENT_TYPE, SYSTEM_EVENT_BYTES, timestamp)
         if at < 0:
             return
-        self._out[at + SYSTEM_EVENT_EVENT_CODE] = event_code & 0xFF
+        out: cython.p_uchar = self._out
+        out[at + SYSTEM_EVENT_EVENT_CODE] = event_code & 0xFF
 
     @cython.ccall
     @cython.nogil
@@ -190,21 +147,22 @@ class OuchEncoder:
         at: cython.longlong = self._open(ACCEPTED_TYPE, ACCEPTED_BYTES, timestamp)
         if at < 0:
             return
-        self._token(at + ACCEPTED_ORDER_TOKEN, low, high, token_length)
-        self._out[at + ACCEPTED_BUY_SELL] = side & 0xFF
-        self._u4(at + ACCEPTED_SHARES, shares)
-        self._word(at + ACCEPTED_STOCK, stock, 8)
-        self._u4(at + ACCEPTED_PRICE, price)
-        self._u4(at + ACCEPTED_TIME_IN_FORCE, time_in_force)
-        self._word(at + ACCEPTED_FIRM, firm, 4)
-        self._out[at + ACCEPTED_DISPLAY] = display & 0xFF
-        self._u8(at + ACCEPTED_ORDER_REFERENCE_NUMBER, reference)
-        self._out[at + ACCEPTED_CAPACITY] = capacity & 0xFF
-        self._out[at + ACCEPTED_INTERMARKET_SWEEP] = sweep & 0xFF
-        self._u4(at + ACCEPTED_MINIMUM_QUANTITY, minimum)
-        self._out[at + ACCEPTED_CROSS_TYPE] = 0x4E  # N: none
-        self._out[at + ACCEPTED_ORDER_STATE] = state & 0xFF
-        self._out[at + ACCEPTED_BBO_WEIGHT_INDICATOR] = 0x20  # blank: unspecified
+        out: cython.p_uchar = self._out
+        put_token(out, at + ACCEPTED_ORDER_TOKEN, low, high, token_length)
+        out[at + ACCEPTED_BUY_SELL] = side & 0xFF
+        put_u4(out, at + ACCEPTED_SHARES, shares)
+        put_padded(out, at + ACCEPTED_STOCK, stock, 8)
+        put_u4(out, at + ACCEPTED_PRICE, price)
+        put_u4(out, at + ACCEPTED_TIME_IN_FORCE, time_in_force)
+        put_padded(out, at + ACCEPTED_FIRM, firm, 4)
+        out[at + ACCEPTED_DISPLAY] = display & 0xFF
+        put_u8(out, at + ACCEPTED_ORDER_REFERENCE_NUMBER, reference)
+        out[at + ACCEPTED_CAPACITY] = capacity & 0xFF
+        out[at + ACCEPTED_INTERMARKET_SWEEP] = sweep & 0xFF
+        put_u4(out, at + ACCEPTED_MINIMUM_QUANTITY, minimum)
+        out[at + ACCEPTED_CROSS_TYPE] = 0x4E  # N: none
+        out[at + ACCEPTED_ORDER_STATE] = state & 0xFF
+        out[at + ACCEPTED_BBO_WEIGHT_INDICATOR] = 0x20  # blank: unspecified
 
     @cython.ccall
     @cython.nogil
@@ -235,22 +193,23 @@ class OuchEncoder:
         at: cython.longlong = self._open(REPLACED_TYPE, REPLACED_BYTES, timestamp)
         if at < 0:
             return
-        self._token(at + REPLACED_REPLACEMENT_ORDER_TOKEN, low, high, token_length)
-        self._out[at + REPLACED_BUY_SELL] = side & 0xFF
-        self._u4(at + REPLACED_SHARES, shares)
-        self._word(at + REPLACED_STOCK, stock, 8)
-        self._u4(at + REPLACED_PRICE, price)
-        self._u4(at + REPLACED_TIME_IN_FORCE, time_in_force)
-        self._word(at + REPLACED_FIRM, firm, 4)
-        self._out[at + REPLACED_DISPLAY] = display & 0xFF
-        self._u8(at + REPLACED_ORDER_REFERENCE_NUMBER, reference)
-        self._out[at + REPLACED_CAPACITY] = capacity & 0xFF
-        self._out[at + REPLACED_INTERMARKET_SWEEP] = sweep & 0xFF
-        self._u4(at + REPLACED_MINIMUM_QUANTITY, minimum)
-        self._out[at + REPLACED_CROSS_TYPE] = 0x4E  # N: none
-        self._out[at + REPLACED_ORDER_STATE] = state & 0xFF
-        self._out[at + REPLACED_BBO_WEIGHT_INDICATOR] = 0x20  # blank: unspecified
-        self._token(at + REPLACED_PREVIOUS_ORDER_TOKEN, old_low, old_high, old_length)
+        out: cython.p_uchar = self._out
+        put_token(out, at + REPLACED_REPLACEMENT_ORDER_TOKEN, low, high, token_length)
+        out[at + REPLACED_BUY_SELL] = side & 0xFF
+        put_u4(out, at + REPLACED_SHARES, shares)
+        put_padded(out, at + REPLACED_STOCK, stock, 8)
+        put_u4(out, at + REPLACED_PRICE, price)
+        put_u4(out, at + REPLACED_TIME_IN_FORCE, time_in_force)
+        put_padded(out, at + REPLACED_FIRM, firm, 4)
+        out[at + REPLACED_DISPLAY] = display & 0xFF
+        put_u8(out, at + REPLACED_ORDER_REFERENCE_NUMBER, reference)
+        out[at + REPLACED_CAPACITY] = capacity & 0xFF
+        out[at + REPLACED_INTERMARKET_SWEEP] = sweep & 0xFF
+        put_u4(out, at + REPLACED_MINIMUM_QUANTITY, minimum)
+        out[at + REPLACED_CROSS_TYPE] = 0x4E  # N: none
+        out[at + REPLACED_ORDER_STATE] = state & 0xFF
+        out[at + REPLACED_BBO_WEIGHT_INDICATOR] = 0x20  # blank: unspecified
+        put_token(out, at + REPLACED_PREVIOUS_ORDER_TOKEN, old_low, old_high, old_length)
 
     @cython.ccall
     @cython.nogil
@@ -268,9 +227,10 @@ class OuchEncoder:
         at: cython.longlong = self._open(CANCELED_TYPE, CANCELED_BYTES, timestamp)
         if at < 0:
             return
-        self._token(at + CANCELED_ORDER_TOKEN, low, high, token_length)
-        self._u4(at + CANCELED_DECREMENT_SHARES, decrement)
-        self._out[at + CANCELED_REASON] = reason & 0xFF
+        out: cython.p_uchar = self._out
+        put_token(out, at + CANCELED_ORDER_TOKEN, low, high, token_length)
+        put_u4(out, at + CANCELED_DECREMENT_SHARES, decrement)
+        out[at + CANCELED_REASON] = reason & 0xFF
 
     @cython.ccall
     @cython.nogil
@@ -290,12 +250,13 @@ class OuchEncoder:
         at: cython.longlong = self._open(AIQ_CANCELED_TYPE, AIQ_CANCELED_BYTES, timestamp)
         if at < 0:
             return
-        self._token(at + AIQ_CANCELED_ORDER_TOKEN, low, high, token_length)
-        self._u4(at + AIQ_CANCELED_DECREMENT_SHARES, decrement)
-        self._out[at + AIQ_CANCELED_REASON] = 0x51  # Q, always
-        self._u4(at + AIQ_CANCELED_PREVENTED_SHARES, prevented)
-        self._u4(at + AIQ_CANCELED_EXECUTION_PRICE, price)
-        self._out[at + AIQ_CANCELED_LIQUIDITY_FLAG] = liquidity & 0xFF
+        out: cython.p_uchar = self._out
+        put_token(out, at + AIQ_CANCELED_ORDER_TOKEN, low, high, token_length)
+        put_u4(out, at + AIQ_CANCELED_DECREMENT_SHARES, decrement)
+        out[at + AIQ_CANCELED_REASON] = 0x51  # Q, always
+        put_u4(out, at + AIQ_CANCELED_PREVENTED_SHARES, prevented)
+        put_u4(out, at + AIQ_CANCELED_EXECUTION_PRICE, price)
+        out[at + AIQ_CANCELED_LIQUIDITY_FLAG] = liquidity & 0xFF
 
     @cython.ccall
     @cython.nogil
@@ -315,11 +276,12 @@ class OuchEncoder:
         at: cython.longlong = self._open(EXECUTED_TYPE, EXECUTED_BYTES, timestamp)
         if at < 0:
             return
-        self._token(at + EXECUTED_ORDER_TOKEN, low, high, token_length)
-        self._u4(at + EXECUTED_EXECUTED_SHARES, shares)
-        self._u4(at + EXECUTED_EXECUTION_PRICE, price)
-        self._out[at + EXECUTED_LIQUIDITY_FLAG] = liquidity & 0xFF
-        self._u8(at + EXECUTED_MATCH_NUMBER, match_number)
+        out: cython.p_uchar = self._out
+        put_token(out, at + EXECUTED_ORDER_TOKEN, low, high, token_length)
+        put_u4(out, at + EXECUTED_EXECUTED_SHARES, shares)
+        put_u4(out, at + EXECUTED_EXECUTION_PRICE, price)
+        out[at + EXECUTED_LIQUIDITY_FLAG] = liquidity & 0xFF
+        put_u8(out, at + EXECUTED_MATCH_NUMBER, match_number)
 
     @cython.ccall
     @cython.nogil
@@ -337,9 +299,10 @@ class OuchEncoder:
         at: cython.longlong = self._open(BROKEN_TRADE_TYPE, BROKEN_TRADE_BYTES, timestamp)
         if at < 0:
             return
-        self._token(at + BROKEN_TRADE_ORDER_TOKEN, low, high, token_length)
-        self._u8(at + BROKEN_TRADE_MATCH_NUMBER, match_number)
-        self._out[at + BROKEN_TRADE_REASON] = reason & 0xFF
+        out: cython.p_uchar = self._out
+        put_token(out, at + BROKEN_TRADE_ORDER_TOKEN, low, high, token_length)
+        put_u8(out, at + BROKEN_TRADE_MATCH_NUMBER, match_number)
+        out[at + BROKEN_TRADE_REASON] = reason & 0xFF
 
     @cython.ccall
     @cython.nogil
@@ -356,8 +319,9 @@ class OuchEncoder:
         at: cython.longlong = self._open(REJECTED_TYPE, REJECTED_BYTES, timestamp)
         if at < 0:
             return
-        self._token(at + REJECTED_ORDER_TOKEN, low, high, token_length)
-        self._out[at + REJECTED_REASON] = reason & 0xFF
+        out: cython.p_uchar = self._out
+        put_token(out, at + REJECTED_ORDER_TOKEN, low, high, token_length)
+        out[at + REJECTED_REASON] = reason & 0xFF
 
     @cython.ccall
     @cython.nogil
@@ -373,7 +337,8 @@ class OuchEncoder:
         at: cython.longlong = self._open(CANCEL_PENDING_TYPE, CANCEL_PENDING_BYTES, timestamp)
         if at < 0:
             return
-        self._token(at + CANCEL_PENDING_ORDER_TOKEN, low, high, token_length)
+        out: cython.p_uchar = self._out
+        put_token(out, at + CANCEL_PENDING_ORDER_TOKEN, low, high, token_length)
 
     @cython.ccall
     @cython.nogil
@@ -389,7 +354,8 @@ class OuchEncoder:
         at: cython.longlong = self._open(CANCEL_REJECT_TYPE, CANCEL_REJECT_BYTES, timestamp)
         if at < 0:
             return
-        self._token(at + CANCEL_REJECT_ORDER_TOKEN, low, high, token_length)
+        out: cython.p_uchar = self._out
+        put_token(out, at + CANCEL_REJECT_ORDER_TOKEN, low, high, token_length)
 
     @cython.ccall
     @cython.nogil
@@ -410,10 +376,11 @@ class OuchEncoder:
         )
         if at < 0:
             return
-        self._token(at + ORDER_PRIORITY_UPDATE_ORDER_TOKEN, low, high, token_length)
-        self._u4(at + ORDER_PRIORITY_UPDATE_PRICE, price)
-        self._out[at + ORDER_PRIORITY_UPDATE_DISPLAY] = display & 0xFF
-        self._u8(at + ORDER_PRIORITY_UPDATE_ORDER_REFERENCE_NUMBER, reference)
+        out: cython.p_uchar = self._out
+        put_token(out, at + ORDER_PRIORITY_UPDATE_ORDER_TOKEN, low, high, token_length)
+        put_u4(out, at + ORDER_PRIORITY_UPDATE_PRICE, price)
+        out[at + ORDER_PRIORITY_UPDATE_DISPLAY] = display & 0xFF
+        put_u8(out, at + ORDER_PRIORITY_UPDATE_ORDER_REFERENCE_NUMBER, reference)
 
     @cython.ccall
     @cython.nogil
@@ -431,6 +398,7 @@ class OuchEncoder:
         at: cython.longlong = self._open(ORDER_MODIFIED_TYPE, ORDER_MODIFIED_BYTES, timestamp)
         if at < 0:
             return
-        self._token(at + ORDER_MODIFIED_ORDER_TOKEN, low, high, token_length)
-        self._out[at + ORDER_MODIFIED_BUY_SELL] = side & 0xFF
-        self._u4(at + ORDER_MODIFIED_SHARES, shares)
+        out: cython.p_uchar = self._out
+        put_token(out, at + ORDER_MODIFIED_ORDER_TOKEN, low, high, token_length)
+        out[at + ORDER_MODIFIED_BUY_SELL] = side & 0xFF
+        put_u4(out, at + ORDER_MODIFIED_SHARES, shares)
