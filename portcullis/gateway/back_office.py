@@ -76,10 +76,6 @@ class BackOffice:
         self._stands: dict[str, tuple[int, float]] = {}
         self._told: set[str] = set()
 
-    def work(self) -> bool:
-        """Let each follower read on; whether any had something to read."""
-        return any([followed.poll() for followed in self.followers])
-
     def look(self) -> None:
         """Ask the gateway how it is, write cursors down, tell what is amiss. Once a second."""
         try:
@@ -170,8 +166,13 @@ async def run(orders: Orders) -> None:
             if task.done():  # by a signal, or by an exception: the gateway starts another
                 task.result()
                 return
-        has_work = office.work()
-        await asyncio.sleep(0 if refills.pump() or has_work else IDLE_S)
+        has_work = False
+        for followed in office.followers:
+            has_work = followed.poll() > 0 or has_work
+            has_work = refills.pump() or has_work
+            await asyncio.sleep(0)  # who asks for something waits for one of them, not for all
+        if not has_work:
+            await asyncio.sleep(IDLE_S)
     refills.close()
     serving.cancel()
     looking.cancel()

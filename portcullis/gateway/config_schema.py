@@ -299,7 +299,7 @@ class Stream(_Table, frozen=True):
     replay_connections: Annotated[
         Count,
         Meta(
-            description="Connections to the replay at once; each may have 256 KiB of unread"
+            description="Connections to the replay at once; each may have 2 MiB of unread"
             " messages. One more is closed."
         ),
     ] = 64

@@ -41,9 +41,9 @@ SNAPSHOT = b"SNAPSHOT"
 _PACKET_BYTES = 64
 _BUFFER_BYTES = 4096
 # Sent to a connection in a turn, and what its socket may have unsent before its cursor stops.
-_TURN_BYTES = 1 << 18
-_HIGH_WATER = 1 << 18
-_MESSAGES_A_TURN = 2048
+_TURN_BYTES = 1 << 20
+_HIGH_WATER = 1 << 20
+_MESSAGES_A_TURN = 4096
 _TICK_S = 0.25
 _CLOSE_S = 5.0
 _HEADER = struct.Struct(">HB")

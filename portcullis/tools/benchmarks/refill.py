@@ -96,21 +96,31 @@ async def _subscribe(places: dict[str, str], count: int, by_replay: bool) -> flo
 
 
 def _published(control: int, size: int) -> int:
-    """How many reports there are, once the back office has counted that many."""
+    """How many reports there are, once the back office has read all and has nothing else to do."""
     deadline = time.monotonic() + _WAIT_S
     while time.monotonic() < deadline:
         time.sleep(_LOOK_S)
         try:
-            link = http.client.HTTPConnection(_HOST, control, timeout=_WAIT_S)
-            link.request("GET", "/streams")
-            found: dict[str, Any] = json.loads(link.getresponse().read())["reports"]
-            link.close()
+            found = _get(control, "/streams")["reports"]
+            health = _get(control, "/health")
         except OSError:
             continue
         count: int = found["sessions"].get(found["session"], 1) - 1
-        if count >= size:
+        if count >= size and not any(
+            follower["behind_rows"] for follower in health["followers"].values()
+        ):
             return count
     raise RuntimeError("the back office has not counted the reports")
+
+
+def _get(control: int, path: str) -> dict[str, Any]:
+    link = http.client.HTTPConnection(_HOST, control, timeout=_WAIT_S)
+    try:
+        link.request("GET", path)
+        found: dict[str, Any] = json.loads(link.getresponse().read())
+        return found
+    finally:
+        link.close()
 
 
 def _free_udp_port() -> int:
