@@ -48,12 +48,7 @@ from portcullis.client.fix_messages import (
     utc_timestamp,
 )
 from portcullis.client.session import LOGIN_TIMEOUT_S, QUEUE_MAX, ClientSession
-from portcullis.codecs.fix.layout import (
-    M_FIELD_COUNT,
-    M_FIRST_FIELD,
-    M_MSG_SEQ_NUM,
-    MSG_WORDS,
-)
+from portcullis.codecs.fix.layout import M_FIELD_COUNT, M_FIRST_FIELD, M_MSG_SEQ_NUM, MSG_WORDS
 from portcullis.dictionaries.fix_tables import FixTables, compile_tables
 from portcullis.dictionaries.fix_xml import load_dictionary
 from portcullis.sessions.fix_config import SECOND_NS, FixSessionConfig, Role
@@ -98,8 +93,8 @@ class FixClient(ClientSession[Report]):
     comp_id: ours, SenderCompID(49) of what is sent; target: the gateway's. next_out, next_in: the
     numbers to begin with, as an earlier process left them. reset: begin both at 1, with 141=Y in
     the first Logon, and what the gateway had for us is lost; reset_on_logon: in each, where the
-    gateway does so too. sent_max: so many messages are kept
-    for the gateway to ask for. dictionary: any in QuickFIX's format.
+    gateway does so too. sent_max: so many messages are kept for the gateway to ask for.
+    dictionary: any in QuickFIX's format.
     """
 
     def __init__(
@@ -219,17 +214,18 @@ class _Intake:
             words = scanner.message[index * MSG_WORDS : (index + 1) * MSG_WORDS]
             begin = words[M_FIRST_FIELD]
             pairs = tuple(
-                (
-                    scanner.tag[place],
-                    bytes(
-                        scanner.octets[scanner.value_start[place] : scanner.value_end[place]]
-                    ).decode("latin-1"),
-                )
+                (scanner.tag[place], _text(scanner, place))
                 for place in range(begin, begin + words[M_FIELD_COUNT])
             )
             self._put(read_report(pairs))
             self._store.advance(words[M_MSG_SEQ_NUM] + 1)
         return count
+
+
+def _text(scanner: Scanner, place: int) -> str:
+    """The value of a scanned field."""
+    start, end = scanner.value_start[place], scanner.value_end[place]
+    return bytes(scanner.octets[start:end]).decode("latin-1")
 
 
 @cache

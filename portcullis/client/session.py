@@ -1,4 +1,4 @@
-"""What the clients of both doors are: a session that outlives its connections, and its messages.
+"""What all clients are: a session that outlives its connections, and its messages.
 
 Owns connecting, the bounded queue of what was received, and how an end is told. What a door's
 protocol says is in `fix` and `ouch`. Must not know bytes.
