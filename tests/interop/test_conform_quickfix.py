@@ -6,36 +6,20 @@ fails the test: either we or QuickFIX have changed.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from portcullis.tools.gateway_process import free_port
 from tests.support.conformance import conform
+from tests.support.servers import quickfix_acceptor
 
 pytest.importorskip("quickfix")
 pytestmark = pytest.mark.interop
 
 ROOT = Path(__file__).parent.parent.parent
 CLIENTS = [f"Q{number}" for number in range(1, 17)]
-SETTINGS = """
-[DEFAULT]
-ConnectionType=acceptor
-SocketAcceptPort={port}
-FileStorePath={directory}/store
-StartTime=00:00:00
-EndTime=00:00:00
-BeginString=FIX.4.4
-SenderCompID=PORTCULLIS
-UseDataDictionary=Y
-DataDictionary={dictionary}
-"""
 # Scenario: what QuickFIX 1.16 does otherwise.
 DIFFERENCES: dict[str, str] = {
     "1S.d-encryption": "answers the Logon, whatever EncryptMethod(98) says",
@@ -52,23 +36,8 @@ AREAS = ("1 Logon", "2 *", "3 *", "7-11 *", "12-13 *", "14 *", "16-20 *")
 
 @pytest.fixture
 def port(tmp_path: Path) -> Iterator[int]:
-    number = free_port()
-    dictionary = Path(sys.prefix) / "share" / "quickfix" / "FIX44.xml"
-    text = SETTINGS.format(port=number, directory=tmp_path, dictionary=dictionary)
-    path = tmp_path / "acceptor.cfg"
-    path.write_text(text + "".join(f"[SESSION]\nTargetCompID={name}\n" for name in CLIENTS))
-    command = [sys.executable, "-m", "tests.support.quickfix_acceptor", str(path)]
-    with subprocess.Popen(command, cwd=ROOT) as process:
-        try:
-            for _ in range(100):
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", number)) == 0:
-                        break
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    raise RuntimeError(f"it ended: {process.wait(0.1)}")
-            yield number
-        finally:
-            process.kill()
+    with quickfix_acceptor(tmp_path, CLIENTS, "echo") as port:
+        yield port
 
 
 def fallen(port: int, report: Path, clients: list[str], areas: tuple[str, ...]) -> list[str]:

@@ -7,9 +7,6 @@ tables. So neither the packets nor the messages come from what they are to check
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,23 +23,6 @@ from nasdaq_protocols.soup import LoginRejectReason
 pytestmark = pytest.mark.interop
 
 WAIT_S = 20.0
-DEFINITION = Path(__file__).with_name("ouch42.xml")
-APP = "portcullis42"
-
-
-@pytest.fixture(scope="module")
-def venue(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The module that its generator makes of the definition, as its users do."""
-    folder = tmp_path_factory.mktemp("generated")
-    generator = Path(sys.executable).with_name("nasdaq-ouch-codegen")
-    arguments = ["--spec-file", DEFINITION, "--app-name", APP, "--op-dir", folder]
-    subprocess.run([generator, *arguments, "--no-init-file"], check=True, timeout=WAIT_S)
-    path = folder / f"ouch_{APP}.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
-"""QuickFIX's acceptor with the echo of its own acceptance tests, as a process.
+"""QuickFIX's acceptor as a process: with the echo of its own acceptance tests, or as a venue.
 
-Arguments: a settings file. Runs until it is killed. In a process of its own, because the C++
-threads do not outlive a Python that ends with grace.
+Arguments: a settings file, "echo" or "venue". Runs until it is killed. In a process of its own,
+because the C++ threads do not outlive a Python that ends with grace.
 """
 
 from __future__ import annotations
@@ -55,9 +55,27 @@ class EchoApplication(fix.Application):  # type: ignore[misc, name-defined]
         fix.Session.sendToTarget(echo, session_id)
 
 
+class VenueApplication(EchoApplication):
+    """Every order is new, and stays so; no other message is worked on."""
+
+    def fromApp(self, message: Any, session_id: Any) -> None:
+        if message.getHeader().getField(35) != "D":
+            raise fix.UnsupportedMessageType()
+        self._seen.add((session_id.toString(), message.getField(11)))
+        report = fix.Message()
+        report.getHeader().setField(35, "8")
+        for tag in (11, 38, 54, 55):
+            report.setField(tag, message.getField(tag))
+        number = str(len(self._seen))
+        for tag, value in ((37, number), (17, number), (150, "0"), (39, "0"), (14, "0"), (6, "0")):
+            report.setField(tag, value)
+        report.setField(151, message.getField(38))
+        fix.Session.sendToTarget(report, session_id)
+
+
 if __name__ == "__main__":
     settings = fix.SessionSettings(sys.argv[1])
-    application = EchoApplication()
+    application = {"echo": EchoApplication, "venue": VenueApplication}[sys.argv[2]]()
     store = fix.MemoryStoreFactory()
     acceptor = fix.SocketAcceptor(application, store, settings)
     acceptor.start()
