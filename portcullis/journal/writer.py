@@ -138,6 +138,7 @@ class Journal:
             )  # fmt: skip
             self.table.oldest_row = segments[0].first_row
             self._segment = segments[-1]
+            self._first_number = segments[0].number
             self._found_number = segments[-1].number
             if ahead:
                 self._maker = disk.segment_maker(directory)
@@ -405,11 +406,13 @@ class Journal:
 
         Beside a `sync` that is under way; `synced_row` stays as it is.
         """
-        for number in (self._segment.number - 1, self._segment.number):
-            path = segment_path(self.directory, number)
-            if path.exists():
-                with path.open("rb+") as file:
-                    self._disk.sync(file.fileno())
+        self._force(max(self._segment.number - 1, self._first_number), self._segment.number)
+
+    def _force(self, first: int, last: int) -> None:
+        """Wait until segments, by their numbers, are on disk."""
+        for number in range(first, last + 1):
+            with segment_path(self.directory, number).open("rb+") as file:
+                self._disk.sync(file.fileno())
 
     def close(self) -> None:
         """Sync, mark the stop as clean, let go of the files. An open batch must be sealed first.
@@ -483,6 +486,9 @@ class Journal:
         if segment_path(self.directory, segment.number + 1).exists():
             self._take_next()
         self._ready = True
+        if not self.report.clean_stop:
+            # What a killed process had not synced is in the system's pages, perhaps nowhere else.
+            self._force(self._first_number, segment.number - 1)
         self.sync()
         # Rows of two versions never share a segment.
         if self._segment.engine_version != self._model.engine_version and not self._roll():

@@ -179,6 +179,19 @@ def test_a_killed_maker_is_replaced(tmp_path: Path) -> None:
     journal.close()
 
 
+def test_what_a_killed_process_had_not_synced_is_on_disk_after_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In segments before the last, too: nobody else would ever sync those."""
+    fill(tmp_path, 2 * SEGMENT_ROWS).abandon()
+    synced: set[int] = set()
+    monkeypatch.setattr(Disk, "sync", lambda _disk, one: synced.add(os.fstat(one).st_ino))
+    journal = open_journal(tmp_path)
+    assert segment_path(tmp_path, 2).exists()
+    assert {path.stat().st_ino for path in tmp_path.glob("*.journal")} <= synced
+    journal.abandon()
+
+
 def test_the_maker_never_replaces_a_segment(tmp_path: Path) -> None:
     target = tmp_path / "0000000002.journal"
     target.write_bytes(b"in use")
