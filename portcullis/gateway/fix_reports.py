@@ -208,11 +208,12 @@ class FixReports:
 
         IndexError names a row that is not there.
         """
-        if not self._table.has_row(row):
+        if not self._has_row(row):
             raise IndexError(f"row {row} is not in the table")
-        at: cython.longlong = self._table.at(row)
-        content: cython.longlong = self._content(at)
-        self._writer.reserve(2 * MESSAGE_BYTES + self._text_bytes(content))
+        at: cython.longlong = self._at(row)
+        needed: cython.longlong = 2 * MESSAGE_BYTES + self._text_bytes(self._content(at))
+        if self._writer.length + needed > self._writer.length_max:
+            self._writer.reserve(needed)
         return at
 
     # --- rows ----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ cdef class FixWriter:
     cdef unsigned char* out
     cdef long long position
     cdef readonly long long length
+    cdef readonly long long length_max
     cdef long long _capacity
     cdef unsigned char[::1] _head_octets
     cdef unsigned char* _head

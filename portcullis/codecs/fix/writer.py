@@ -85,6 +85,8 @@ class FixWriter:
     def _hold(self, octets: memoryview) -> None:
         self.octets = octets
         self._capacity = len(octets)
+        # Up to here `reserve` has nothing to do.
+        self.length_max = len(octets) - 2 * FIXED_ROOM
         if cython.compiled:
             self.out = cython.address(self.octets[0])
         else:
@@ -94,9 +96,9 @@ class FixWriter:
     @cython.exceptval(-1, check=True)
     def reserve(self, needed: cython.longlong) -> cython.int:
         """Make sure that a message of so many bytes fits behind those finished; none is begun."""
-        needed += self.length + 2 * FIXED_ROOM
-        if needed > self._capacity:
-            grown = memoryview(bytearray(2 * needed))
+        needed += self.length
+        if needed > self.length_max:
+            grown = memoryview(bytearray(2 * (needed + 2 * FIXED_ROOM)))
             grown[: self.length] = self.octets[: self.length]
             self._hold(grown)
         return 0
