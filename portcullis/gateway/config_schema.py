@@ -119,6 +119,15 @@ class Journal(_Table, frozen=True):
             " memory; one range holds every row, so this bounds the rows a process can map."
         ),
     ] = Size(1 << 40)
+    reserve_rate: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Messages a second that are read of each session while new orders are"
+            " refused because the disk is full: each takes of the rows that are kept for cancels."
+            " A mass cancel is one.",
+        ),
+    ] = 100
     snapshot_every: Annotated[
         Count,
         Meta(

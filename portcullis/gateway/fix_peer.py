@@ -61,6 +61,8 @@ class Surroundings:
     turn: Turn
     log: EventLog
     deadlines: Deadlines
+    # Messages a second of each session while only reserved rows are left.
+    reserve_rate: int
     # Those whose socket is full, in that order.
     slow: dict[FixPeer, None] = field(default_factory=dict)
 
@@ -106,10 +108,13 @@ class FixPeer:
         self._reset_text = ""
         # Why a Logon is refused now: it came outside the schedule's windows.
         self._closed_text = ""
+        # When one more message may come, where they come too fast.
+        self.next_ns = 0
         # None: no limit. What is beyond it is rejected at the same rate, or else waits.
         limit = messages_per_second
         self._rate = MessageRate(limit) if limit else None
         self._reject_rate = MessageRate(limit) if limit and rejects_over_rate else None
+        self._reserve_rate = MessageRate(shared.reserve_rate)
         self._over_rate_text = f"Too many messages: at most {limit} a second"
         # What the application does when the session has logged out.
         self._forget = forget
@@ -154,13 +159,16 @@ class FixPeer:
 
         Fewer than count: offer the rest at `next_ns`.
         """
-        allowed = count
-        if self._rate is not None:
-            allowed = self._rate.take(count, now_ns)
+        allowed, rate = count, self._rate
+        if not self._shared.turn.journal.can_take_orders:
+            rate = self._reserve_rate
+        if rate is not None:
+            allowed = rate.take(count, now_ns)
+            self.next_ns = rate.next_ns
         taken = self.session.receive(scanner, 0, allowed, now_ns)
         if taken < allowed:
             self._offer(scanner, taken, allowed - taken, now_ns)
-        if allowed < count and self._reject_rate is not None:
+        if allowed < count and self._reject_rate is not None and rate is self._rate:
             rejected = self._reject_rate.take(count - allowed, now_ns)
             self.session.refusal = self._over_rate_text
             try:
@@ -171,11 +179,6 @@ class FixPeer:
         if self.session.has_events or self._sends_seen != self.store.sends:
             self.carry_out(now_ns)
         return allowed
-
-    @property
-    def next_ns(self) -> int:
-        """When one more message may come."""
-        return 0 if self._rate is None else self._rate.next_ns
 
     def _offer(self, scanner: FixScanner, first: int, count: int, now_ns: int) -> None:
         """Make room, and give the session messages, as often as it takes."""

@@ -22,6 +22,7 @@ from portcullis.gateway.auth import PasswordHash
 from portcullis.gateway.cancel_on_disconnect import Presence
 from portcullis.gateway.event_log import Throttled
 from portcullis.gateway.fix_peer import Link, Surroundings
+from portcullis.gateway.message_rate import MessageRate
 from portcullis.gateway.ouch_door import OuchDoor
 from portcullis.gateway.ouch_orders import OuchOrders
 from portcullis.gateway.ouch_store import OuchStore
@@ -104,6 +105,7 @@ class OuchUser:
         self.quarantined = quarantined
         # Where its orders are cancelled when it is gone.
         self.presence = presence
+        self.reserve_rate = MessageRate(shared.reserve_rate)
         # The connection that has the user's session.
         self.live: OuchPeer | None = None
 
@@ -162,7 +164,13 @@ class OuchPeer:
         self._shared.deadlines.arm(self, self.session.tick(now_ns))
 
     def receive(self, scanner: SoupScanner, count: int, now_ns: int) -> int:
-        """Take the first `count` packets of the scanner, all of them."""
+        """Take the first `count` packets of the scanner, or as many as may come now; give them.
+
+        Fewer than count: offer the rest at `next_ns`.
+        """
+        if not self._shared.turn.journal.can_take_orders:
+            count = self._user.reserve_rate.take(count, now_ns)
+            self.next_ns = self._user.reserve_rate.next_ns
         self.session.receive(scanner, count, now_ns)
         self._carry_out(now_ns)
         return count

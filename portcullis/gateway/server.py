@@ -107,7 +107,7 @@ class Server:
         # What strangers do reaches the log now and then.
         self._door_log = Throttled(log)
         self.deadlines = Deadlines()
-        shared = Surroundings(self.turn, log, self.deadlines)
+        shared = Surroundings(self.turn, log, self.deadlines, self.config.journal.reserve_rate)
         self._peers = FixPeers(shared, loaded, recovered, quarantine.keys(), self.buffer)
         self._gate = FixGate(
             self._peers.first_scanner,

@@ -49,14 +49,19 @@ def wait_for(what: Callable[[], Any]) -> Any:
 
 
 class Venue:
-    """A gateway with a back office, two clients, and ways to look at it."""
+    """A gateway with a back office, two clients, and ways to look at it.
 
-    def __init__(self, directory: Path) -> None:
+    journal: what [journal] has beside.
+    """
+
+    def __init__(self, directory: Path, journal: str = "") -> None:
         self.control = free_port()
         config = CONFIG.replace("enabled = false", "enabled = true").replace(
             "[back_office]", f'control = "127.0.0.1:{self.control}"\n[back_office]'
         )
-        self.gateway = GatewayProcess(directory, config + SMALL)
+        self.gateway = GatewayProcess(
+            directory, config + SMALL.replace("[limits]", f"{journal}\n[limits]")
+        )
 
     def log_on(self) -> None:
         self.buyer, self.seller = (

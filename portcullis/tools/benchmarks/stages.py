@@ -133,7 +133,7 @@ class Chain:
             resend_bytes=loaded.config.limits.resend_bytes,
         )
         self._null = os.open(os.devnull, os.O_WRONLY)
-        self._shared = Surroundings(self.turn, EventLog(self._null), Deadlines())
+        self._shared = Surroundings(self.turn, EventLog(self._null), Deadlines(), 100)
         self._peers = FixPeers(self._shared, loaded, self.recovered, set(), self._buffer)
 
     def join(self, name: str) -> tuple[Peer, Wire]:
