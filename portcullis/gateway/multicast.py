@@ -39,6 +39,9 @@ _NOT_SEGMENTED = (errno.EINVAL, errno.EIO, errno.EMSGSIZE)  # the device can't, 
 _SECOND_NS = 1_000_000_000
 
 
+Octets = bytes | memoryview
+
+
 class Line:
     """A group that a stream's packets are sent to. OSError: it can't be had."""
 
@@ -75,7 +78,7 @@ class Line:
     def _set(self, level: int, option: int, value: int) -> None:
         self._socket.setsockopt(level, option, value)
 
-    def send(self, chunk: bytes) -> bool:
+    def send(self, chunk: Octets) -> bool:
         """Send packets of one size back to back, the last maybe shorter; False: it is stalled.
 
         Stalled, the same is to be sent again later, or `drop`ped; what has left does not again.
@@ -100,7 +103,7 @@ class Line:
         self._sent = self.stalled_ns = 0
         return True
 
-    def drop(self, chunk: bytes) -> None:
+    def drop(self, chunk: Octets) -> None:
         """Let go of what has not left of a chunk."""
         self._lose(len(chunk) - self._sent, "socket full")
         self._sent = self.stalled_ns = 0
@@ -155,8 +158,9 @@ class Sender:
         )
         packets = max(1, min(_SEGMENTS_MAX, _DATAGRAM_BYTES_MAX // packet_bytes))
         self._per_chunk = outlet.messages * packets
-        # Packets that a line has not taken yet.
-        self._chunk = b""
+        # Packets, and the lines that have not taken all of them yet.
+        self._chunk: Octets = b""
+        self._waiting: list[Line] = []
         # Whether a packet has left since the last look; when the next heartbeat is due.
         self._spoke = False
         self._beat_ns = 0
@@ -168,7 +172,7 @@ class Sender:
     def publish(self, end: int) -> None:
         """Send the messages of rows before `end`, as far as the lines take them."""
         stream = self.stream
-        if self._chunk and not self._push():
+        if self._waiting and not self._push():
             return
         while stream.next_row < end:
             count = stream.select(end)
@@ -184,7 +188,8 @@ class Sender:
                     stream.next_number + done,
                     self._per_packet,
                 )
-                self._chunk = self._messages.take()
+                self._chunk = self._messages.look()
+                self._waiting = self.lines
                 done += portion
                 self._spoke = True
                 if not self._push() and done < count:
@@ -192,31 +197,28 @@ class Sender:
                     return
             ended_day = stream.ended_day
             stream.pass_to(stream.reached, count)
-            if self._chunk:
+            if self._waiting:
                 return
             if stream.ended_day != ended_day:
                 self._say_end(stream.ended_ns)
 
     def _push(self) -> bool:
         """Send what waits; True: nothing waits any more."""
-        now_ns = time.monotonic_ns()
-        waits = False
-        for line in self.lines:
-            if line.send(self._chunk):
-                continue
-            line.stalled_ns = line.stalled_ns or now_ns
-            if now_ns - line.stalled_ns < self.settings.stall_max:
-                waits = True
-            else:
-                line.drop(self._chunk)
-        if not waits:
-            self._chunk = b""
-        return not waits
+        stalled = [line for line in self._waiting if not line.send(self._chunk)]
+        if stalled:
+            now_ns = time.monotonic_ns()
+            for line in list(stalled):
+                line.stalled_ns = line.stalled_ns or now_ns
+                if now_ns - line.stalled_ns >= self.settings.stall_max:
+                    line.drop(self._chunk)
+                    stalled.remove(line)
+        self._waiting = stalled
+        return not stalled
 
     def tick(self, now_ns: int) -> None:
         """Say what comes next where nothing has been said for a while. now_ns: row time."""
         clock_ns = time.monotonic_ns()
-        if self._chunk:
+        if self._waiting:
             return
         if self._spoke:
             self._spoke = False
@@ -271,9 +273,12 @@ class Multicast:
         self._configured = loaded.config.stream
         self._turn = turn
         self._log = log
-        messages = ReportMessages(turn.table, self._catalog)
         self._senders = [
-            Sender(outlet, self._streams.named(outlet.settings.name), messages)
+            Sender(
+                outlet,
+                self._streams.named(outlet.settings.name),
+                ReportMessages(turn.table, self._catalog),
+            )
             for outlet in outlets
         ]
         # A day has begun that the streams have not: orders of the one before still expire.

@@ -9,6 +9,7 @@ cdef enum:
 cdef class ReportMessages:
     cdef readonly unsigned char[::1] octets
     cdef readonly long long length
+    cdef object _view
     cdef RowTable _table
     cdef long long[::1] _words
     cdef Catalog _catalog

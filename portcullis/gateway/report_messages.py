@@ -96,8 +96,8 @@ def message_bytes(content: int) -> int:
 class ReportMessages:
     """Encodes rows of `table` into one buffer.
 
-    `encode` or `pack`, then `take` the bytes. No bounds checks: room is made first, and every row
-    that is followed is looked for.
+    `encode` or `pack`, then `take` the bytes, or `look` at them. No bounds checks: room is made
+    first, and every row that is followed is looked for.
     """
 
     def __init__(self, table: RowTable, catalog: Catalog) -> None:
@@ -109,6 +109,7 @@ class ReportMessages:
 
     def _hold(self, octets: memoryview) -> None:
         self.octets = octets
+        self._view = octets
         self._capacity = len(octets)
         if cython.compiled:
             self._out = cython.address(self.octets[0])
@@ -123,6 +124,12 @@ class ReportMessages:
             taken = bytes(self.octets[: self.length])
         self.length = 0
         return taken
+
+    def look(self) -> memoryview:
+        """The same without a copy: until the next `encode` or `pack`."""
+        found = self._view[: self.length]
+        self.length = 0
+        return found
 
     # --- batches ---------------------------------------------------------------------------------
 

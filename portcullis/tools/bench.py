@@ -25,6 +25,7 @@ BENCHMARKS = {
     "recovery": 300_000,
     "gateway": 500_000,
     "memory": 1_000_000,
+    "multicast": 100_000,
     "sessions": 1000,
     "translation": 100_000,
     "refill": 100_000,
