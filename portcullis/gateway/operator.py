@@ -89,6 +89,14 @@ class Operator:
                     f"next can't be made ({journal.trouble})",
                 }
             )
+        if (path := self._quarantine.unexplained()) is not None:
+            found.append(
+                {
+                    "code": "fault_before",
+                    "text": "the gateway was down by a fault that no session's message caused; look "
+                    f"at {path}, then remove it",
+                }
+            )
         for key in sorted(self._quarantine.keys()):
             found.append(
                 {

@@ -31,6 +31,11 @@ class Quarantine:
         found = {unquote(path.stem) for path in self._folder.glob(f"*{_SUFFIX}")}
         return found - {NOBODY}
 
+    def unexplained(self) -> Path | None:
+        """The file of a fault that no session's message caused, until somebody removes it."""
+        path = self._folder / f"{NOBODY}{_SUFFIX}"
+        return path if path.exists() else None
+
     def release(self, key: str) -> Path:
         """Let a session in again; give the file, kept under another name."""
         path = self._folder / f"{quote(key, safe='')}{_SUFFIX}"

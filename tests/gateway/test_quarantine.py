@@ -22,5 +22,7 @@ def test_a_session_is_kept_out_until_its_file_is_removed(tmp_path: Path) -> None
 
 
 def test_a_fault_of_nobody_keeps_nobody_out(tmp_path: Path) -> None:
-    Quarantine(tmp_path).put("", 17, RuntimeError("ours"))
+    assert Quarantine(tmp_path).unexplained() is None
+    path = Quarantine(tmp_path).put("", 17, RuntimeError("ours"))
     assert Quarantine(tmp_path).keys() == set()
+    assert Quarantine(tmp_path).unexplained() == path
