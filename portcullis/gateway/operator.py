@@ -93,8 +93,8 @@ class Operator:
             found.append(
                 {
                     "code": "fault_before",
-                    "text": "the gateway was down by a fault that no session's message caused; look "
-                    f"at {path}, then remove it",
+                    "text": "the gateway was down by a fault that no session's message caused; "
+                    f"look at {path}, then remove it",
                 }
             )
         for key in sorted(self._quarantine.keys()):
