@@ -46,6 +46,8 @@ _HIGH_WATER = 1 << 20
 _MESSAGES_A_TURN = 4096
 _TICK_S = 0.25
 _CLOSE_S = 5.0
+# A client that reads nothing for so long is disconnected; it may come back for the rest.
+_STALLED_NS = 60_000_000_000
 _HEADER = struct.Struct(">HB")
 
 
@@ -148,7 +150,8 @@ class ReplayConnection(asyncio.Protocol):
         self._kept = 0
         self._session = SoupSession(port.settings, self, self, port.clock())
         self._reading: Reading | None = None
-        self._is_full = False
+        # Since when the socket is full; 0: it is not.
+        self._full_ns = 0
         self._check: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
@@ -180,10 +183,10 @@ class ReplayConnection(asyncio.Protocol):
             self._carry_out()
 
     def pause_writing(self) -> None:
-        self._is_full = True
+        self._full_ns = self._port.clock()
 
     def resume_writing(self) -> None:
-        self._is_full = False
+        self._full_ns = 0
         self.pump()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -224,7 +227,7 @@ class ReplayConnection(asyncio.Protocol):
     def pump(self) -> bool:
         """Send what is due, within the budget of a turn; whether more could go now."""
         reading = self._reading
-        if reading is None or self._is_full or self._is_closing():
+        if reading is None or self._full_ns or self._is_closing():
             return False
         found = reading.take(_MESSAGES_A_TURN, _TURN_BYTES)
         if found:
@@ -236,7 +239,7 @@ class ReplayConnection(asyncio.Protocol):
             self._session.ended(self._port.clock())
             self._carry_out()
             return False
-        return bool(found) and not self._is_full
+        return bool(found) and not self._full_ns
 
     def abort(self) -> None:
         self._transport_now().abort()
@@ -249,7 +252,12 @@ class ReplayConnection(asyncio.Protocol):
         self._timer = asyncio.get_running_loop().call_later(_CLOSE_S, self.abort)
 
     def _tick(self) -> None:
-        self._session.tick(self._port.clock())
+        now_ns = self._port.clock()
+        if self._full_ns and now_ns - self._full_ns > _STALLED_NS:
+            self._port.log.emit("replay_cut", host=self._place.host, reason="it does not read")
+            self.abort()
+            return
+        self._session.tick(now_ns)
         self._carry_out()
         if not self._is_closing():
             loop = asyncio.get_running_loop()

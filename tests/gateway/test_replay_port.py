@@ -28,6 +28,7 @@ from tests.support.report_source import ListSource
 HOST = "127.0.0.1"
 OLD, LIVE = "2026010101", "2026010201"
 WAIT_S = 5.0
+SECOND_NS = 1_000_000_000
 
 
 class Client:
@@ -100,6 +101,7 @@ class Bench:
     ) -> None:
         bound = socket.socket()
         bound.bind((HOST, 0))
+        self.late_ns = 0
         self._number: int = bound.getsockname()[1]
         self._clients: list[Client] = []
         self.source = ListSource(s2026010101=[b"a", b"b"], s2026010201=[b"1", b"2", b"3"])
@@ -113,7 +115,7 @@ class Bench:
             passwords=PasswordChecker(waiting_max=4, waiting_per_address_max=4),
             settings=SoupSettings(),
             log=Throttled(EventLog(2)),
-            clock=lambda: int(asyncio.get_running_loop().time() * 1e9),
+            clock=lambda: int(asyncio.get_running_loop().time() * 1e9) + self.late_ns,
         )
 
     def client(self) -> Client:
@@ -286,7 +288,12 @@ def test_a_client_that_does_not_read_stops_its_cursor_and_no_other() -> None:
             while eager.soup.next_sequence <= 40_000:
                 eager.soup.feed(await eager.reader.read(1 << 20), eager.now())
                 bench.port.pump()
-        (stopped,) = [one for one in bench.port.connections if one._is_full]
+        (stopped,) = [one for one in bench.port.connections if one._full_ns]
         assert stopped._reading is not None and stopped._reading.next_sequence < 40_000
+        # It still does not read a minute later.
+        bench.late_ns = 61 * SECOND_NS
+        async with asyncio.timeout(WAIT_S):
+            while stopped in bench.port.connections:
+                await asyncio.sleep(0)
 
     run(test)

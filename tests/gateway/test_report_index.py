@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
 from portcullis.gateway import report_index
-from portcullis.gateway.report_index import StreamHistory
+from portcullis.gateway.report_index import ReportIndex, StreamHistory
 from portcullis.gateway.report_messages import REPORT_BYTES, ReportMessages, message_bytes
 from portcullis.gateway.report_stream import ReportStream
 from portcullis.journal import rows as r
+from portcullis.journal.segments import list_segments, segment_path
+from portcullis.journal.tail import JournalTail
 from tests.support.fix_desk import FixDesk
+from tests.support.journals import EchoEngine, append_batch, open_journal
 from tests.support.sbe_decoder import decode
 from tests.support.streams import put_stream
 
@@ -150,6 +154,37 @@ def test_only_so_many_sessions_are_kept_and_the_rows_that_they_need() -> None:
     desk.send(f"F|11=cancel|41=gtc|54=1|55=BTC-USD|{TIME}")
     history.count()
     assert history.floor() == long_ago
+
+
+def test_an_index_made_anew_at_its_floor_knows_the_same_when_earlier_rows_are_gone(
+    tmp_path: Path,
+) -> None:
+    journal = open_journal(tmp_path)
+    engine = EchoEngine(journal.table)
+    for day in range(4):
+        put_stream(journal.table, 1, r.STREAM_REPORTS, DAY + day)
+        for batch in range(40):
+            append_batch(journal, engine, 1 + batch % 4)
+    journal.close()
+
+    def read(next_row: int) -> ReportIndex:
+        index = ReportIndex(tmp_path, {"stream1": 2}, next_row)
+        reader = JournalTail(tmp_path, next_row)
+        while index.poll(reader):
+            pass
+        return index
+
+    before = read(1)
+    sessions = list(before.histories["stream1"].sessions())
+    assert [name for name, _end in sessions] == [str(DAY + 2), str(DAY + 3)]
+    headers = list_segments(tmp_path)
+    assert before.next_row in [header.first_row for header in headers[1:]]
+    for header in headers:
+        if header.end_row <= before.next_row:
+            segment_path(tmp_path, header.number).unlink()
+    after = read(before.next_row)
+    assert list(after.histories["stream1"].sessions()) == sessions
+    assert after.next_row == before.next_row
 
 
 # --- what the messages add up to ----------------------------------------------------------------
