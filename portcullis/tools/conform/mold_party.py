@@ -8,6 +8,7 @@ is passed over what is in order and not waited for. Must not know what a scenari
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from portcullis.tools.conform.datagram_link import DatagramLink
 from portcullis.tools.conform.link import Link
@@ -17,18 +18,23 @@ from portcullis.tools.conform.scenario import Step, Verb
 from portcullis.tools.conform.target import parse_address
 from portcullis.tools.conform.wire import Fields, Message, MoldWire
 
-ANSWER = "Answer"
+ANSWER, END = "Answer", "EndOfSession"
 
 
 class MoldParty(Party):
     """One subscriber: client A listens to the first line of the stream, B to the second.
 
     session: the stream's; sequence: number of its next message; next: of the message behind the
-    last answer.
+    last answer. The end of a session may be said long after the next one has begun.
     """
 
     session = ""
     sequence = next = 1
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        # Sessions that have ended: the number behind the last message of each.
+        self._ends: dict[str, str] = {}
 
     async def open(self) -> Link:
         self.wire = wire = MoldWire()
@@ -41,6 +47,7 @@ class MoldParty(Party):
     def on_connect(self) -> None:
         """Nothing is known before the first packet."""
         self.forget()
+        self._ends.clear()
 
     def local(self) -> Mapping[str, str]:
         return {
@@ -68,24 +75,36 @@ class MoldParty(Party):
         checks = [
             FieldCheck("frame", "well formed", fault, Verdict.DIFFERS) for fault in message.faults
         ]
-        expected = {"session": self.session} if self.is_known else {}
-        if self.is_known and message.type != ANSWER:
-            expected["sequence"] = str(self.sequence)
-        for name, value in expected.items():
+        for name, value in self._in_order(message).items():
             received = message.get(name) or ""
             if name not in named:
                 verdict = Verdict.OK if received == value else Verdict.DIFFERS
                 checks.append(FieldCheck(name, value, received, verdict))
         return checks
 
+    def _in_order(self, message: Message) -> dict[str, str]:
+        """What a message's header has to say."""
+        if not self.is_known:
+            return {}
+        if message.type == ANSWER:
+            return {"session": self.session}
+        ended = self._ends.get(message.get("session") or "")
+        if message.type == END and ended is not None:
+            return {"sequence": ended}
+        if self.session in self._ends:
+            return {}  # the next session begins
+        return {"session": self.session, "sequence": str(self.sequence)}
+
     def took(self, message: Message) -> None:
-        behind = int(message.get("sequence") or 0) + sum(
-            name == "message" for name, _ in message.fields
-        )
+        session, sequence = message.get("session") or "", message.get("sequence") or "0"
+        behind = int(sequence) + sum(name == "message" for name, _ in message.fields)
         if message.type == ANSWER:
             self.next = behind
-        else:
-            self.session, self.sequence = message.get("session") or "", behind
+            return
+        if message.type == END:
+            self._ends.setdefault(session, sequence)
+        if message.type != END or not self.is_known:
+            self.session, self.sequence = session, behind
             self.is_known = True
 
     def is_passed_over(self, message: Message, expected: Sequence[Step]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from portcullis.tools.conform.matching import Grade
 from portcullis.tools.conform.results import Outcome, Run
 from portcullis.tools.conform.schedule import run_all
 from portcullis.tools.conform.target import Target, make_target
+from portcullis.tools.gateway_process import CONFIG, GatewayProcess
 from tests.support.conformance import conform
 from tests.support.moldudp64_server import BROKEN, Stream
+from tests.support.multicast_listener import free_group
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "conformance.md"
 COMMAND = (
@@ -122,3 +125,53 @@ def test_nobody_who_takes_requests_is_told() -> None:
         )  # fmt: skip
     assert result.exit_code == 1
     assert "127.0.0.1:9 takes no requests: Connection refused" in result.output
+
+
+# --- our own gateway -----------------------------------------------------------------------------
+
+STREAM = """
+[[stream]]
+name = "reports"
+groups = ["{line_a}", "{line_b}"]
+retransmit = "127.0.0.1:{retransmit}"
+heartbeat = "200ms"
+end_of_session = "2s"
+[limits]
+orders = 10000
+ids = 40000
+"""
+# Two orders, each of which brings a report.
+PUBLISH = """
+import sys, time
+from tests.support.fix_client import FixClient
+client = FixClient("CLIENT1", int(sys.argv[1]))
+client.log_on("141=Y")
+for _ in range(2):
+    client.link.sendall(client.order(f"{time.time_ns()}", "1", "1", "100"))
+client.barrier()
+client.log_out()
+"""
+
+
+def test_our_gateway_holds(tmp_path: Path) -> None:
+    script = tmp_path / "publish.py"
+    script.write_text(PUBLISH)
+    line_a, line_b = free_group(), free_group()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        retransmit = probe.getsockname()[1]
+    config = CONFIG.replace("enabled = false", "enabled = true")
+    config += STREAM.format(line_a=line_a, line_b=line_b, retransmit=retransmit)
+    ours = f"{sys.executable} -m portcullis.tools.main"
+    with GatewayProcess(tmp_path, config) as gateway:
+        profile = tmp_path / "profile.toml"
+        profile.write_text(
+            f'groups = ["{line_a}", "{line_b}"]\n[operator]\n'
+            f'publish = "env PYTHONPATH=. {sys.executable} {script} {gateway.port}"\n'
+            f'day-end = "{ours} day end --data {gateway.data} --why conformance"\n'
+        )
+        result = conform(
+            "run", f"--target=127.0.0.1:{retransmit}", "--corpus=moldudp64",
+            f"--profile={profile}",
+        )  # fmt: skip
+    assert (result.exit_code, " 0 skipped," in result.output) == (0, True), result.output
