@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +13,7 @@ from portcullis.engine import why as w
 from portcullis.engine.layout import RUN_DONE
 from portcullis.engine.messages import SAID, silent_in_ouch
 from portcullis.journal import rows as r
+from portcullis.journal.dtype import KIND_NAMES
 from tests.engine.naive_matcher import Report
 from tests.support.commands import Venue, id_words
 
@@ -374,3 +378,17 @@ _KINDS = (
     "REFUSED_DUPLICATE",
     "SYSTEM_EVENT",
 )
+
+
+def test_the_table_of_messages_stands_in_the_rules() -> None:
+    rules = Path(__file__).parents[2] / "docs" / "ouch.md"
+    shown = re.findall(r"^\| `(\w+)` \| (\S+).*? \| (.*?) ?\| (.*?) ?\|$", rules.read_text(), re.M)
+    assert shown == [
+        (
+            KIND_NAMES[said.kind].lower(),
+            chr(said.exec_type) if said.exec_type else "any",
+            said.fix,
+            " ".join(f"`{letter}`" for letter in said.ouch.split()),
+        )
+        for said in SAID
+    ]

@@ -6,11 +6,12 @@ from portcullis.codecs.fix.octets cimport word_at
 
 
 cdef inline void put_u4(unsigned char* out, long long at, long long value) noexcept nogil:
-    # A compiler knows these four as one store.
-    out[at] = (value >> 24) & 0xFF
-    out[at + 1] = (value >> 16) & 0xFF
-    out[at + 2] = (value >> 8) & 0xFF
-    out[at + 3] = value & 0xFF
+    # From one pointer on, for then a compiler makes one store of the four.
+    out += at
+    out[0] = (value >> 24) & 0xFF
+    out[1] = (value >> 16) & 0xFF
+    out[2] = (value >> 8) & 0xFF
+    out[3] = value & 0xFF
 
 
 cdef inline void put_u8(unsigned char* out, long long at, long long value) noexcept nogil:
