@@ -74,7 +74,7 @@ def load_dictionary(path: str | Path) -> FixDictionary:
             data = stream.read(FILE_BYTES_MAX + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        packaged = ", ".join(sorted(entry.stem for entry in _PACKAGED.glob("*.xml")))
+        packaged = ", ".join(sorted(entry.stem for entry in _PACKAGED.glob("FIX*.xml")))
         raise DictionaryError(
             f"{origin}: {reason}, expected a dictionary file or the name of one that comes "
             f"with the package ({packaged})"

@@ -236,7 +236,7 @@ def test_the_commands_exit_3_on_damage_and_on_unusable_files(described: Path) ->
     for name in ("stats", "dump"):
         result = run(command, [name, "--data", str(described)])
         assert result.exit_code == 3
-        assert result.stderr.startswith("damage at row 2: is no batch")
+        assert result.stderr.startswith("portcullis: damage at row 2: is no batch")
     segment_path(described, 1).unlink()
     result = run(command, ["stats", "--data", str(described)])
     assert result.exit_code == 3
