@@ -10,7 +10,7 @@ import pytest
 
 from portcullis.client.errors import LoginRefused
 from portcullis.client.replay import take_snapshot
-from portcullis.client.reports import Began, Ended, Lost, Report, ReportStream, StreamEvent
+from portcullis.client.reports import Began, Ended, Lost, Report, ReportStream, State, StreamEvent
 from portcullis.codecs.moldudp64 import packets
 from portcullis.codecs.sbe.messages import report_stream
 from portcullis.gateway.admission import Admission
@@ -256,6 +256,41 @@ def test_a_snapshot_says_what_held_before_which_number() -> None:
         venue.snapshot = lambda: None
         with pytest.raises(LoginRefused, match="not available"):
             await take_snapshot(host, int(port))
+
+    run(test)
+
+
+def test_only_the_source_asked_for_is_listened_to() -> None:
+    async def test(venue: Venue) -> None:
+        # Those that hear nothing have been told of nothing missing either.
+        async with (
+            venue.stream(source="192.0.2.1") as deaf,
+            venue.stream(source=HOST) as hears,
+            venue.stream() as hears_all,
+        ):
+            venue.publish(b"a")
+            for stream in (hears, hears_all):
+                assert await reports(stream, 1) == [(1, b"a")]
+            assert deaf.counts.received == 0 and deaf.state == State.WAITING
+
+    run(test)
+
+
+def test_of_two_lines_the_first_copy_counts() -> None:
+    async def test(venue: Venue) -> None:
+        other = (GROUP, free_port(GROUP))
+        groups = [f"{GROUP}:{venue.group[1]}", f"{GROUP}:{other[1]}"]
+        with sender() as line_b:
+            async with ReportStream(groups) as stream:
+                for number, octets in enumerate((b"a", b"b", b"c"), 1):
+                    packet = packets.downstream(SESSION.encode(), number, [octets])
+                    if number != 2:  # line A loses it
+                        venue.say(packet)
+                    line_b.sendto(packet, other)
+                assert await reports(stream, 3) == [(1, b"a"), (2, b"b"), (3, b"c")]
+                while stream.counts.duplicated < 2:
+                    await asyncio.sleep(0)
+                assert stream.counts.received == 3
 
     run(test)
 
