@@ -209,6 +209,8 @@ class MoldSubscriber:
             self._heard_ns = now_ns
         session = packet.session.decode("latin-1").strip()
         if not self.session:
+            if packet.ends:  # nobody begins with what is over
+                return
             self._begin(session, self.next_sequence or packet.sequence)
         if session == self.session:
             self._take(packet.sequence, packet.messages, way, now_ns)

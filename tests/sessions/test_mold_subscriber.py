@@ -208,12 +208,19 @@ def test_the_next_session_begins_once_this_one_is_complete() -> None:
 
 
 def test_late_packets_of_a_session_that_is_over_bring_nothing_back() -> None:
-    subscriber = make()
+    subscriber = make(session=SESSION)
     subscriber.receive(packets.end_of_session(SESSION.encode(), 1), Way.LINE_A, 0)
     subscriber.receive(packet(1, session=NEXT), Way.LINE_A, 1)
     subscriber.receive(packets.end_of_session(SESSION.encode(), 1), Way.LINE_A, 2)
     subscriber.receive(packet(1, b"n", session=NEXT), Way.LINE_A, 3)
     assert (subscriber.session, subscriber.state) == (NEXT, State.IN_STEP)
+
+
+def test_who_comes_while_the_last_session_is_told_to_be_over_begins_with_the_live_one() -> None:
+    subscriber = make()
+    subscriber.receive(packets.end_of_session(SESSION.encode(), 9), Way.LINE_A, 0)
+    subscriber.receive(packet(1, b"n", session=NEXT), Way.LINE_A, 1)
+    assert subscriber.events() == [Began(NEXT, 1), Message(1, b"n", Way.LINE_A)]
 
 
 def test_a_session_whose_end_was_missed_is_asked_for_its_tail_before_it_is_left() -> None:
