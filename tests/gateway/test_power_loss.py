@@ -22,6 +22,7 @@ from portcullis.journal.segments import encode_header, list_segments, segment_pa
 from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG
 from tests.engine.naive_matcher import Command
 from tests.support.commands import append
+from tests.support.streams import STREAMS
 
 SEGMENT_ROWS = 32_768
 SMALL = f"""
@@ -43,6 +44,7 @@ ORDERS_A_BATCH = 30 if _build.is_pure() else 300
 
 def config(sync: str = "interval") -> Loaded:
     text = CONFIG.format(port=0) + SMALL.replace("[limits]", f'sync = "{sync}"\n[limits]')
+    text += STREAMS
     return Loaded(parse(text, "g.toml"), "g.toml", Path())
 
 
@@ -81,7 +83,8 @@ def trade(gateway: Recovered, draw: random.Random, count: int) -> None:
         assert append(table, command)
     gateway.engine.run()
     gateway.index.observe(table.batch_first, table.tail - 1)
-    gateway.journal.seal()
+    first, last = table.batch_first, gateway.journal.seal()
+    gateway.streams.observe(first, last)
 
 
 def lose_power(journal: Path, disk: Path, target: Path) -> None:
@@ -121,6 +124,10 @@ def test_no_number_stands_for_two_contents_at_any_sync(tmp_path: Path, seed: int
         assert again.engine.day > seen.day
         for session, last in seen.numbers.items():
             assert again.engine.next_out(session) > last
+        for stream in again.streams.known.values():
+            assert stream.day > seen.day
+            assert (stream.next_number, stream.ended_day) == (1, 0)
+        streams = again.streams.save()
         state, row = again.engine.state_hash(), again.journal.sealed_row
         again.journal.abandon()
         # And that start replays like any other.
@@ -128,6 +135,9 @@ def test_no_number_stands_for_two_contents_at_any_sync(tmp_path: Path, seed: int
         assert not once_more.loss
         assert once_more.journal.report.last_row == row
         assert once_more.engine.state_hash() == state
+        assert [one.pop("next")[:2] for one in once_more.streams.save()] == [
+            one["next"][:2] for one in streams
+        ]
         once_more.journal.abandon()
         shutil.rmtree(target)
 

@@ -25,6 +25,7 @@ from portcullis.tools.gateway_process import CONFIG
 from portcullis.tools.journal import command as journal_command
 from tests.engine.naive_matcher import Command
 from tests.support.commands import append
+from tests.support.streams import STREAMS
 
 SMALL = f"""
 [journal]
@@ -38,7 +39,7 @@ accounts = 10
 instruments = 10
 """
 fills_segments = pytest.mark.skipif(_build.is_pure(), reason="fills segments, for minutes")
-LOADED = Loaded(parse(CONFIG.format(port=0) + SMALL, "g.toml"), "g.toml", Path())
+LOADED = Loaded(parse(CONFIG.format(port=0) + SMALL + STREAMS, "g.toml"), "g.toml", Path())
 
 
 def sizes() -> dict[str, int]:
@@ -80,11 +81,13 @@ def trade(gateway: Recovered, draw: random.Random, batches: int) -> None:
         gateway.engine.run()
         last = gateway.journal.seal()
         gateway.index.observe(first, last)
+        gateway.streams.observe(first, last)
 
 
 def facts(gateway: Recovered) -> list[object]:
     """All that a start knows."""
     known: list[object] = [gateway.engine.state_hash(), gateway.unsent.save()]
+    known.append(gateway.streams.save())
     known.append([bytes(buffer) for _, buffer in gateway.index.save()])
     registry = gateway.registry
     known += [registry.sessions(), registry.settings, registry.largest, registry.day]

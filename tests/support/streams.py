@@ -7,6 +7,21 @@ from array import array
 from portcullis.journal import rows as r
 from portcullis.journal.table import RowTable
 
+# For configurations: streams of all reports, of an account's, of trades.
+STREAMS = """
+[[stream]]
+name = "all"
+groups = ["239.1.1.1:9"]
+[[stream]]
+name = "some"
+groups = ["239.1.1.2:9"]
+accounts = ["CLIENT2"]
+[[stream]]
+name = "trades"
+groups = ["239.1.1.3:9"]
+content = "trades"
+"""
+
 
 def put_stream(
     table: RowTable,
