@@ -17,9 +17,10 @@ from portcullis.gateway.streams import Streams
 from portcullis.journal.reader import JournalReader
 from portcullis.journal.rows import ROW_BYTES
 from portcullis.journal.table import RowTable
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG, GatewayProcess
 from tests.support.fix_client import FixClient
 from tests.support.multicast_listener import MulticastListener, free_group
+from tests.support.ouch_client import OuchClient, enter, replace
 from tests.support.sbe_decoder import decode
 
 STREAM = """
@@ -247,3 +248,35 @@ def test_a_stream_that_cannot_be_is_refused_by_name(
     with pytest.raises(ConfigError) as raised:
         open_outlets(load(path))
     assert expected in str(raised.value)
+
+
+def test_orders_by_ouch_are_told_with_token_and_reference(tmp_path: Path) -> None:
+    group = free_group()
+    listening = listener(group)
+    with GatewayProcess(tmp_path, OUCH_CONFIG + stream("reports", group)) as gateway:
+        user = OuchClient(gateway.ouch_port, "OUCH1")
+        assert user.log_in()[0] == "A"
+        user.expect("S", event_code="S")
+        user.send(enter("A", "B", 7, 1005000, firm="ACME"))
+        first = user.expect("A", order_token="A")["order_reference_number"]
+        user.send(replace("A", "B", 9, 1010000))
+        second = user.expect("U", replacement_order_token="B")["order_reference_number"]
+        seller = client(gateway)
+        seller.link.sendall(seller.order("s", "2", "0.0002", "101"))
+        match = user.expect("E", order_token="B")["match_number"]
+        user.send(enter("C", "B", 1, 1005001, firm="ELSE"))
+        user.expect("J", order_token="C")
+        OuchClient.close_all()
+        told = [decode(octets)[1] for octets in listening.until_number(6)]
+    new, replaced, _, aggressor, passive, refused = told
+    assert (new["clOrdId"], new["orderId"], new["orderReference"]) == ("A", first, first)
+    assert (new["price"], new["orderQty"], new["timeInForce"]) == (10050, 7, "Day")
+    assert (replaced["clOrdId"], replaced["origClOrdId"]) == ("B", "A")
+    assert (replaced["orderId"], replaced["orderReference"]) == (first, second)
+    assert (replaced["price"], replaced["orderQty"], replaced["leavesQty"]) == (10100, 9, 9)
+    assert (aggressor["matchNumber"], aggressor["lastLiquidityInd"]) == (match, "Removed")
+    assert (passive["matchNumber"], passive["lastLiquidityInd"]) == (match, "Added")
+    assert (passive["session"], passive["account"], passive["transactTime"]) == (
+        ("OUCH1", "OUCH1", None)
+    )
+    assert (refused["execType"], refused["why"], refused["clOrdId"]) == ("Rejected", "Firm", "C")
