@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from portcullis.client.errors import ClientError
+from portcullis.client.errors import ClientError, LoginRefused
 from portcullis.client.replay import ReplayClient, Snapshot, take_snapshot
 from portcullis.client.reports import Ended, Lost, Report, ReportStream
 from portcullis.codecs.moldudp64 import packets
@@ -50,6 +50,18 @@ name = "reports"
 groups = ["{group}"]
 retransmit = "{retransmit}"
 replay = "{replay}"
+
+[[stream]]
+name = "client1"
+groups = ["{group_1}"]
+accounts = ["CLIENT1"]
+replay = "{replay_1}"
+
+[[stream]]
+name = "trades"
+groups = ["{group_2}"]
+content = "trades"
+replay = "{replay_2}"
 """
 
 
@@ -67,11 +79,17 @@ class Venue:
         self.group = (GROUP, free_group_port(GROUP))
         self.retransmit = (HOST, free_udp_port())
         self.replay = (HOST, free_port())
+        self.replay_of_client1 = (HOST, free_port())
+        self.replay_of_trades = (HOST, free_port())
         self.control = free_port()
         stream = SMALL.format(
             group=_text(self.group),
             retransmit=_text(self.retransmit),
             replay=_text(self.replay),
+            group_1=f"{GROUP}:{free_group_port(GROUP)}",
+            group_2=f"{GROUP}:{free_group_port(GROUP)}",
+            replay_1=_text(self.replay_of_client1),
+            replay_2=_text(self.replay_of_trades),
         )
         config = CONFIG.replace("enabled = false", "enabled = true").replace(
             "[back_office]", f'control = "{HOST}:{self.control}"\n[back_office]'
@@ -263,6 +281,18 @@ def test_who_comes_late_takes_a_snapshot_and_goes_on_from_there(tmp_path: Path) 
                 one["account"]: (one["boughtQty"], one["soldQty"]) for one in snapshot.positions
             }
             assert shown == positions
+            # A stream of one account tells of that one alone, one of trades of nobody.
+            own = await take_snapshot(*venue.replay_of_client1)
+            assert {one["account"] for one in own.orders + own.positions} == {"CLIENT1"}
+            async with ReplayClient(*venue.replay_of_client1) as replay:
+                assert own.sequence > 1
+                _sequence, messages = await replay.receive_some()
+                assert {decode(one)[1]["account"] for one in messages} == {"CLIENT1"}
+            with pytest.raises(LoginRefused):
+                await take_snapshot(*venue.replay_of_trades)
+            async with ReplayClient(*venue.replay_of_trades) as replay:
+                _sequence, messages = await replay.receive_some()
+                assert decode(messages[0])[0] == "Trade"
             late = ReportStream(
                 [_text(venue.group)],
                 retransmit=_text(venue.retransmit),
