@@ -297,9 +297,9 @@ class Stream(_Table, frozen=True):
         Meta(
             ge=1,
             le=1_000_000,
-            description="Requests of one address that are looked at: half of what makes a tenth"
-            " of a processor busy, and a gap of 5,000 messages in a second. Who asks for more gets"
-            " no answer, and asks again.",
+            description="Requests of one address that are looked at. An answer takes 30 us, so"
+            " they are 3% of a processor, and a gap of 5,000 reports in a second. Who asks for"
+            " more gets no answer, and asks again.",
         ),
     ] = 1_000
     requests_per_second_in_all: Annotated[
