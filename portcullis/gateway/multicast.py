@@ -104,9 +104,9 @@ class Line:
         return True
 
     def drop(self, chunk: Octets) -> None:
-        """Let go of what has not left of a chunk."""
+        """Let go of what has not left of a chunk. It stays stalled until it takes something."""
         self._lose(len(chunk) - self._sent, "socket full")
-        self._sent = self.stalled_ns = 0
+        self._sent = 0
 
     def _lose(self, octets: int, error: str) -> None:
         self.lost += -(-octets // self._packet_bytes)

@@ -130,10 +130,14 @@ def test_every_report_is_published_once_over_a_kill_and_a_stop(tmp_path: Path) -
         assert [one["execId"] for one in told] == sorted(one["execId"] for one in told)
 
 
-def test_both_lines_say_the_same_and_a_heartbeat_says_what_comes_next(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sync", ["interval", "batch"])
+def test_both_lines_say_the_same_and_a_heartbeat_says_what_comes_next(
+    tmp_path: Path, sync: str
+) -> None:
     groups = [free_group(), free_group()]
     lines = [listener(group) for group in groups]
-    with GatewayProcess(tmp_path, CONFIG + stream("reports", *groups)) as gateway:
+    config = CONFIG + stream("reports", *groups) + f'[journal]\nsync = "{sync}"\n'
+    with GatewayProcess(tmp_path, config) as gateway:
         maker = client(gateway)
         octets = b"".join(maker.order(f"m{number}", "1", "1", "100") for number in range(400))
         maker.link.sendall(octets)

@@ -116,7 +116,6 @@ class Gauged:
 
     def drop(self, chunk: Any) -> None:
         self.dropped += 1
-        self.stalled_ns = 0
 
 
 def sender_over(lines: list[Any], *, stall_max: int, orders: int) -> tuple[Sender, FixDesk]:
@@ -166,6 +165,22 @@ def test_a_line_that_stalls_too_long_does_not_hold_the_other_up() -> None:
     assert numbers(fast.sent) == list(range(1, 10))
     assert numbers(slow.sent) == [1, 2]
     assert slow.dropped == 4
+
+
+def test_a_line_that_has_stalled_too_long_waits_no_more_until_it_takes_something() -> None:
+    fast, slow = Gauged(1000), Gauged(0)
+    sender, desk = sender_over([fast, slow], stall_max=1_000_000_000, orders=9)
+    slow.stalled_ns = 1  # since the machine was started
+    sender.publish(desk.table.tail)
+    assert numbers(fast.sent) == list(range(1, 10))
+    assert slow.dropped == 5
+    slow.chunks = 1
+    for number in range(5):
+        desk.send(ORDER.format(f"b{number}"))
+    sender.publish(desk.table.tail)
+    assert numbers(slow.sent) == [10, 11]
+    assert slow.dropped == 5
+    assert sender.stream.next_row < desk.table.tail  # a new stall has its own time
 
 
 def test_packets_cut_by_the_system_are_those_that_were_packed() -> None:
