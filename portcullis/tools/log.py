@@ -71,8 +71,11 @@ def command(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--type") from None
     sources = Sources(logs, data / FOLDER)
-    if not sources.refresh() and not follow:
-        raise click.ClickException(f"no log {' '.join(logs) or f'in {data / FOLDER}'}")
+    if not sources.refresh():
+        nothing = f"no log {' '.join(logs) or f'in {data / FOLDER}'}"
+        if not follow:
+            raise click.ClickException(nothing)
+        click.echo(f"{nothing} yet: waiting for one", err=True)
     try:
         _show(heapq.merge(*sources.whole(final=not follow), key=_time), wanted, kinds, names)
         while follow:

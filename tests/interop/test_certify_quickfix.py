@@ -18,32 +18,21 @@ from portcullis.tools.gateway_process import free_port
 from tests.support.wire import fields
 
 fix = pytest.importorskip("quickfix")
+quickfix = pytest.importorskip("tests.support.quickfix_application")
 pytestmark = pytest.mark.interop
 
-DICTIONARY = Path(sys.prefix) / "share" / "quickfix" / "FIX44.xml"
 # ResetOnLogout is what makes QuickFIX's first Logon say 141=Y, and one after a break not.
-SETTINGS = """
-[DEFAULT]
-ConnectionType=initiator
-ReconnectInterval=1
-FileStorePath={directory}/store
-FileLogPath={directory}/log
-StartTime=00:00:00
-EndTime=00:00:00
-HeartBtInt=30
-SocketConnectHost=127.0.0.1
-SocketConnectPort={port}
-BeginString=FIX.4.4
-UseDataDictionary=Y
-DataDictionary={dictionary}
+SETTINGS = (
+    quickfix.INITIATOR
+    + """
 ResetOnLogout=Y
 [SESSION]
 SenderCompID=CLIENT9
-TargetCompID=PORTCULLIS
 """
+)
 
 
-class Client(fix.Application):  # type: ignore[misc, name-defined]
+class Client(quickfix.QuietApplication):
     """What the developer of a trading client has behind QuickFIX's session."""
 
     def __init__(self) -> None:
@@ -59,18 +48,6 @@ class Client(fix.Application):  # type: ignore[misc, name-defined]
     def onLogon(self, session_id: Any) -> None:
         if self.leaves:
             fix.Session.lookupSession(self.session_id).logout()
-
-    def onLogout(self, session_id: Any) -> None:
-        pass
-
-    def toAdmin(self, message: Any, session_id: Any) -> None:
-        pass
-
-    def fromAdmin(self, message: Any, session_id: Any) -> None:
-        pass
-
-    def toApp(self, message: Any, session_id: Any) -> None:
-        pass
 
     def fromApp(self, message: Any, session_id: Any) -> None:
         report = fields(message.toString().encode("latin-1"))
@@ -98,7 +75,7 @@ class Client(fix.Application):  # type: ignore[misc, name-defined]
 def test_quickfix_is_walked_through(tmp_path: Path) -> None:
     port = free_port()
     path = tmp_path / "quickfix.cfg"
-    path.write_text(SETTINGS.format(directory=tmp_path, port=port, dictionary=DICTIONARY))
+    path.write_text(SETTINGS.format(directory=tmp_path, port=port, dictionary=quickfix.DICTIONARY))
     settings = fix.SessionSettings(str(path))
     client = Client()
     initiator = fix.SocketInitiator(

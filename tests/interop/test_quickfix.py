@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import queue
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,26 +18,13 @@ from portcullis.tools.gateway_process import GatewayProcess
 from tests.support.wire import fields
 
 fix = pytest.importorskip("quickfix")
+quickfix = pytest.importorskip("tests.support.quickfix_application")
 pytestmark = pytest.mark.interop
 
 WAIT_S = 15.0
-DICTIONARY = Path(sys.prefix) / "share" / "quickfix" / "FIX44.xml"
-
-SETTINGS = """
-[DEFAULT]
-ConnectionType=initiator
-ReconnectInterval=1
-FileStorePath={directory}/store
-FileLogPath={directory}/log
-StartTime=00:00:00
-EndTime=00:00:00
-HeartBtInt=30
-SocketConnectHost=127.0.0.1
-SocketConnectPort={port}
-BeginString=FIX.4.4
-TargetCompID=PORTCULLIS
-UseDataDictionary=Y
-DataDictionary={dictionary}
+SETTINGS = (
+    quickfix.INITIATOR
+    + """
 ValidateFieldsOutOfOrder=Y
 ValidateFieldsHaveValues=Y
 ValidateUserDefinedFields=Y
@@ -47,6 +33,7 @@ SenderCompID=CLIENT1
 [SESSION]
 SenderCompID=CLIENT2
 """
+)
 
 
 class Trader(fix.Application):  # type: ignore[misc, name-defined]
@@ -131,9 +118,10 @@ def gateway(tmp_path: Path) -> Iterator[GatewayProcess]:
 
 @pytest.fixture
 def trader(tmp_path: Path, gateway: GatewayProcess) -> Iterator[Trader]:
-    assert DICTIONARY.exists(), "quickfix installs its dictionaries there"
     path = tmp_path / "quickfix.cfg"
-    path.write_text(SETTINGS.format(directory=tmp_path, port=gateway.port, dictionary=DICTIONARY))
+    path.write_text(
+        SETTINGS.format(directory=tmp_path, port=gateway.port, dictionary=quickfix.DICTIONARY)
+    )
     settings = fix.SessionSettings(str(path))
     trader = Trader()
     initiator = fix.SocketInitiator(

@@ -12,31 +12,18 @@ from typing import Any
 
 import quickfix as fix
 
+from tests.support.quickfix_application import QuietApplication
 
-class EchoApplication(fix.Application):  # type: ignore[misc, name-defined]
+
+class EchoApplication(QuietApplication):
     """What QuickFIX's own acceptance tests have behind the session."""
 
     def __init__(self) -> None:
         super().__init__()
         self._seen: set[tuple[str, str]] = set()
 
-    def onCreate(self, session_id: Any) -> None:
-        pass
-
-    def onLogon(self, session_id: Any) -> None:
-        pass
-
     def onLogout(self, session_id: Any) -> None:
         self._seen = {one for one in self._seen if one[0] != session_id.toString()}
-
-    def toAdmin(self, message: Any, session_id: Any) -> None:
-        pass
-
-    def fromAdmin(self, message: Any, session_id: Any) -> None:
-        pass
-
-    def toApp(self, message: Any, session_id: Any) -> None:
-        pass
 
     def fromApp(self, message: Any, session_id: Any) -> None:
         header = message.getHeader()

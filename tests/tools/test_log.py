@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,17 @@ def test_messages_are_chosen_by_order_and_type(
 ) -> None:
     found = show(folder, *arguments).output.splitlines()
     assert [line.split()[1] for line in found] == marks
+
+
+def test_who_follows_what_is_not_there_yet_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", interrupt)
+    result = CliRunner().invoke(command, ["CLIENT1", "--data", str(tmp_path), "--follow"])
+    assert (result.exit_code, result.stderr) == (0, "no log CLIENT1 yet: waiting for one\n")
 
 
 def test_a_type_that_nobody_knows_is_told_with_the_one_that_is_meant(folder: Path) -> None:
