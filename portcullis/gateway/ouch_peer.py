@@ -205,7 +205,8 @@ class OuchPeer:
         self._carry_out(now_ns)
 
     def cut(self) -> None:
-        """Close without sending what waits: the client does not read."""
+        """Close without sending what waits: the client does not read, and gets it on return."""
+        self._log("slow_consumer", unsent=self.store.lag)
         if self._link is not None:
             self._link.abort()
 

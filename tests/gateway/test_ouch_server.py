@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from portcullis import _build
 from portcullis.codecs.soupbintcp import packets
 from portcullis.tools.gateway_process import OUCH_CONFIG, GatewayProcess
 from tests.support.fix_client import FixClient
@@ -394,6 +395,28 @@ def test_kills_at_any_moment_lose_no_message_and_renumber_none(
             pass
         assert received.items() <= again.received.items()
         assert list(again.received) == list(range(1, len(again.received) + 1))
+
+
+@pytest.mark.skipif(_build.is_pure(), reason="fills the kernel's buffers, for 15 seconds")
+def test_who_does_not_read_is_cut_and_gets_the_rest_on_return(tmp_path: Path) -> None:
+    orders = 38_000  # more than the kernel and the gateway hold for a socket
+    config = CONFIG + 'max_lag = 100\nwrite_high_water = "4KiB"\n'
+    with GatewayProcess(tmp_path, config) as gateway:
+        slow, other = OuchClient(gateway.ouch_port, receive_bytes=4096), up(gateway, "OUCH2")
+        assert slow.log_in()[0] == "A"
+        message = enter("", "B", 1, 100, time_in_force=0)  # accepted, and cancelled at once
+        head, tail = packets.packet("U", message)[:4], message[15:]
+        tokens = (b"%-14d" % number for number in range(orders))
+        slow.link.sendall(b"".join(head + token + tail for token in tokens))
+        while not logged(gateway, "slow_consumer"):
+            assert other.packet()[0] == "H"  # a second later
+        before = slow.count_to(b"nothing")
+        again = OuchClient(gateway.ouch_port)
+        again.log_in(sequence=before + 1)
+        assert again.next_sequence == before + 1
+        again.send(enter("last", "B", 1, 100))
+        assert 100 < before < 2 * orders
+        assert before + again.count_to(b"last") == 1 + 2 * orders + 1
 
 
 def test_orders_of_who_is_gone_are_cancelled_where_that_is_agreed(tmp_path: Path) -> None:

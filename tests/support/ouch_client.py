@@ -109,7 +109,7 @@ class OuchClient:
         while cls.opened:
             cls.opened.pop().close()
 
-    def __init__(self, port: int, username: str = "OUCH1") -> None:
+    def __init__(self, port: int, username: str = "OUCH1", *, receive_bytes: int = 0) -> None:
         self.opened.append(self)
         self.username = username
         self.session = ""
@@ -117,8 +117,11 @@ class OuchClient:
         self.received: dict[int, bytes] = {}
         # Whether the end of its session has come.
         self.ended = False
-        self.link = socket.create_connection(("127.0.0.1", port), LIMIT_S)
+        self.link = socket.socket()
+        if receive_bytes:  # what the kernel keeps for who does not read
+            self.link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self.link.settimeout(LIMIT_S)
+        self.link.connect(("127.0.0.1", port))
         self._buffer = b""
 
     def packet(self) -> tuple[str, bytes]:
@@ -126,10 +129,7 @@ class OuchClient:
         while len(self._buffer) < 3 or len(self._buffer) < 2 + int.from_bytes(
             self._buffer[:2], "big"
         ):
-            try:
-                octets = self.link.recv(1 << 16)
-            except ConnectionResetError:
-                octets = b""
+            octets = self._receive()
             if not octets:
                 return "", b""
             self._buffer += octets
@@ -138,6 +138,12 @@ class OuchClient:
         payload, self._buffer = self._buffer[3:end], self._buffer[end:]
         letter: str = header.packet_type.decode("latin-1")
         return letter, payload
+
+    def _receive(self) -> bytes:
+        try:
+            return self.link.recv(1 << 16)
+        except ConnectionResetError:
+            return b""
 
     def log_in(
         self, password: str = "", session: str = "", sequence: int = 1
@@ -165,6 +171,18 @@ class OuchClient:
                 self.ended = letter == "Z"
                 return {}
             assert letter in "H+", letter
+
+    def count_to(self, end: bytes) -> int:
+        """How many whole messages come, up to one with `end` or the end of the connection."""
+        octets = bytearray(self._buffer)
+        while end not in octets[-200:] and (more := self._receive()):
+            octets += more
+        count = at = 0
+        while at + 3 <= len(octets):
+            size = 2 + int.from_bytes(octets[at : at + 2], "big")
+            count += octets[at + 2 : at + 3] == b"S" and at + size <= len(octets)
+            at += size
+        return count
 
     def expect(self, letter: str, **fields: Any) -> dict[str, Any]:
         """The next message, which must be of a type and have these values."""
