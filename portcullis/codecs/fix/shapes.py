@@ -4,7 +4,7 @@ Owns, for each MsgType of one letter, the shape of a message that was found vali
 `tag=` in their order, and how each value is checked. Programs write their messages the same way
 each time, and all that a dictionary asks of tags, their places and their order, and of what is
 required, depends on the shape alone. So of a message of a known shape only the values are looked
-at: 800 instructions for a new order in place of 2,400.
+at: with its frame and checksum, an order takes 1,420 instructions, not 2,450.
 
 Judges nothing: where a message is otherwise, be it in its last byte, the caller reads it from its
 start by the rules, and learns the type's shape anew if all of its fields were of the common kind.

@@ -139,7 +139,7 @@ class FixValues:
 
         Exact: VALUE_DECIMALS where the value has more decimals than are counted and they are not
         zeros, VALUE_RANGE from 2^62 up. Wrong format goes before both. O(length + decimals).
-        Most decimals are short, and done in two thirds of the instructions.
+        Most decimals are short: read by words, two of an order take 160 instructions, not 200.
         """
         position: cython.longlong = start
         value: cython.longlong = 0
