@@ -1,0 +1,1 @@
+"""The gateway in a simulated world: one process, one seed, and everything that can go wrong."""

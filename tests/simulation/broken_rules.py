@@ -1,0 +1,141 @@
+"""Rules of the gateway, each broken on purpose: what a simulation is worth that finds them.
+
+Owns the breaking. Each rule is broken by putting something else in the place of one function, for
+as long as the context lasts; `faults`, `sync` and `messages` are what a run needs to come across
+it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from portcullis.engine.layout import S_NEXT_OUT, SESSION_WORDS
+from portcullis.gateway import startup
+from portcullis.gateway.ouch_store import OuchStore
+from portcullis.gateway.server import Server
+from portcullis.gateway.trading_day import TradingDay
+from portcullis.journal.recovery import Recovery
+from portcullis.journal.writer import Journal
+
+_EVERY = 40  # of many chances to break a rule, one is taken
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule that can be broken. place: class or module, name: the function there."""
+
+    text: str
+    place: Any
+    name: str
+    # Given the right function, one that is wrong.
+    spoil: Callable[[Callable[..., Any]], Callable[..., Any]]
+    faults: tuple[str, ...]
+    sync: str = "interval"
+    messages: int = 6_000
+
+    @contextmanager
+    def broken(self) -> Iterator[None]:
+        """Break it for a while."""
+        right = getattr(self.place, self.name)
+        setattr(self.place, self.name, self.spoil(right))
+        try:
+            yield
+        finally:
+            setattr(self.place, self.name, right)
+
+
+def _now_and_then(wrong: Callable[[Any], None]) -> Callable[..., Callable[..., Any]]:
+    """Before some calls of a method, do something wrong to its object."""
+
+    def spoil(right: Callable[..., Any]) -> Callable[..., Any]:
+        calls = 0
+
+        def spoilt(self: Any, *args: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls % _EVERY == 0:
+                wrong(self)
+            return right(self, *args)
+
+        return spoilt
+
+    return spoil
+
+
+def _no_sync(_right: Callable[..., Any]) -> Callable[..., Any]:
+    def sync(self: Journal) -> int:
+        self.synced_row = self.sealed_row
+        return self.sealed_row
+
+    return sync
+
+
+def _sync_of_the_last_segment(right: Callable[..., Any]) -> Callable[..., Any]:
+    def sync(self: Journal) -> Any:
+        for descriptor in self._unsynced[:-1]:
+            os.close(descriptor)
+        del self._unsynced[:-1]
+        return right(self)
+
+    return sync
+
+
+def _skip_a_message(store: OuchStore) -> None:
+    if 0 < store.next_sequence <= store._last(store._day):
+        store.next_sequence += 1
+
+
+def _send_a_message_again(store: OuchStore) -> None:
+    if store.next_sequence > 1:
+        store.next_sequence -= 1
+
+
+def _skip_a_number(server: Server) -> None:
+    server.turn.engine.reports.sessions[SESSION_WORDS + S_NEXT_OUT] += 1
+
+
+def _no_rows(_right: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *_args: 0
+
+
+def _nothing(_right: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *_args: None
+
+
+def _note_this_run(_right: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self: self.note_run()
+
+
+RULES = (
+    Rule("nothing leaves before it is on disk", Journal, "sync", _no_sync, ("power",), "batch"),
+    Rule(
+        "a sync is of all segments with rows that are not on disk", Journal, "sync",
+        _sync_of_the_last_segment, ("power",), "batch", messages=50_000,
+    ),
+    Rule(
+        "numbers that a loss took are passed over", startup, "_pass_over_numbers", _nothing,
+        ("power",),
+    ),
+    Rule(
+        "rows that a loss took are passed over", Journal, "pass_over", _no_rows,
+        ("power",),
+    ),
+    Rule(
+        "a loss is noted until it is dealt with", Journal, "note_loss", _note_this_run,
+        ("power", "kill"),
+    ),
+    Rule(
+        "a torn tail is cut", Recovery, "_cut", _nothing, ("power",), "none",
+    ),
+    Rule("no report is lost", OuchStore, "pump", _now_and_then(_skip_a_message), ()),
+    Rule("no report comes twice", OuchStore, "pump", _now_and_then(_send_a_message_again), ()),
+    Rule(
+        "state is a function of the journal", Server, "_on_timer", _now_and_then(_skip_a_number),
+        ("kill",),
+    ),
+    Rule("a day's end is a row", TradingDay, "tick", _nothing, ("day",), messages=12_000),
+)  # fmt: skip

@@ -1,0 +1,214 @@
+"""A disk that keeps what was synced, and of the rest what chance leaves.
+
+Owns the difference between what a process has written and what outlives the machine. A file's
+bytes are safe once they were synced, its name once its folder was. When the power fails, what was
+written since may be there or not, each page for itself, in any order. It can be full, and bits can
+turn. Making and syncing files costs no real time: the files stand in a folder of the test's.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+from portcullis.journal.disk import Disk
+from portcullis.journal.maker import SegmentMaker
+from portcullis.journal.segments import HEADER_BYTES
+from tests.simulation.world import Violation, World
+
+PAGE_BYTES = 4096
+_ZEROS = bytes(PAGE_BYTES)
+_CHUNK_BYTES = 1 << 18
+# Syncs that look at a whole file: a start may cut its end, and nothing else does.
+_WHOLE_FIRST = 8
+_WHOLE_EVERY = 64
+
+
+class _Kept:
+    """A file as it is on disk: its bytes, how far they reach, and how often it was synced."""
+
+    def __init__(self, path: Path) -> None:
+        self.octets = bytearray(path.stat().st_size)
+        self.end = 0
+        self.syncs = 0
+        self.sync(path)
+
+    def sync(self, path: Path) -> None:
+        """Take over what was written.
+
+        Journals grow at their end, and their header changes: so a sync mostly looks from the end
+        of the last one on, until nothing is written any more; now and then at all of it.
+        """
+        with path.open("rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            often = self.syncs < _WHOLE_FIRST or self.syncs % _WHOLE_EVERY == 0
+            if size != len(self.octets) or often:
+                whole = bytearray(file.read())
+                end = _written(whole)
+                sealed = max(min(self.end, end) - 2 * PAGE_BYTES, HEADER_BYTES)
+                if self.syncs and whole[HEADER_BYTES:sealed] != self.octets[HEADER_BYTES:sealed]:
+                    raise Violation(f"{path.name}: rows that were synced have changed since")
+                self.octets, self.end = whole, end
+            else:
+                self.octets[:HEADER_BYTES] = file.read(HEADER_BYTES)
+                at = max(self.end // PAGE_BYTES - 1, 1) * PAGE_BYTES
+                file.seek(at)
+                while part := file.read(_CHUNK_BYTES):
+                    self.octets[at : at + len(part)] = part
+                    written = _written(part)
+                    if written:
+                        self.end = at + written
+                    at += len(part)
+                    if written < len(part) - PAGE_BYTES:
+                        break
+        self.syncs += 1
+
+
+class SimulatedDisk(Disk):
+    """The disk under one folder. moment: called before each use, where the power may fail.
+
+    make_ns: how long a segment takes that is made ahead of need.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        folder: Path,
+        *,
+        boot: bytes,
+        moment: Callable[[], None],
+        make_ns: Callable[[], int],
+    ) -> None:
+        self.is_full = False
+        # Rows that were sealed when a sync began that has ended: they must outlive the power.
+        self.syncs = 0
+        self._world = world
+        self._folder = folder
+        self._boot = boot
+        self._moment = moment
+        self._make_ns = make_ns
+        self._kept: dict[int, _Kept] = {}
+        self._names: dict[str, int] = {}
+        for path in self._files():
+            self._keep(path)
+        self.sync_directory(folder)
+
+    # --- what the journal asks -------------------------------------------------------------------
+
+    def sync(self, descriptor: int) -> None:
+        self._moment()
+        self._keep(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
+        self.syncs += 1
+
+    def sync_directory(self, directory: Path) -> None:
+        self._moment()
+        self._names = {path.name: path.stat().st_ino for path in self._files()}
+
+    def boot_id(self) -> bytes:
+        return self._boot
+
+    def make_segment(self, target: Path, header: bytes, size: int, *, zeros: bool) -> None:
+        if self.is_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+        if not target.exists():
+            with target.open("xb") as file:
+                file.truncate(size)
+                file.write(header)
+            self._keep(target)
+        self.sync_directory(target.parent)
+
+    def segment_maker(self, directory: Path) -> SegmentMaker:
+        return SimulatedMaker(self._world, self, self._make_ns)
+
+    def _keep(self, path: Path) -> None:
+        number = path.stat().st_ino
+        if number in self._kept:
+            self._kept[number].sync(path)
+        else:
+            self._kept[number] = _Kept(path)
+
+    def _files(self) -> list[Path]:
+        return sorted(path for path in self._folder.iterdir() if path.is_file())
+
+    # --- what becomes of it ----------------------------------------------------------------------
+
+    def fail(self, target: Path, chance: random.Random) -> None:
+        """The power fails: put what the next boot finds into another folder."""
+        target.mkdir()
+        # Nothing since the last sync, all of it, or some pages.
+        luck = chance.choice((0.0, 0.3, 0.7, 1.0))
+        living = {path.name: path for path in self._files()}
+        names = dict(self._names)
+        for name, path in living.items():
+            if name not in names and chance.random() < luck:
+                names[name] = path.stat().st_ino
+        by_number = {path.stat().st_ino: path for path in living.values()}
+        for name, number in sorted(names.items()):
+            octets = self._octets_of(number, by_number.get(number), luck, chance)
+            (target / name).write_bytes(octets)
+
+    def _octets_of(
+        self, number: int, path: Path | None, luck: float, chance: random.Random
+    ) -> bytes:
+        kept = self._kept.get(number)
+        living = path.read_bytes() if path is not None else b""
+        if kept is None:
+            return living if chance.random() < luck else b""
+        octets = kept.octets
+        if len(octets) != len(living):
+            return bytes(octets)
+        pages = [0, *range(max(kept.end // PAGE_BYTES - 1, 1), _pages(living))]
+        for page in pages:
+            place = slice(page * PAGE_BYTES, (page + 1) * PAGE_BYTES)
+            if octets[place] != living[place] and chance.random() < luck:
+                octets[place] = living[place]
+        return bytes(octets)
+
+
+def _written(octets: bytes | bytearray) -> int:
+    """How many bytes there are to the last that is not zero."""
+    end = len(octets)
+    while end >= PAGE_BYTES and octets[end - PAGE_BYTES : end] == _ZEROS:
+        end -= PAGE_BYTES
+    return max(end - PAGE_BYTES, 0) + len(octets[max(end - PAGE_BYTES, 0) : end].rstrip(b"\0"))
+
+
+def _pages(octets: bytes) -> int:
+    """How many pages hold all bytes other than zero."""
+    return (_written(octets) + PAGE_BYTES - 1) // PAGE_BYTES
+
+
+class SimulatedMaker(SegmentMaker):
+    """Makes segments after a while, without a process."""
+
+    def __init__(self, world: World, disk: SimulatedDisk, make_ns: Callable[[], int]) -> None:
+        self.deaths = 0
+        self._world = world
+        self._disk = disk
+        self._make_ns = make_ns
+        self._wanted: tuple[Path, bytes, int] | None = None
+        self._ready_ns = 0
+
+    @property
+    def process_id(self) -> int:
+        return 0
+
+    def ask(self, target: Path, header: bytes, size: int) -> None:
+        self._wanted = (target, header, size)
+        self._ready_ns = self._world.now_ns + self._make_ns()
+
+    def poll(self) -> str | None:
+        assert self._wanted is not None
+        if self._world.now_ns < self._ready_ns:
+            return None
+        try:
+            self._disk.make_segment(*self._wanted, zeros=True)
+        except OSError as error:
+            return str(error)
+        return ""
+
+    def close(self) -> None:
+        """It is gone with its gateway."""

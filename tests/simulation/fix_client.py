@@ -1,0 +1,392 @@
+"""A simulated FIX client, simple on purpose: it shares no code with the gateway.
+
+Owns a client's side of FIX 4.4: numbers, resends, heartbeats, and what it makes of reports. It
+keeps all that it was sent and holds every repetition against the first. What it knows of the
+gateway, it knows by protocol: when a connection is lost or the gateway has started again, it logs
+on with its next number, and the rest follows from numbers.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable
+from typing import Any
+
+from tests.simulation.ledger import Ledger, Order, Side, Told
+from tests.simulation.network import Link
+from tests.simulation.world import MILLISECOND_NS, SECOND_NS, Violation, World
+
+HEART_BT_S = 10
+_PATIENCE_NS = 25 * SECOND_NS
+_OPEN_MAX = 40
+_LENGTH = re.compile(rb"8=FIX\.4\.4\x019=(\d+)\x01")
+# What a repetition may differ in.
+_PASSING = {"9", "10", "34", "43", "52", "97", "122"}
+_SIDES = {"1": "buy", "2": "sell"}
+
+
+def utc(now_ns: int) -> str:
+    """SendingTime with milliseconds."""
+    moment = dt.datetime.fromtimestamp(now_ns // SECOND_NS, dt.UTC)
+    return f"{moment:%Y%m%d-%H:%M:%S}.{now_ns // MILLISECOND_NS % 1000:03d}"
+
+
+def cents(price: str) -> int:
+    """A price in hundredths."""
+    whole, _, fraction = price.partition(".")
+    return int(whole) * 100 + int(fraction.ljust(2, "0"))
+
+
+class SimulatedFixClient:
+    """name: its CompID, and that of its account. connect: gives a connection, or None."""
+
+    def __init__(
+        self,
+        name: str,
+        world: World,
+        ledger: Ledger,
+        connect: Callable[[SimulatedFixClient], Link | None],
+    ) -> None:
+        self.name = name
+        self.wants_connection = True
+        self._world = world
+        self._chance = world.random
+        self._ledger = ledger
+        self._connect = connect
+        self._link: Link | None = None
+        self._is_up = False
+        self._buffer = b""
+        self._heard_ns = self._spoke_ns = 0
+        self._next_in = 1
+        self._next_out = 1
+        # By number: what was sent (type, body, SendingTime), and what came.
+        self._sent: dict[int, tuple[str, str, str]] = {}
+        self._came: dict[int, dict[str, str]] = {}
+        # Up to this number it has asked for what is missing; 0: nothing is.
+        self._missing = 0
+        self._orders: list[Order] = ledger.orders.setdefault(name, [])
+        self._by_id: dict[str, Order] = {}
+        self._by_order_id: dict[str, Order] = {}
+        self._open: dict[str, Order] = {}
+        # Ids of requests, and when each was answered: the row, 0 for an answer without ExecID.
+        self._answers: dict[str, int] = {}
+        self._unanswered: dict[str, str] = {}
+        self._losses = 0
+        self._ids = 0
+        self._tests = 0
+        # What is to be answered behind everything before it, and where that was asked.
+        self._barrier = ""
+        self._barrier_link: Link | None = None
+
+    # --- the connection --------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Do what time asks for: connect, show life, give up on the dead."""
+        now_ns = self._world.now_ns
+        if self._link is None:
+            if self.wants_connection:
+                self._begin()
+        elif now_ns - self._heard_ns > _PATIENCE_NS:
+            self._hang_up()
+        elif self._is_up and self._barrier and self._barrier_link is not self._link:
+            self._ask()
+        elif self._is_up and now_ns - self._spoke_ns > HEART_BT_S * SECOND_NS * 8 // 10:
+            self._send("0", "")
+
+    def _begin(self) -> None:
+        self._link = self._connect(self)
+        if self._link is not None:
+            self._buffer = b""
+            self._missing = 0
+            self._heard_ns = self._world.now_ns
+            self._send("A", f"98=0\x01108={HEART_BT_S}\x01")
+
+    def _hang_up(self) -> None:
+        link, self._link = self._link, None
+        self._is_up = False
+        if link is not None:
+            link.close()
+
+    def lost(self, link: Link) -> None:
+        """The connection has ended."""
+        if link is self._link:
+            self._link = None
+            self._is_up = False
+
+    @property
+    def is_up(self) -> bool:
+        """Logged on, as far as it knows."""
+        return self._is_up
+
+    @property
+    def link(self) -> Link | None:
+        """The connection that it has."""
+        return self._link
+
+    def come_to_rest(self) -> None:
+        """See to it that everything arrives; see `is_at_rest`."""
+        self._tests += 1
+        self._barrier = f"{self.name}-{self._tests}"
+        self._barrier_link = None
+        self.tick()
+
+    def _ask(self) -> None:
+        self._barrier_link = self._link
+        self._send("1", f"112={self._barrier}\x01")
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether its barrier was answered, and nothing is missing."""
+        return self._is_up and not self._barrier and not self._missing
+
+    # --- what it sends ---------------------------------------------------------------------------
+
+    def _send(self, msg_type: str, body: str) -> None:
+        number = self._next_out
+        self._next_out += 1
+        now = utc(self._world.now_ns)
+        if msg_type in "DGF":
+            self._sent[number] = (msg_type, body, now)
+        if self._link is not None:
+            self._write(msg_type, number, f"52={now}\x01", body)
+
+    def _write(self, msg_type: str, number: int, times: str, body: str) -> None:
+        assert self._link is not None
+        text = f"35={msg_type}\x0134={number}\x0149={self.name}\x0156=PORTCULLIS\x01{times}{body}"
+        octets = f"8=FIX.4.4\x019={len(text)}\x01{text}".encode("latin-1")
+        self._spoke_ns = self._world.now_ns
+        self._world.messages += 1
+        self._link.send(octets + b"10=%03d\x01" % (sum(octets) % 256))
+
+    def trade(self) -> None:
+        """Do something that a client does."""
+        if not self._is_up:
+            return
+        draw = self._chance.random()
+        if self._open and (draw < 0.2 or len(self._open) > _OPEN_MAX):
+            self._cancel()
+        elif self._open and draw < 0.3:
+            self._replace()
+        else:
+            self._enter()
+
+    def _new_id(self, kind: str) -> str:
+        self._ids += 1
+        identity = f"{self.name}-{self._ids}"
+        self._unanswered[identity] = kind
+        return identity
+
+    def _enter(self) -> None:
+        chance = self._chance
+        side = chance.choice("12")
+        qty = chance.randint(1, 20)
+        price = chance.randint(9_950, 10_050) + (-10 if side == "1" else 10)
+        draw = chance.random()
+        is_market = draw < 0.04
+        time_in_force = "3" if draw < 0.1 else "4" if draw < 0.13 else chance.choice("01")
+        identity = self._new_id("D")
+        order = Order(
+            self.name, identity, _SIDES[side], qty, 0 if is_market else price, is_market,
+            time_in_force in "01" and not is_market,
+        )  # fmt: skip
+        self._orders.append(order)
+        self._by_id[identity] = order
+        limit = "40=1\x01" if is_market else f"40=2\x0144={price // 100}.{price % 100:02d}\x01"
+        self._send(
+            "D",
+            f"11={identity}\x0138={qty}\x01{limit}54={side}\x0155=BTC-USD\x01"
+            f"59={time_in_force}\x0160={utc(self._world.now_ns)}\x01",
+        )
+
+    def _cancel(self) -> None:
+        order = self._chance.choice(list(self._open.values()))
+        identity = self._new_id("F")
+        side = "1" if order.side == "buy" else "2"
+        self._send(
+            "F",
+            f"11={identity}\x0141={order.cl_ord_id}\x0154={side}\x0155=BTC-USD\x01"
+            f"60={utc(self._world.now_ns)}\x01",
+        )
+
+    def _replace(self) -> None:
+        order = self._chance.choice(list(self._open.values()))
+        identity = self._new_id("G")
+        qty = order.cum_qty + self._chance.randint(1, 20)
+        price = order.price + self._chance.randint(-5, 5)
+        side = "1" if order.side == "buy" else "2"
+        self._by_id[identity] = order
+        self._send(
+            "G",
+            f"11={identity}\x0138={qty}\x0140=2\x0141={order.cl_ord_id}\x01"
+            f"44={price // 100}.{price % 100:02d}\x0154={side}\x0155=BTC-USD\x01"
+            f"59=1\x0160={utc(self._world.now_ns)}\x01",
+        )
+
+    # --- what comes ------------------------------------------------------------------------------
+
+    def received(self, link: Link, octets: bytes) -> None:
+        """Bytes arrived."""
+        if link is not self._link:
+            return
+        self._heard_ns = self._world.now_ns
+        buffer = self._buffer + octets
+        start = 0
+        while found := _LENGTH.match(buffer, start):
+            end = found.end() + int(found[1]) + 7
+            if end > len(buffer):
+                break
+            whole = buffer[start:end]
+            if sum(whole[:-7]) % 256 != int(whole[-4:-1]):
+                raise Violation(f"{self.name}: a wrong checksum: {whole!r}")
+            start = end
+            self._world.messages += 1
+            text = whole.decode("latin-1")
+            self._take(dict(part.split("=", 1) for part in text[:-1].split("\x01")))
+            if link is not self._link:
+                return
+        self._buffer = buffer[start:]
+        if len(self._buffer) > 64 and not _LENGTH.match(self._buffer):
+            raise Violation(f"{self.name}: no message begins like this: {self._buffer[:80]!r}")
+
+    def _take(self, message: dict[str, str]) -> None:
+        number, msg_type = int(message["34"]), message["35"]
+        if msg_type == "A" and not self._is_up:
+            self._is_up = True
+        elif msg_type == "2" and number >= self._next_in:
+            self._send_again(int(message["7"]), int(message["16"]))
+        if number > self._next_in:
+            if not self._missing:
+                self._missing = number
+                self._send("2", f"7={self._next_in}\x0116=0\x01")
+            return
+        if number < self._next_in:
+            self._repeated(number, message)
+            return
+        if msg_type == "4":
+            if message.get("123") != "Y" or int(message["36"]) <= number:
+                raise Violation(f"{self.name}: not a gap fill: {message}")
+            self._next_in = int(message["36"])
+        else:
+            self._next_in = number + 1
+            self._in_turn(number, msg_type, message)
+        if self._next_in > self._missing:
+            self._missing = 0
+
+    def _repeated(self, number: int, message: dict[str, str]) -> None:
+        """A number that was there before: it has to be marked, and say the same."""
+        if message.get("43") != "Y":
+            raise Violation(f"{self.name}: number {number} came again unmarked: {message}")
+        first = self._came.get(number)
+        if message["35"] == "4" or first is None:
+            return
+        if _content(first) != _content(message):
+            raise Violation(f"{self.name}: number {number} stands for {first} and {message}")
+
+    def _in_turn(self, number: int, msg_type: str, message: dict[str, str]) -> None:
+        if msg_type in "89":
+            self._came[number] = message
+            self._report(message)
+        elif msg_type == "1":
+            self._send("0", f"112={message['112']}\x01")
+        elif msg_type == "0":
+            if message.get("112") == self._barrier:
+                self._barrier = ""
+        elif msg_type == "5":
+            if self._is_up:
+                self._send("5", "")
+            self._hang_up()
+        elif msg_type not in "A2":
+            raise Violation(f"{self.name}: a message was rejected: {message}")
+
+    def _send_again(self, begin: int, end: int) -> None:
+        """Answer a ResendRequest: orders again, all else filled."""
+        last = self._next_out - 1 if end == 0 else min(end, self._next_out - 1)
+        number = begin
+        while number <= last:
+            now = utc(self._world.now_ns)
+            sent = self._sent.get(number)
+            if sent is None:
+                following = number + 1
+                while following <= last and following not in self._sent:
+                    following += 1
+                times = f"43=Y\x0152={now}\x01122={now}\x01"
+                self._write("4", number, times, f"123=Y\x0136={following}\x01")
+                number = following
+            else:
+                msg_type, body, first = sent
+                self._write(msg_type, number, f"43=Y\x0152={now}\x01122={first}\x01", body)
+                number += 1
+
+    # --- reports ---------------------------------------------------------------------------------
+
+    def _report(self, message: dict[str, str]) -> None:
+        if message["35"] == "9":
+            self._answered(message["11"], 0)
+            return
+        row = int(message["17"])
+        if not self._ledger.exec_id(self.name, message["17"], _content(message)):
+            raise Violation(f"{self.name}: a report came twice: {message}")
+        exec_type = message["150"]
+        identity = message["11"]
+        if exec_type in "08":
+            order = self._by_id.get(identity)
+        else:
+            order = self._by_order_id.get(message["37"])
+        if order is None:
+            raise Violation(f"{self.name}: a report of an unknown order: {message}")
+        price = cents(message["44"]) if "44" in message else 0
+        sums = (int(message["14"]), int(message["151"]))
+        if exec_type == "0":
+            self._by_order_id[message["37"]] = order
+            told = Told(row, "accepted", identity, int(message["38"]), price, 0, *sums)
+        elif exec_type == "F":
+            last = cents(message["31"])
+            match = int(message["527"])
+            told = Told(row, "traded", identity, int(message["32"]), last, match, *sums)
+            side = Side(self.name, row, order.side, told.qty, last)
+            self._ledger.trade(match, side)
+        elif exec_type == "5":
+            told = Told(row, "replaced", identity, int(message["38"]), price, 0, *sums)
+        elif exec_type in "4C":
+            told = Told(row, "ended", identity, 0, 0, 0, *sums)
+        elif exec_type == "8":
+            told = Told(row, "refused", identity)
+        else:
+            raise Violation(f"{self.name}: a report of a kind not to be expected: {message}")
+        order.take(told)
+        if identity in self._unanswered and exec_type in "0458":
+            self._answered(identity, row)
+        if order.state == "open" and order.rests:
+            self._open[order.sent_id] = order
+        else:
+            self._open.pop(order.sent_id, None)
+
+    def _answered(self, identity: str, row: int) -> None:
+        if self._unanswered.pop(identity, None) is None and not self._losses:
+            raise Violation(f"{self.name}: {identity} was answered twice")
+        self._answers[identity] = row
+
+    # --- what the world tells of the gateway -----------------------------------------------------
+
+    def forget(self, lost: frozenset[int]) -> None:
+        """The gateway has lost these rows: what was said by them is void."""
+        self._losses += 1
+        self._ledger.forget(self.name, lambda row: row not in lost)
+        self._open = {
+            order.sent_id: order for order in self._orders if order.state == "open" and order.rests
+        }
+        for identity, row in self._answers.items():
+            if row in lost:
+                self._unanswered[identity] = "?"
+
+    def check(self) -> None:
+        """At rest: everything was answered."""
+        if self._unanswered:
+            some = list(self._unanswered.items())[:5]
+            raise Violation(f"{self.name}: never answered: {some}")
+
+
+def _content(message: dict[str, str]) -> Any:
+    """What of a message stays the same however often it is sent."""
+    return "|".join(f"{tag}={value}" for tag, value in message.items() if tag not in _PASSING)

@@ -1,0 +1,278 @@
+"""The machine that a simulated gateway runs on: starts it, kills it, fails under it.
+
+Owns one gateway process at a time and the folder that is its disk. The gateway is the one that
+`portcullis serve` runs, `startup.recover` and `server.Server`; what stands in for the world around
+it is its event loop, its disk, and the clocks. It can die between any two events, and at each use
+of network or disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from portcullis.gateway import views
+from portcullis.gateway.config import Loaded
+from portcullis.gateway.event_log import EventLog
+from portcullis.gateway.quarantine import Quarantine
+from portcullis.gateway.registry import LIMITS
+from portcullis.gateway.saved_state import ENGINE_VERSION, make_engine
+from portcullis.gateway.server import Server
+from portcullis.gateway.startup import Recovered, recover
+from portcullis.journal.replay import replay
+from portcullis.journal.writer import Journal
+from tests.simulation.disk import SimulatedDisk
+from tests.simulation.ledger import Live
+from tests.simulation.network import Client, Link, ListeningSocket, Weather
+from tests.simulation.process import SimulatedLoop
+from tests.simulation.world import MILLISECOND_NS, SECOND_NS, Violation, World
+
+
+class _Killed(BaseException):
+    """The process was killed at this moment."""
+
+
+class SimulatedServer(Server):
+    """The gateway's server, where it asks the system for what a simulation has otherwise."""
+
+    def __init__(self, *parts: Any, fatal: Callable[[BaseException], None]) -> None:
+        self._told_fatal = fatal
+        super().__init__(*parts)
+
+    def unacknowledged(self, transport: asyncio.Transport) -> int:
+        return transport.unacknowledged  # type: ignore[attr-defined,no-any-return]
+
+    def _fatal(self, error: BaseException) -> None:
+        self._told_fatal(error)
+
+    def _allow_descriptors(self) -> None:
+        """There are none."""
+
+
+@dataclass
+class Running:
+    """A gateway process."""
+
+    loop: SimulatedLoop
+    recovered: Recovered
+    server: SimulatedServer
+    task: asyncio.Task[int]
+    log: EventLog
+    doors: dict[str, ListeningSocket]
+
+
+class Machine:
+    """loaded: the gateway's configuration. folder: for all that it writes."""
+
+    def __init__(self, world: World, loaded: Loaded, folder: Path, weather: Weather) -> None:
+        self.weather = weather
+        self.running: Running | None = None
+        # Why the process ended by itself; None: it did not.
+        self.ended_by: BaseException | None = None
+        # Up to this row all was on disk, as the gateway said, when the power failed last.
+        self.synced_row = 0
+        self.sync_ns_max = 2 * MILLISECOND_NS
+        self.starts = self.kills = self.power_losses = self.losses = 0
+        # A fault that is due after so many uses of network and disk.
+        self._fault_in = 0
+        self._fault: Callable[[], None] | None = None
+        self._world = world
+        self._loaded = loaded
+        self._folder = folder
+        self._boots = 0
+        self._is_starting = False
+        self._next_data: Path | None = None
+        # Connections of this process.
+        self._links: list[Link] = []
+        self.data = folder / "data-0"
+        self.data.mkdir(parents=True)
+        self._new_disk()
+
+    def _new_disk(self) -> None:
+        chance = self._world.random
+        self._boots += 1
+        self.disk = SimulatedDisk(
+            self._world,
+            self.data,
+            boot=b"%016d" % self._boots,
+            moment=self._moment,
+            make_ns=lambda: chance.randrange(50 * MILLISECOND_NS),
+        )
+
+    # --- starting and stopping -------------------------------------------------------------------
+
+    def start(self, *, accept_loss: bool = False) -> Recovered | None:
+        """Start the gateway; None: it was killed before it was up. JournalError: see `recover`."""
+        self.ended_by = None
+        chance = self._world.random
+        loop = SimulatedLoop(self._world, lambda: chance.randrange(self.sync_ns_max), self._moment)
+        asyncio._set_running_loop(loop)
+        log = EventLog.to_file(self._folder / "events.log")
+        self.starts += 1
+        self._is_starting = True
+        try:
+            recovered = recover(self._loaded, self.data, accept_loss=accept_loss, disk=self.disk)
+        except _Killed:
+            self._bury()
+            return None
+        finally:
+            self._is_starting = False
+        server = SimulatedServer(
+            self._loaded, recovered, log, Quarantine(self.data), fatal=self._fatal
+        )
+        doors = {"fix": ListeningSocket(), "ouch": ListeningSocket()}
+        task = loop.create_task(server.run(doors))  # type: ignore[arg-type]
+        self.running = Running(loop, recovered, server, task, log, doors)
+        return recovered
+
+    @property
+    def has_died(self) -> bool:
+        """Whether the process has ended otherwise than by `stop`: `bury` it."""
+        return self.running is not None and self.running.loop.is_dead
+
+    def connect(self, client: Client, door: str) -> Link | None:
+        """A connection to the gateway, or None where nobody listens."""
+        link = Link(self._world, self.weather, client)
+        if self.running is None or not self.running.doors[door].knock(link):
+            return None
+        self._links.append(link)
+        return link
+
+    def stop(self) -> None:
+        """SIGTERM, and wait for its end."""
+        running = self.running
+        assert running is not None
+        running.loop.signal_handlers[signal.SIGTERM]()
+        if not self._world.run_until(running.task.done, 60 * SECOND_NS):
+            raise Violation("the gateway did not stop within a minute")
+        if running.task.result() != 0:
+            raise Violation(f"the gateway stopped with {running.task.result()}")
+        running.loop.die()
+        self.bury()
+
+    def kill(self) -> None:
+        """SIGKILL: what was written stays, as the pages are the system's."""
+        self.kills += 1
+        self._die(20 * MILLISECOND_NS)
+
+    def lose_power(self) -> None:
+        """The machine stops, and boots again: what was not synced is there or not."""
+        self.power_losses += 1
+        if self.running is not None:
+            self.synced_row = self.running.recovered.journal.synced_row
+        self._next_data = self._folder / f"data-{self._boots}"
+        self.disk.fail(self._next_data, self._world.random)
+        self._die(5 * SECOND_NS)
+
+    def _die(self, learn_ns: int) -> None:
+        """From this moment on, nobody hears of the process any more."""
+        if self._is_starting:
+            raise _Killed
+        assert self.running is not None
+        self.running.loop.die()
+        for link in self._links:
+            link.break_down(server_learns=False, delay_ns=learn_ns)
+
+    def bury(self) -> None:
+        """The process has died: let go of what Python still holds of it."""
+        running, self.running = self.running, None
+        if running is not None:
+            running.task.cancel()
+            running.loop.wind_up()
+            running.recovered.journal.abandon()
+            running.log.close()
+        self._bury()
+
+    def abandon(self) -> None:
+        """Whatever runs, let go of it: the run is over."""
+        if self.running is not None:
+            self.running.loop.die()
+            self.bury()
+
+    def _bury(self) -> None:
+        self.running = None
+        self._fault = None
+        self._links.clear()
+        asyncio._set_running_loop(None)
+        if self._next_data is not None:
+            shutil.rmtree(self.data)
+            self.data, self._next_data = self._next_data, None
+            self._new_disk()
+
+    def _fatal(self, error: BaseException) -> None:
+        self.ended_by = error
+        self._die(20 * MILLISECOND_NS)
+
+    # --- faults that come at a moment ------------------------------------------------------------
+
+    def arrange(self, uses: int, fault: Callable[[], None]) -> None:
+        """Have a fault come after so many uses of network and disk."""
+        self._fault_in, self._fault = uses, fault
+
+    def _moment(self) -> None:
+        if self._fault is None or self.has_died:
+            return
+        self._fault_in -= 1
+        if self._fault_in <= 0:
+            fault, self._fault = self._fault, None
+            fault()
+
+    # --- what it knows ---------------------------------------------------------------------------
+
+    def live(self) -> list[Live]:
+        """The gateway's live orders."""
+        assert self.running is not None
+        recovered = self.running.recovered
+        told = SimpleNamespace(
+            engine=recovered.engine, registry=recovered.registry, table=recovered.journal.table
+        )
+        return [
+            Live(
+                shown["account"],
+                shown["cl_ord_id"],
+                shown["side"],
+                round(float(shown["price"]) * 100),
+                int(shown["leaves_qty"]),
+                int(shown["cum_qty"]),
+            )
+            for shown in views.orders(told)  # type: ignore[arg-type]
+        ]
+
+    def check_book(self) -> None:
+        """The best prices of the book do not cross."""
+        assert self.running is not None
+        book = self.running.recovered.engine.book
+        bids, asks = book.depth(1, False), book.depth(1, True)
+        if bids and asks and bids[0][0] >= asks[0][0]:
+            raise Violation(f"the book is crossed: bid {bids[0]}, ask {asks[0]}")
+
+    def replayed_hash(self) -> int:
+        """The state hash of an engine that has run over the journal as it stands."""
+        copy = self._folder / "replayed"
+        shutil.copytree(self.data, copy, ignore=shutil.ignore_patterns("*.sock", "lock"))
+        config = self._loaded.config
+        nothing = SimulatedDisk(
+            self._world, copy, boot=self.disk.boot_id(), moment=lambda: None, make_ns=lambda: 1
+        )
+        journal, batches = Journal.open(
+            copy,
+            segment_rows=config.journal.segment_rows,
+            reserve_bytes=config.journal.address_space,
+            engine_version=ENGINE_VERSION,
+            disk=nothing,
+        )
+        try:
+            tables = {key: getattr(config.limits, key) for key in LIMITS}
+            engine = make_engine(journal.table, tables)
+            for _ in replay(journal.table, engine, batches):
+                pass
+            return engine.state_hash()
+        finally:
+            journal.abandon()
+            shutil.rmtree(copy)

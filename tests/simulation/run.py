@@ -1,0 +1,403 @@
+"""A run of the simulation: clients trade, everything goes wrong, and then all has to be right.
+
+Owns the order of a run. It is made of episodes: clients trade in bad weather until something
+happens to the gateway, it starts again, the weather clears, and when nothing is on its way any
+more, the promises are looked at. All of it is a function of the seed, the number of messages and
+the faults: a failure says them, and they repeat it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from portcullis.gateway.config import Loaded, parse
+from portcullis.journal.errors import DamageError
+from portcullis.journal.rows import W_HEAD
+from tests.simulation.fix_client import SimulatedFixClient
+from tests.simulation.ledger import Ledger
+from tests.simulation.machine import Machine
+from tests.simulation.network import Weather
+from tests.simulation.ouch_client import SimulatedOuchClient
+from tests.simulation.world import MILLISECOND_NS, MONDAY_NS, SECOND_NS, Violation, World
+
+# What can go wrong.
+FAULTS = {
+    "split": "bytes arrive in any pieces",
+    "stall": "a connection stands still for a while",
+    "drop": "a connection breaks, and both ends learn it",
+    "vanish": "a connection breaks, and the gateway does not learn it",
+    "kill": "the gateway is killed",
+    "stop": "the gateway is stopped and started",
+    "power": "the machine loses what was not synced",
+    "full": "no further journal segment can be made",
+    "slow": "the disk takes its time",
+    "clock": "somebody sets the clock",
+    "day": "a trading day ends, with the gateway up or down",
+}
+_CONFIG = """
+[gateway]
+name = "PORTCULLIS"
+
+[listen]
+fix = "127.0.0.1:1"
+ouch = "127.0.0.1:2"
+
+[back_office]
+enabled = false
+
+[capture]
+enabled = false
+
+[journal]
+sync = "{sync}"
+segment_rows = 32768
+address_space = "2GiB"
+
+[limits]
+orders = 2048
+ids = {ids}
+levels = 1024
+sessions = 16
+accounts = 16
+instruments = 4
+write_bytes = "16KiB"
+write_high_water = "16KiB"
+resend_bytes = "16KiB"
+read_bytes = "32KiB"
+max_lag = 3000
+
+[[instrument]]
+symbol = "BTC-USD"
+ouch = "BTCUSD"
+tick = "0.01"
+lot = "1"
+"""
+_FIX = """
+[[session]]
+protocol = "fix"
+client = "{name}"
+account = "{name}"
+
+"""
+_OUCH = """
+[[session]]
+protocol = "ouch"
+username = "{name}"
+account = "{name}"
+"""
+_FIX_NAMES = ("CLIENT1", "CLIENT2", "CLIENT3")
+_OUCH_NAMES = ("OUCH1", "OUCH2")
+_EPISODE_MESSAGES = 3000
+_REST_NS = 300 * SECOND_NS
+_TICK_NS = 500 * MILLISECOND_NS
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is a function of. sync: the journal's policy, "": as the seed has it."""
+
+    seed: int
+    messages: int
+    faults: tuple[str, ...] = tuple(FAULTS)
+    sync: str = ""
+
+    def command(self) -> str:
+        """What repeats it."""
+        text = f"python -m tests.simulation --seed {self.seed} --messages {self.messages}"
+        if self.faults != tuple(FAULTS):
+            text += f" --faults {','.join(self.faults) or 'none'}"
+        return text + (f" --sync {self.sync}" if self.sync else "")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a run."""
+
+    messages: int
+    orders: int
+    starts: int
+    kills: int
+    power_losses: int
+    losses: int
+    days: int
+    transcript: str
+
+
+class Failed(AssertionError):
+    """A run failed; the text says why, and what repeats it."""
+
+
+def simulate(plan: Plan, folder: Path) -> Result:
+    """Run it. Failed says what went wrong. Files stand in `folder`, which must not be there."""
+    simulation = Simulation(plan, folder)
+    try:
+        with simulation.world.in_charge():
+            result = simulation.run()
+    except Exception as error:
+        raise Failed(
+            f"seed {plan.seed}: {error!r}\nat {simulation.world.messages} messages, episode "
+            f"{simulation.episode}; to repeat it: {plan.command()}"
+        ) from error
+    finally:
+        simulation.machine.abandon()
+    shutil.rmtree(folder)
+    return result
+
+
+class Simulation:
+    """One run. episode: for a person, where it is."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self.plan = plan
+        self.episode = 0
+        # On a Monday; late in the evening, where the day is to end soon.
+        second = 86_400 - 5 if "day" in plan.faults else 43_200
+        self.world = World(plan.seed, MONDAY_NS + second * SECOND_NS)
+        self._chance = self.world.random
+        self.sync = plan.sync or self._chance.choice(("batch", "interval", "interval", "none"))
+        text = _CONFIG.format(sync=self.sync, ids=1 << 16)
+        text += "".join(_FIX.format(name=name) for name in _FIX_NAMES)
+        text += "".join(_OUCH.format(name=name) for name in _OUCH_NAMES)
+        self._loaded = Loaded(parse(text, "simulation.toml"), "simulation.toml", folder)
+        self.weather = Weather()
+        self.machine = Machine(self.world, self._loaded, folder, self.weather)
+        self.ledger = Ledger()
+        self.clients: list[SimulatedFixClient | SimulatedOuchClient] = [
+            *(
+                SimulatedFixClient(
+                    name, self.world, self.ledger, lambda one: self.machine.connect(one, "fix")
+                )
+                for name in _FIX_NAMES
+            ),
+            *(
+                SimulatedOuchClient(
+                    name, self.world, self.ledger, lambda one: self.machine.connect(one, "ouch")
+                )
+                for name in _OUCH_NAMES
+            ),
+        ]
+        self._is_trading = False
+        self._days: set[int] = set()
+        self._turns = 0
+        # Whether a start has said that rows were lost since clients were told so.
+        self._was_told = False
+
+    # --- a run -----------------------------------------------------------------------------------
+
+    def run(self) -> Result:
+        """All of it."""
+        self._start()
+        for client in self.clients:
+            self._keep_ticking(client)
+            self._keep_trading(client)
+        while self.world.messages < self.plan.messages:
+            self.episode += 1
+            self._go_wrong()
+            self._rest()
+        self._compare_replay()
+        self.machine.stop()
+        self._start()
+        self._rest()
+        self.machine.stop()
+        return Result(
+            messages=self.world.messages,
+            orders=sum(len(orders) for orders in self.ledger.orders.values()),
+            starts=self.machine.starts,
+            kills=self.machine.kills,
+            power_losses=self.machine.power_losses,
+            losses=self.machine.losses,
+            days=len(self._days),
+            transcript=self.world.transcript,
+        )
+
+    def _keep_ticking(self, client: SimulatedFixClient | SimulatedOuchClient) -> None:
+        client.tick()
+        delay_ns = self._chance.randrange(_TICK_NS // 2, _TICK_NS)
+        self.world.after(delay_ns, lambda: self._keep_ticking(client))
+
+    def _keep_trading(self, client: SimulatedFixClient | SimulatedOuchClient) -> None:
+        if self._is_trading:
+            for _ in range(self._chance.choice((1, 1, 2, 5, 20))):
+                client.trade()
+            self._turns += 1
+            if self._turns % 8 == 0 and self.machine.running and not self.machine.has_died:
+                self.machine.check_book()
+        delay_ns = self._chance.randrange(200_000, 20 * MILLISECOND_NS)
+        self.world.after(delay_ns, lambda: self._keep_trading(client))
+
+    # --- what goes wrong -------------------------------------------------------------------------
+
+    def _has(self, fault: str, chance: float) -> bool:
+        return fault in self.plan.faults and self._chance.random() < chance
+
+    def _go_wrong(self) -> None:
+        """Trade in bad weather until something happens to the gateway, and get over that."""
+        chance, world, machine = self._chance, self.world, self.machine
+        self.weather.split = chance.random() * 0.3 if self._has("split", 0.7) else 0.0
+        if self._has("stall", 0.4):
+            self.weather.stall = chance.random() * 0.02
+            self.weather.stall_ns_max = chance.choice((50 * MILLISECOND_NS, 40 * SECOND_NS))
+        machine.sync_ns_max = chance.choice((50, 300)) * MILLISECOND_NS
+        if not self._has("slow", 0.3):
+            machine.sync_ns_max = 2 * MILLISECOND_NS
+        machine.disk.is_full = self._has("full", 0.15)
+        until = min(
+            world.messages + chance.randrange(_EPISODE_MESSAGES // 4, _EPISODE_MESSAGES),
+            self.plan.messages,
+        )
+        self._is_trading = True
+        for _ in range(chance.randrange(4)):
+            self._arrange_trouble()
+        ends = [fault for fault in ("kill", "stop", "power") if fault in self.plan.faults]
+        end = chance.choice(ends) if ends else "nothing"
+        self._run_on(lambda: world.messages >= until)
+        if end in ("kill", "power") and chance.random() < 0.7:
+            self._arrange_death(end, chance.randrange(1, 60))
+            self._run_on(lambda: machine.has_died)
+        if end == "stop":
+            machine.stop()
+        elif end != "nothing":
+            if not machine.has_died:
+                self._die(end)
+            machine.bury()
+        self._is_trading = chance.random() < 0.5
+        if machine.running is None:
+            self._come_back()
+
+    def _run_on(self, end: Callable[[], bool]) -> None:
+        """Let the world go on; violations of the gateway's own end it."""
+        machine = self.machine
+        self.world.run_until(lambda: end() or machine.has_died, 60 * SECOND_NS)
+        if machine.ended_by is not None:
+            raise Violation(f"the gateway gave up: {machine.ended_by!r}") from machine.ended_by
+        running = machine.running
+        if running is not None and running.loop.stray:
+            raise Violation("an exception left a callback") from running.loop.stray[0]
+
+    def _die(self, how: str) -> None:
+        if how == "power":
+            self.machine.lose_power()
+        else:
+            self.machine.kill()
+
+    def _arrange_death(self, how: str, uses: int) -> None:
+        self.machine.arrange(uses, lambda: self._die(how))
+
+    def _arrange_trouble(self) -> None:
+        """Something that happens to a client's connection, or to the clock, on the way."""
+        chance = self._chance
+        delay_ns = chance.randrange(2 * SECOND_NS)
+        if self._has("drop", 0.5):
+            self.world.after(delay_ns, lambda: self._break_down(server_learns=True))
+        if self._has("vanish", 0.3):
+            self.world.after(delay_ns, lambda: self._break_down(server_learns=False))
+        if self._has("clock", 0.1):
+            self.world.after(delay_ns, self._set_clock)
+
+    def _break_down(self, *, server_learns: bool) -> None:
+        link = self._chance.choice(self.clients).link
+        if link is not None:
+            link.break_down(server_learns=server_learns)
+
+    def _set_clock(self) -> None:
+        self.world.wall_offset_ns = self._chance.randrange(-20, 20) * SECOND_NS
+
+    # --- and comes right again -------------------------------------------------------------------
+
+    def _come_back(self) -> None:
+        """Start the gateway again, perhaps after hours, perhaps at the third try."""
+        chance, machine = self._chance, self.machine
+        self.world.pass_time(chance.choice((1, 100, 8_000)) * MILLISECOND_NS)
+        if self._has("day", 0.08):
+            self.world.sleep(chance.choice((1, 30)) * 3_600 * SECOND_NS)
+        while chance.random() < 0.3 and {"kill", "power"} & set(self.plan.faults):
+            how = chance.choice([one for one in ("kill", "power") if one in self.plan.faults])
+            self._arrange_death(how, chance.randrange(1, 12))
+            self._start()
+            if machine.running is None:
+                continue
+            self._run_on(lambda: machine.has_died)
+            if not machine.has_died:
+                self._die(how)
+            machine.bury()
+        machine.disk.is_full = False
+        self._start()
+
+    def _start(self) -> None:
+        """Start the gateway, see that it has what it must, and tell clients what it lost."""
+        machine = self.machine
+        try:
+            recovered = machine.start()
+        except DamageError as error:
+            # Pages reached the disk in another order than they were written in. Only a person
+            # can say that this is no damage, and does, where nothing is concerned that was synced.
+            if error.row <= machine.synced_row:
+                raise
+            recovered = machine.start(accept_loss=True)
+        if recovered is None:
+            self._was_told = True  # if not to anybody who could hear it
+            return
+        self._days.add(recovered.engine.day)
+        self._was_told |= bool(recovered.loss)
+        machine.losses += bool(recovered.loss)
+        synced, last_row = machine.synced_row, recovered.journal.report.last_row
+        if last_row < synced:
+            raise Violation(f"rows {last_row + 1} to {synced} were synced, and are lost")
+        table = recovered.journal.table
+        lost = [
+            row
+            for row in self.ledger.rows()
+            if row > synced and (row >= table.tail or not table.word(row, W_HEAD))
+        ]
+        if lost and (self.sync == "batch" or not machine.power_losses):
+            raise Violation(f"rows that clients were told of are lost: {lost[:10]}")
+        if lost and not self._was_told:
+            raise Violation(f"nobody said that rows are lost: {lost[:10]}")
+        if self._was_told:
+            gone = frozenset(lost)
+            for client in self.clients:
+                client.forget(gone)
+        self._was_told = False
+
+    def _rest(self) -> None:
+        """Clear the weather, wait until nothing is on its way, and look at the promises."""
+        machine = self.machine
+        self._is_trading = False
+        self.weather.split = self.weather.stall = 0.0
+        machine.disk.is_full = False
+        machine.sync_ns_max = 2 * MILLISECOND_NS
+        self.world.pass_time(SECOND_NS)
+        for client in self.clients:
+            client.come_to_rest()
+        self._run_on(lambda: all(client.is_at_rest for client in self.clients))
+        waited_ns = 60 * SECOND_NS
+        while not all(client.is_at_rest for client in self.clients):
+            if waited_ns >= _REST_NS:
+                restless = [client.name for client in self.clients if not client.is_at_rest]
+                raise Violation(f"never came to rest: {restless}")
+            self._run_on(lambda: all(client.is_at_rest for client in self.clients))
+            waited_ns += 60 * SECOND_NS
+        assert machine.running is not None
+        day = machine.running.recovered.engine.day
+        self._days.add(day)
+        date = dt.datetime.fromtimestamp((self.world.wall_ns - SECOND_NS) // SECOND_NS, dt.UTC)
+        if day // 100 < int(f"{date:%Y%m%d}"):
+            raise Violation(f"it is {date}, and the day is still {day}")
+        for client in self.clients:
+            client.check()
+        self.ledger.check_trades()
+        self.ledger.check_live(machine.live())
+
+    def _compare_replay(self) -> None:
+        """An engine that runs over the journal comes to the same state."""
+        running = self.machine.running
+        assert running is not None
+        running.server.turn.settle()
+        state = running.recovered.engine.state_hash()
+        replayed = self.machine.replayed_hash()
+        if state != replayed:
+            raise Violation(f"the journal replays to state {replayed:x}, and it is {state:x}")
