@@ -488,7 +488,9 @@ class Journal:
         self._ready = True
         if not self.report.clean_stop:
             # What a killed process had not synced is in the system's pages, perhaps nowhere else.
+            # The name of a segment, too, that was made when the process was killed.
             self._force(self._first_number, segment.number - 1)
+            self._disk.sync_directory(self.directory)
         self.sync()
         # Rows of two versions never share a segment.
         if self._segment.engine_version != self._model.engine_version and not self._roll():

@@ -185,10 +185,13 @@ def test_what_a_killed_process_had_not_synced_is_on_disk_after_the_next_start(
     """In segments before the last, too: nobody else would ever sync those."""
     fill(tmp_path, 2 * SEGMENT_ROWS).abandon()
     synced: set[int] = set()
+    folders: list[Path] = []
     monkeypatch.setattr(Disk, "sync", lambda _disk, one: synced.add(os.fstat(one).st_ino))
+    monkeypatch.setattr(Disk, "sync_directory", lambda _disk, one: folders.append(one))
     journal = open_journal(tmp_path)
     assert segment_path(tmp_path, 2).exists()
     assert {path.stat().st_ino for path in tmp_path.glob("*.journal")} <= synced
+    assert folders == [tmp_path]
     journal.abandon()
 
 
