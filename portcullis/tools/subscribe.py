@@ -88,7 +88,7 @@ _SIDES = {"Buy": "buy", "Sell": "sell", "SellShort": "short", "SellShortExempt":
     " positions and what follows them, or a message of a session.",
 )
 @click.option("--count", type=click.IntRange(min=1), help="End after so many reports.")
-@click.option("--json", "as_json", is_flag=True, help="JSON lines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, an object a line.")
 def command(
     groups: tuple[str, ...],
     interface: str,
@@ -246,7 +246,7 @@ def _report_text(values: Mapping[str, Value]) -> str:
     time_ns = values["engineTime"]
     assert isinstance(time_ns, int)
     at = dt.datetime.fromtimestamp(time_ns // 10**9, dt.UTC).strftime("%H:%M:%S")
-    head = f"{at}.{time_ns % 10**9 // 1000:06} {values['execType']!s:<9}"
+    head = f"{at}.{time_ns % 10**9 // 1000:06} {values['execType']!s:<12}"
     return f"{head} {_order_text(values, 'report')}"
 
 
@@ -254,9 +254,15 @@ def _order_text(values: Mapping[str, Value], kind: str) -> str:
     shown = _readable(values)
     if kind == "position":
         return "{account} {symbol} bought {boughtQty} sold {soldQty}".format(**shown)
-    parts = [str(shown[key]) for key in ("session", "account", "clOrdId") if shown.get(key)]
+    parts = [str(shown.get(key) or "") for key in ("session", "account")]
+    # A cancel by OUCH, or ours, has no ClOrdID of its own.
+    parts.append(str(shown.get("clOrdId") or shown.get("origClOrdId") or ""))
     side = values.get("side", values.get("aggressorSide"))
-    parts += [_SIDES.get(str(side), ""), str(shown.get("orderQty") or ""), str(shown["symbol"])]
+    # An order for a symbol that there is not is refused without it.
+    parts += [
+        _SIDES.get(str(side), ""),
+        *(str(shown.get(key) or "") for key in ("orderQty", "symbol")),
+    ]
     if shown.get("price") is not None:
         parts.append(f"@ {shown['price']}")
     if shown.get("lastQty") is not None:

@@ -49,15 +49,43 @@ def report(**changed: Value) -> Report:
     [
         (
             report(),
-            "        5 00:00:00.123456 Trade     CLIENT1 ACME mine-1 buy 1.5 BTC-USD @ 10.1"
+            "        5 00:00:00.123456 Trade        CLIENT1 ACME mine-1 buy 1.5 BTC-USD @ 10.1"
             " fill 0.5 @ 10 leaves 1 cum 0.5",
         ),
         (
             report(
                 execType="Rejected", lastPx=None, lastQty=None, leavesQty=0, cumQty=0, why="Tick"
             ),
-            "        5 00:00:00.123456 Rejected  CLIENT1 ACME mine-1 buy 1.5 BTC-USD @ 10.1"
+            "        5 00:00:00.123456 Rejected     CLIENT1 ACME mine-1 buy 1.5 BTC-USD @ 10.1"
             " leaves 0 cum 0 (Tick)",
+        ),
+        (
+            report(
+                execType="Rejected",
+                price=None,
+                orderQty=None,
+                lastPx=None,
+                lastQty=None,
+                leavesQty=0,
+                cumQty=0,
+                symbol=None,
+                why="UnknownSymbol",
+            ),
+            "        5 00:00:00.123456 Rejected     CLIENT1 ACME mine-1 buy leaves 0 cum 0"
+            " (UnknownSymbol)",
+        ),
+        (
+            report(
+                execType="Canceled",
+                clOrdId=None,
+                origClOrdId="token-1",
+                lastPx=None,
+                lastQty=None,
+                leavesQty=0,
+                cumQty=0,
+            ),
+            "        5 00:00:00.123456 Canceled     CLIENT1 ACME token-1 buy 1.5 BTC-USD @ 10.1"
+            " leaves 0 cum 0",
         ),
         (Began("2026112101", 3), "--- session 2026112101 from 3"),
         (Missing(3, 7), "--- missing 3 to 6"),
