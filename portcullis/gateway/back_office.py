@@ -110,8 +110,8 @@ class BackOffice:
         return found
 
     def _is_stale(self, followed: Followed) -> bool:
-        row, since = self._stands.get(followed.name, (0, 0.0))
         now = time.monotonic()
+        row, since = self._stands.setdefault(followed.name, (followed.row, now))
         if row != followed.row or followed.row >= self.gateway.get("last_row", 0):
             self._stands[followed.name] = (followed.row, now)
             return False

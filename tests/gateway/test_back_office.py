@@ -16,7 +16,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from portcullis.gateway.back_office import STALE_S, BackOffice
+from portcullis.gateway.config import load
 from portcullis.gateway.control_port import CONNECTIONS_MAX
+from portcullis.gateway.event_log import EventLog
 from portcullis.gateway.operator_port import OperatorError, Request, Value, call
 from portcullis.journal.retention import CURSOR_SUFFIX, FOLLOWERS
 from portcullis.tools.gateway_process import CONFIG, GatewayProcess, free_port
@@ -333,3 +336,16 @@ def test_without_a_gateway_a_command_says_so(tmp_path: Path) -> None:
             assert result.exit_code == 1
             assert result.output.startswith("portcullis: ") and str(data) in result.output
             assert "Errno" not in result.output
+
+
+def test_a_follower_that_has_just_begun_does_not_stand_still(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a restart it may stand at row 0 of a journal with rows: since when is not known."""
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    office = BackOffice(load(None), tmp_path, EventLog(os.open(os.devnull, os.O_WRONLY)))
+    office.gateway, office.gateway_trouble = {"last_row": 100}, ""
+    assert office.troubles() == []
+    now[0] += STALE_S + 1
+    assert {trouble["code"] for trouble in office.troubles()} == {"follower_stale"}
