@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from portcullis.tools.help_group import HelpGroup
 from portcullis.tools.operator_calls import (
     command_gateway,
     data_option,
@@ -17,7 +18,7 @@ from portcullis.tools.operator_calls import (
 )
 
 
-@click.group(name="day")
+@click.group(name="day", cls=HelpGroup)
 def command() -> None:
     """Look at the trading day, or end it early."""
 

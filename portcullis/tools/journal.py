@@ -37,6 +37,7 @@ from portcullis.journal.segments import SegmentHeader
 from portcullis.journal.snapshots import snapshot_row
 from portcullis.journal.writer import lock_directory
 from portcullis.tools.export import export
+from portcullis.tools.help_group import HelpGroup
 from portcullis.tools.journal_names import JournalNames
 from portcullis.tools.operator_calls import data_option, json_option
 
@@ -44,7 +45,7 @@ EXIT_MISSING = 2
 EXIT_DAMAGE = 3
 
 
-@click.group()
+@click.group(cls=HelpGroup)
 def command() -> None:
     """Look into a journal, take it out for analysis, let its oldest rows go."""
 
@@ -281,7 +282,10 @@ def statistics_text(counted: Statistics, names: JournalNames | None = None) -> s
         lines.append(f"from      {time_text(counted.first_time_ns)}")
         lines.append(f"to        {time_text(counted.last_time_ns)}")
     lines += [f"  {kind:<20}{count:>14,}" for kind, count in counted.kinds.most_common()]
-    for session, count in counted.sessions.most_common(20):
-        name = names.session(session) if names else str(session)
-        lines.append(f"  session {name:<12}{count:>14,}")
+    called = [
+        (names.session(session) if names else str(session), count)
+        for session, count in counted.sessions.most_common(20)
+    ]
+    width = max((len(name) for name, _count in called), default=0)
+    lines += [f"  session {name:<{max(width, 12)}}{count:>14,}" for name, count in called]
     return "\n".join(lines)

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from portcullis import __version__, _build
+from portcullis.tools.help_group import HelpGroup
 
 COMMANDS: dict[str, str] = {
     "bench": "portcullis.tools.bench",
@@ -34,7 +35,7 @@ COMMANDS: dict[str, str] = {
 }
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(HelpGroup):
     """Finds commands in COMMANDS by their module's name, and says in one way why one failed."""
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -34,7 +34,7 @@ data_option = click.option(
     show_default=True,
     help="Data directory of the gateway.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="JSON.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 why_option = click.option("--why", required=True, help="The reason, for the journal.")
 
 

@@ -42,7 +42,11 @@ _LET_GO_S = 5.0
     type=click.Path(path_type=Path),
     help="Configuration, TOML. Default: one embedded, on loopback.",
 )
-@click.option("--data", type=click.Path(path_type=Path), help="Data directory.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Data directory. Default: as the configuration says.",
+)
 @click.option(
     "--accept-loss",
     is_flag=True,

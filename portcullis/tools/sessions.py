@@ -21,6 +21,7 @@ from portcullis.gateway.config import ConfigError, load
 from portcullis.gateway.config_schema import Config
 from portcullis.gateway.timetables import schedules_of
 from portcullis.sessions.schedule import Schedule
+from portcullis.tools.help_group import HelpGroup
 from portcullis.tools.operator_calls import (
     ask_back_office,
     command_gateway,
@@ -38,7 +39,7 @@ _SECOND_NS = 1_000_000_000
 _ISO_DATE = "%Y-%m-%dT%H:%M:%S"
 
 
-@click.group(name="sessions", invoke_without_command=True)
+@click.group(name="sessions", cls=HelpGroup, invoke_without_command=True)
 @click.option("--schedule", is_flag=True, help="Print the next ten windows of each schedule.")
 @click.option(
     "--config",

@@ -32,12 +32,13 @@ from portcullis.tools.conform.target import (
     parse_address,
     read_profile,
 )
+from portcullis.tools.help_group import HelpGroup
 
 EXIT_CANNOT_RUN = 2
 _FAULTS = (ScenarioError, corpora.CorpusError, TargetConfigError, TargetError, OSError)
 
 
-@click.group(name="conform")
+@click.group(name="conform", cls=HelpGroup)
 def command() -> None:
     """Test how a gateway or a client keeps to the protocol."""
 
