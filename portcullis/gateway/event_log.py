@@ -14,7 +14,7 @@ import os
 import select
 import stat
 import time
-from collections import deque
+from collections import Counter, deque
 from pathlib import Path
 
 import msgspec
@@ -95,7 +95,8 @@ class EventLog:
 class Throttled:
     """An event log for what peers can cause as often as they like.
 
-    So many lines a second are written, the rest are counted. fields: stand on each line.
+    So many lines of an event are written a second, the rest are counted: a flood of one event
+    hides no other. fields: stand on each line.
     """
 
     def __init__(
@@ -105,18 +106,19 @@ class Throttled:
         self._per_second = per_second
         self._fields = fields
         self._second = 0
-        self._count = 0
+        self._counts: Counter[str] = Counter()
 
     def emit(self, event: str, **fields: object) -> None:
         """Log one event, or count it."""
         second = int(time.monotonic())
         if second != self._second:
-            if self._count > self._per_second:
-                held_back = self._count - self._per_second
+            held_back = sum(max(0, count - self._per_second) for count in self._counts.values())
+            if held_back:
                 self._log.emit("lines_held_back", **self._fields, count=held_back)
-            self._second, self._count = second, 0
-        self._count += 1
-        if self._count <= self._per_second:
+            self._second = second
+            self._counts.clear()
+        self._counts[event] += 1
+        if self._counts[event] <= self._per_second:
             self._log.emit(event, **self._fields, **fields)
 
 

@@ -71,7 +71,7 @@ def test_a_reader_that_is_gone_ends_nothing() -> None:
     os.close(writer)
 
 
-def test_what_peers_cause_without_end_is_written_now_and_then_and_counted(
+def test_what_peers_cause_without_end_is_counted_and_hides_no_other_event(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = EventLog.to_file(tmp_path / "events")
@@ -80,11 +80,13 @@ def test_what_peers_cause_without_end_is_written_now_and_then_and_counted(
     monkeypatch.setattr("portcullis.gateway.event_log.time.monotonic", lambda: now_s)
     for number in range(10):
         throttled.emit("noted", number=number)
+    throttled.emit("refused", number=0)
     now_s = 101.0
     throttled.emit("noted", number=10)
     log.close()
     found = lines((tmp_path / "events").read_bytes())
     assert [(line["event"], line.get("number", line.get("count"))) for line in found] == [
-        ("noted", 0), ("noted", 1), ("noted", 2), ("lines_held_back", 7), ("noted", 10),
+        ("noted", 0), ("noted", 1), ("noted", 2), ("refused", 0), ("lines_held_back", 7),
+        ("noted", 10),
     ]  # fmt: skip
     assert {line["session"] for line in found} == {"A"}
