@@ -19,6 +19,7 @@ from portcullis.gateway.ouch_store import OuchStore
 from portcullis.gateway.server import Server
 from portcullis.gateway.trading_day import TradingDay
 from portcullis.journal.recovery import Recovery
+from portcullis.journal.rows import ROW_BYTES
 from portcullis.journal.writer import Journal
 
 _EVERY = 40  # of many chances to break a rule, one is taken
@@ -98,6 +99,14 @@ def _skip_a_number(server: Server) -> None:
     server.turn.engine.reports.sessions[SESSION_WORDS + S_NEXT_OUT] += 1
 
 
+def _any_checksum(_right: Callable[..., Any]) -> Callable[..., Any]:
+    def valid_crc(self: Recovery, _first: int, last: int) -> int:
+        end = (last + 1 - self._space.origin_row) * ROW_BYTES
+        return int.from_bytes(self._octets[end - 4 : end], "little")
+
+    return valid_crc
+
+
 def _no_rows(_right: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *_args: 0
 
@@ -130,6 +139,13 @@ RULES = (
     ),
     Rule(
         "a torn tail is cut", Recovery, "_cut", _nothing, ("power",), "none",
+    ),
+    Rule(
+        "a batch is good by its checksum",
+        Recovery,
+        "_valid_crc",
+        _any_checksum,
+        ("kill", "flip"),
     ),
     Rule("no report is lost", OuchStore, "pump", _now_and_then(_skip_a_message), ()),
     Rule("no report comes twice", OuchStore, "pump", _now_and_then(_send_a_message_again), ()),

@@ -26,6 +26,8 @@ from portcullis.gateway.saved_state import ENGINE_VERSION, make_engine
 from portcullis.gateway.server import Server
 from portcullis.gateway.startup import Recovered, recover
 from portcullis.journal.replay import replay
+from portcullis.journal.rows import ROW_BYTES
+from portcullis.journal.segments import HEADER_BYTES, segment_path
 from portcullis.journal.writer import Journal
 from tests.simulation.disk import SimulatedDisk
 from tests.simulation.ledger import Live
@@ -118,7 +120,10 @@ class Machine:
         self._is_starting = True
         try:
             recovered = recover(self._loaded, self.data, accept_loss=accept_loss, disk=self.disk)
-        except _Killed:
+        except BaseException as error:
+            log.close()
+            if not isinstance(error, _Killed):
+                raise
             self._bury()
             return None
         finally:
@@ -222,6 +227,20 @@ class Machine:
         if self._fault_in <= 0:
             fault, self._fault = self._fault, None
             fault()
+
+    def turn_bit(self, row: int, bit: int) -> bool:
+        """Turn a bit of a row as it is on disk; False: nothing was ever written there."""
+        rows = self._loaded.config.journal.segment_rows
+        at = HEADER_BYTES + (row - 1) % rows * ROW_BYTES
+        with segment_path(self.data, (row - 1) // rows + 1).open("rb+") as file:
+            file.seek(at)
+            octets = bytearray(file.read(ROW_BYTES))
+            is_written = any(octets)
+            octets[bit // 8] ^= 1 << bit % 8
+            if is_written:
+                file.seek(at)
+                file.write(octets)
+        return is_written
 
     # --- what it knows ---------------------------------------------------------------------------
 

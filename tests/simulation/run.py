@@ -16,7 +16,7 @@ from pathlib import Path
 
 from portcullis.gateway.config import Loaded, parse
 from portcullis.journal.errors import DamageError
-from portcullis.journal.rows import W_HEAD
+from portcullis.journal.rows import BATCH_ROWS, ROW_BYTES, W_HEAD
 from tests.simulation.fix_client import SimulatedFixClient
 from tests.simulation.ledger import Ledger
 from tests.simulation.machine import Machine
@@ -33,6 +33,7 @@ FAULTS = {
     "kill": "the gateway is killed",
     "stop": "the gateway is stopped and started",
     "power": "the machine loses what was not synced",
+    "flip": "a bit turns in a row that was on disk, and is restored",
     "full": "no further journal segment can be made",
     "slow": "the disk takes its time",
     "clock": "somebody sets the clock",
@@ -183,6 +184,8 @@ class Simulation:
         self._is_trading = False
         self._days: set[int] = set()
         self._turns = 0
+        # Sealed by the last start, and synced.
+        self._kept_row = 0
         # Whether a start has said that rows were lost since clients were told so.
         self._was_told = False
 
@@ -325,7 +328,26 @@ class Simulation:
                 self._die(how)
             machine.bury()
         machine.disk.is_full = False
+        if self._has("flip", 0.2):
+            self._turn_a_bit()
         self._start()
+
+    def _turn_a_bit(self) -> None:
+        """A bit turns in a row that is followed by others: no start goes on from there."""
+        row = self._chance.randint(1, self._kept_row // 2)
+        bit = self._chance.randrange(ROW_BYTES * 8)
+        if not self.machine.turn_bit(row, bit):
+            return
+        try:
+            self.machine.start()
+        except DamageError as error:
+            if not error.row <= row < error.row + BATCH_ROWS:
+                raise Violation(
+                    f"a bit of row {row} turned, and row {error.row} is blamed"
+                ) from None
+        else:
+            raise Violation(f"a bit of row {row} turned, and nobody said so")
+        self.machine.turn_bit(row, bit)
 
     def _start(self) -> None:
         """Start the gateway, see that it has what it must, and tell clients what it lost."""
@@ -344,6 +366,7 @@ class Simulation:
         self._days.add(recovered.engine.day)
         self._was_told |= bool(recovered.loss)
         machine.losses += bool(recovered.loss)
+        self._kept_row = recovered.journal.sealed_row
         synced, last_row = machine.synced_row, recovered.journal.report.last_row
         if last_row < synced:
             raise Violation(f"rows {last_row + 1} to {synced} were synced, and are lost")
