@@ -84,7 +84,6 @@ class SimulatedDisk(Disk):
     ) -> None:
         self.is_full = False
         # Rows that were sealed when a sync began that has ended: they must outlive the power.
-        self.syncs = 0
         self._world = world
         self._folder = folder
         self._boot = boot
@@ -101,7 +100,6 @@ class SimulatedDisk(Disk):
     def sync(self, descriptor: int) -> None:
         self._moment()
         self._keep(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
-        self.syncs += 1
 
     def sync_directory(self, directory: Path) -> None:
         self._moment()
