@@ -301,10 +301,10 @@ def test_a_stop_begins_no_other_back_office(venue: Venue) -> None:
 def test_cursors_that_a_power_loss_left_empty_stop_no_follower(venue: Venue) -> None:
     trade(venue, 1, "a")
     venue.caught_up()
+    folder = venue.gateway.data / FOLLOWERS
+    cursors = wait_for(lambda: list(folder.glob(f"*{CURSOR_SUFFIX}")))  # once a second
     venue.gateway.kill()
-    cursors = [venue.gateway.data / "logs" / "capture.json"]
-    cursors += (venue.gateway.data / FOLLOWERS).glob(f"*{CURSOR_SUFFIX}")
-    assert len(cursors) > 1
+    cursors.append(venue.gateway.data / "logs" / "capture.json")
     for path in cursors:
         path.write_text("")
     venue.gateway.start()
