@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import click
@@ -44,7 +45,7 @@ _REFUSALS = frozenset((b"3", b"9", b"j"))
     help="Data directory, whose logs are meant where LOGS are no files.",
 )
 @click.option("--cl-ord-id", "cl_ord_ids", multiple=True, help="Only messages about this order.")
-@click.option("--type", "types", multiple=True, help="Only this MsgType, D or NewOrderSingle.")
+@click.option("--type", "types", multiple=True, help="Only this FIX MsgType, D or NewOrderSingle.")
 @click.option("--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @click.option("--dictionary", default="FIX44.xml", show_default=True, help="Names of fields.")
 def command(
@@ -77,11 +78,12 @@ def command(
             raise click.ClickException(nothing)
         click.echo(f"{nothing} yet: waiting for one", err=True)
     try:
-        _show(heapq.merge(*sources.whole(final=not follow), key=_time), wanted, kinds, names)
+        show = partial(_show, wanted=wanted, kinds=kinds, names=names)
+        show(heapq.merge(*sources.whole(final=not follow), key=_time), sources.are_several)
         while follow:
             time.sleep(_POLL_S)
             sources.refresh()
-            _show(iter(sorted(sources.new(), key=_time)), wanted, kinds, names)
+            show(iter(sorted(sources.new(), key=_time)), sources.are_several)
     except (KeyboardInterrupt, BrokenPipeError):
         return
     finally:
@@ -93,17 +95,23 @@ def _time(line: Line) -> str:
 
 
 def _show(
-    lines: Iterator[Line], wanted: frozenset[bytes], kinds: frozenset[bytes], names: FixDictionary
+    lines: Iterator[Line],
+    are_several: bool,
+    *,
+    wanted: frozenset[bytes],
+    kinds: frozenset[bytes],
+    names: FixDictionary,
 ) -> None:
     for line in lines:
         if is_wanted(line, wanted, kinds):
-            click.echo(_shown(line, names))
+            click.echo(_shown(line, are_several, names))
 
 
-def _shown(line: Line, names: FixDictionary) -> str:
+def _shown(line: Line, are_several: bool, names: FixDictionary) -> str:
     mark = _MARKS.get(line.way, "-")
-    if not line.fields:  # an event, or a message of OUCH
-        return click.style(f"{line.time} {mark} {line.text}", fg=_COLOURS.get(line.way))
+    if not line.fields:  # an event, or a message of OUCH: nothing in it says whose
+        text = f"{line.log}: {line.text}" if are_several else line.text
+        return click.style(f"{line.time} {mark} {text}", fg=_COLOURS.get(line.way))
     is_refusal = line.get(35) in _REFUSALS or (line.get(35), line.get(39)) == (b"8", b"8")
     colour = "red" if is_refusal else _COLOURS.get(line.way)
     head = click.style(f"{mark} {title(line, names)}", fg=colour, bold=True)
@@ -124,6 +132,11 @@ class Sources:
             if path not in self._files:
                 self._files[path] = _Source(path)
         return bool(self._files)
+
+    @property
+    def are_several(self) -> bool:
+        """Whether there are logs of more than one session."""
+        return len({source.log for source in self._files.values()}) > 1
 
     def _paths(self) -> Iterator[Path]:
         for log in self._logs:
@@ -159,6 +172,7 @@ class _Source:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._reader = LineReader(path.name)
+        self.log = self._reader.log
         self._file = path.open("rb")
         self._identity = path.stat().st_ino
 

@@ -32,17 +32,22 @@ _LEFT_OUT = frozenset((8, 9, 35, 10))
 
 CAME_IN, WENT_OUT, EVENT, UNKNOWN = "in", "out", "event", "message"
 _OUCH_WAYS = {b"in": CAME_IN, b"out": WENT_OUT}
+# What is new with a replacement has another token than the order it replaces.
+_OUCH_TOKEN = re.compile(r"\b\w*order_token=(.*?)(?= \w+=|$)")
+# Behind the session in the name of a file.
+_FILE_KIND = re.compile(r"\.(?:messages|event|log)\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """One entry. way: CAME_IN, WENT_OUT, UNKNOWN, or EVENT. An event, and a message of OUCH, has
-    text and no fields."""
+    text and no fields. log: the session that its file is called after."""
 
     time: str
     way: str
     text: str
     fields: tuple[tuple[int, bytes], ...] = ()
+    log: str = ""
 
     def get(self, tag: int) -> bytes:
         """The first value of a field; empty where it is absent."""
@@ -54,6 +59,7 @@ class LineReader:
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix.encode()
+        self.log = _FILE_KIND.split(prefix)[0]
         self._rest = b""
         # Lines of a message whose end has not come, and their size. From _MESSAGE_MAX on it has
         # been shown as it is, and what follows up to its end is not: it may be a secret.
@@ -101,10 +107,10 @@ class LineReader:
         time, text = (match["time"].decode(), match["text"]) if match else ("", line)
         if self._prefix.startswith(b"OUCH-") and b".messages." in self._prefix:
             direction, _, said = text.partition(b" ")
-            return Line(time, _OUCH_WAYS.get(direction, UNKNOWN), readable(said))
+            return Line(time, _OUCH_WAYS.get(direction, UNKNOWN), readable(said), log=self.log)
         text = redact(text)
         if not text.startswith(b"8=FIX"):
-            return Line(time, EVENT, readable(text))
+            return Line(time, EVENT, readable(text), log=self.log)
         fields = tuple(_fields(text))
         values = dict(reversed(fields))
         sender, target = values.get(49, b""), values.get(56, b"")
@@ -113,7 +119,7 @@ class LineReader:
             way = WENT_OUT
         elif self._prefix.startswith(b"%b-%b-%b" % (values[8], target, sender)):
             way = CAME_IN
-        return Line(time, way, readable(text), fields)
+        return Line(time, way, readable(text), fields, self.log)
 
 
 def _begins(line: bytes) -> bool:
@@ -139,11 +145,16 @@ def readable(octets: bytes) -> str:
 def is_wanted(line: Line, cl_ord_ids: frozenset[bytes], msg_types: frozenset[bytes]) -> bool:
     """Whether an entry is one of these types, and about one of these orders; empty: all are.
 
-    About an order: ClOrdID(11) or OrigClOrdID(41) is its id.
+    About an order: ClOrdID(11) or OrigClOrdID(41) is its id, or a token of OUCH.
     """
     if msg_types and line.get(35) not in msg_types:
         return False
-    return not cl_ord_ids or bool({line.get(11), line.get(41)} & cl_ord_ids)
+    if not cl_ord_ids:
+        return True
+    if line.fields:
+        return bool({line.get(11), line.get(41)} & cl_ord_ids)
+    tokens: list[str] = [] if line.way == EVENT else _OUCH_TOKEN.findall(line.text)
+    return any(token.encode() in cl_ord_ids for token in tokens)
 
 
 def type_named(text: str, dictionary: FixDictionary) -> bytes:

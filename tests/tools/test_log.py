@@ -146,6 +146,22 @@ def test_a_client_s_logs_are_found_in_the_data_directory(tmp_path: Path) -> None
     assert (missing.exit_code, missing.output) == (1, "Error: no log NOBODY\n")
 
 
+def test_of_several_sessions_each_line_says_whose_it_is(tmp_path: Path) -> None:
+    for user, token in (("OUCH1", "t 1"), ("OUCH2", "t 12")):
+        said = f"in Enter Order order_token={token} buy_sell=B"
+        (tmp_path / f"OUCH-{user}.messages.current.log").write_bytes(octets(at(1, said)))
+        (tmp_path / f"OUCH-{user}.event.current.log").write_bytes(octets(at(2, "Logged out")))
+    lines = show(tmp_path).output.splitlines()
+    assert [line.split(" ", 1)[1].split(" order_token")[0] for line in lines] == [
+        "< OUCH-OUCH1: Enter Order",
+        "< OUCH-OUCH2: Enter Order",
+        "* OUCH-OUCH1: Logged out",
+        "* OUCH-OUCH2: Logged out",
+    ]
+    lines = show(tmp_path, "--cl-ord-id", "t 1").output.splitlines()
+    assert lines == ["20260102-12:00:01.000 < OUCH-OUCH1: Enter Order order_token=t 1 buy_sell=B"]
+
+
 def test_it_goes_on_with_what_comes_and_with_the_next_file(tmp_path: Path) -> None:
     path = tmp_path / NAME
     path.write_bytes(octets(at(1, "one")))
