@@ -303,9 +303,10 @@ def _join(group: tuple[str, int], interface: str, source: str) -> socket.socket:
             one.setsockopt(
                 socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, struct.pack("4s4s", there, here)
             )
-    except OSError:
+    except OSError as error:
         one.close()
-        raise
+        where = f"{group[0]}:{group[1]} on {interface}"
+        raise OSError(f"cannot listen to {where}: {error.strerror or error}") from None
     return one
 
 
