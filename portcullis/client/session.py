@@ -17,6 +17,7 @@ reads, any number may send.
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from abc import ABC, abstractmethod
 from collections import deque
@@ -133,7 +134,7 @@ class ClientSession(ABC, Generic[Received]):
                 await loop.create_connection(lambda: link, self.host, self.port, ssl=self._tls)
                 await self._until(lambda: self._is_up or self._end is not None)
         except (OSError, TimeoutError) as error:
-            why = str(error) or f"no answer in {self._login_timeout_s:g} s"
+            why = _reason(error) or f"no answer in {self._login_timeout_s:g} s"
             self._over(ConnectionLost(f"{self.host}:{self.port}: {why}"))
         except BaseException:
             self._over(SessionEnded("given up"))
@@ -244,3 +245,11 @@ class ClientSession(ABC, Generic[Received]):
         while not holds():
             self._news.clear()
             await self._news.wait()
+
+
+def _reason(error: OSError) -> str:
+    """What the system says; those of TLS and of name resolution have numbers of their own."""
+    number = error.errno or 0
+    if number > 0 and not isinstance(error, ssl.SSLError):
+        return os.strerror(number)
+    return str(error)

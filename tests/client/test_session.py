@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -198,3 +199,14 @@ def test_a_message_that_cannot_be_read_ends_the_connection() -> None:
                 await client.receive()
 
     run(script())
+
+
+def test_nobody_there_is_told_without_the_system_s_number() -> None:
+    async def main() -> None:
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            port = closed.getsockname()[1]
+        with pytest.raises(ConnectionLost, match=rf"^127.0.0.1:{port}: Connection refused$"):
+            await OuchClient("127.0.0.1", port, "OUCH1", "portcull").connect()
+
+    asyncio.run(main())
