@@ -93,7 +93,7 @@ class JournalNames:
             return int(shown["subject"])
         if "instrument" in shown:
             return int(shown["instrument"])
-        return self._instrument_of(shown.get("terms_row") or 0)
+        return self._instrument_of(shown.get("terms_row") or shown.get("fill_row") or 0)
 
     def _read_instrument(self, row: int) -> int:
         """The instrument of a command's row; 0 where the journal no longer has it."""
@@ -106,7 +106,9 @@ class JournalNames:
                 finally:
                     os.close(descriptor)
                 head = bytes((*octets[:2], 0, 0, *octets[4:]))  # without its TEXT rows
-                return int(row_fields(memoryview(head), row).get("instrument", 0))
+                fields = row_fields(memoryview(head), row)
+                terms = fields.get("terms_row")  # of a fill, that a bust or correction names
+                return self._instrument_of(terms) if terms else int(fields.get("instrument", 0))
         return 0
 
 

@@ -25,7 +25,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         buyer.link.sendall(buyer.order("b1", "1", "0.5", "101"))
         buyer.expect("8", t150="0")
         buyer.expect("8", t150="F")
-        seller.expect("8", t150="F")
+        filled = seller.expect("8", t150="F")
+        bust = ["bust", filled[17], "--why", "x", "--data", str(gateway.data)]
+        assert CliRunner().invoke(main, bust).exit_code == 0
+        for client in (seller, buyer):
+            client.expect("8", t150="H")
         seller.send("F", "11=c", "41=none", "54=2", "55=BTC-USD", "60=20260102-12:00:00")
         seller.expect("9", t102="1")
         for client in (seller, buyer):
@@ -46,12 +50,15 @@ def test_prices_and_quantities_are_decimals_and_numbers_have_names(data: Path) -
         "account=CLIENT1", "transact_time=20",
     ):  # fmt: skip
         assert said in sell
-    fill = lines("dump", "--kind", "report", "--data", str(data))[-1]
+    fill = lines("dump", "--kind", "report", "--data", str(data))[3]
     assert "last_px=100.5 last_qty=0.5 leaves_qty=1.5 cum_qty=0.5 avg_px=100.5 order_qty=2" in fill
     assert (
         "why='Unknown order'" in lines("dump", "--kind", "cancel_reject", "--data", str(data))[0]
     )
     assert "event=logged_on" in lines("dump", "--kind", "session_event", "--data", str(data))[0]
+    assert (
+        "fill_qty=0.5 fill_price=100.5" in lines("dump", "--kind", "bust", "--data", str(data))[0]
+    )
     assert "tick=0.01 lot=0.0001" in lines("dump", "--kind", "instrument", "--data", str(data))[0]
 
 
