@@ -27,8 +27,9 @@ from portcullis.gateway.config_schema import (
     Instrument,
     OuchClient,
     Stream,
+    ouch_price_units_max,
 )
-from portcullis.gateway.config_values import decode
+from portcullis.gateway.config_values import Address, decode
 
 EMBEDDED = "embedded default"
 NO_SCHEDULE = "none"
@@ -201,13 +202,18 @@ def _choices(kind: Any) -> tuple[Any, ...]:
 def _inconsistency(config: Config) -> str | None:
     """The first rule between keys that does not hold, or None."""
     seen: set[str] = set()
+    ouch_names: set[str] = set()
     for number, instrument in enumerate(config.instrument, 1):
         problem = _instrument_problem(instrument)
         if instrument.symbol in seen:
             problem = "key symbol: stands twice"
+        if instrument.ouch in ouch_names:
+            problem = "key ouch: stands twice"
         if problem:
             return f"[[instrument]] {number} {problem}"
         seen.add(instrument.symbol)
+        if instrument.ouch:
+            ouch_names.add(instrument.ouch)
     accounts = [account.name for account in config.account]
     for number, name in enumerate(accounts):
         if name in accounts[:number]:
@@ -234,7 +240,7 @@ def _inconsistency(config: Config) -> str | None:
         if problem:
             return f"[[session]] {number} {problem}"
         identities.add(identity)
-    problem = _stream_problem(config, accounts)
+    problem = _stream_problem(config, accounts) or _listener_problem(config)
     if problem:
         return problem
     if config.ouch_sessions() and config.listen.ouch is None:
@@ -259,12 +265,6 @@ def _instrument_problem(instrument: Instrument) -> str | None:
         return f'key route: expected "book"; "{instrument.route}" is not served by this version'
     if instrument.ouch is not None and instrument.tick.decimals > OUCH_DECIMALS:
         return "key tick: expected a multiple of 0.0001, for the instrument has an OUCH name"
-    places = instrument.price_places
-    if instrument.ouch is not None and (
-        instrument.price_units_max(places)
-        > OUCH_PRICE_MAX.scaled(max(places, 2)) // 10 ** max(2 - places, 0)
-    ):
-        return f"key price_max: expected at most {OUCH_PRICE_MAX}, for it has an OUCH name"
     prices, quantities = instrument.price_places, instrument.qty_places
     for key, places, value in (
         ("tick", prices, instrument.tick),
@@ -276,7 +276,10 @@ def _instrument_problem(instrument: Instrument) -> str | None:
             return f"key {key}: expected at most {DECIMALS_MAX} decimals, got {value}"
         if value is not None and value.decimals > places:
             return f"key {key}: expected at most {places} decimals, got {value}"
-    if instrument.price_units_max(prices) * instrument.qty_units_max(quantities) >= PRODUCT_MAX:
+    price_max = instrument.price_units_max(prices)
+    if instrument.ouch is not None and price_max > ouch_price_units_max(prices):
+        return f"key price_max: expected at most {OUCH_PRICE_MAX}, for it has an OUCH name"
+    if price_max * instrument.qty_units_max(quantities) >= PRODUCT_MAX:
         return "key price_max: expected price_max x qty_max, in units of tick and lot, below 2^62"
     return None
 
@@ -325,6 +328,28 @@ def _stream_problem(config: Config, described: list[str]) -> str | None:
                 return f"{where} accounts: expected the name of an [[account]], got {name!r}"
     if any(stream.content == "reports" for stream in config.stream):
         return _long_account(config)
+    return None
+
+
+def _listener_problem(config: Config) -> str | None:
+    """An address of TCP that two would listen on: until one of them does, both may take it."""
+    listen = config.listen
+    named = [
+        (f"[listen] key {key}", getattr(listen, key))
+        for key in ("fix", "fix_tls", "ouch", "control")
+    ]
+    named += [(f"[[stream]] {n} key replay", one.replay) for n, one in enumerate(config.stream, 1)]
+    taken: list[Address] = []
+    for where, address in named:
+        if address is None or not address.port:
+            continue
+        for other in taken:
+            hosts = {ipaddress.ip_address(one.host) for one in (address, other)}
+            if address.port == other.port and (
+                len(hosts) == 1 or any(host.is_unspecified for host in hosts)
+            ):
+                return f"{where}: {address} is taken, by another key that says {other}"
+        taken.append(address)
     return None
 
 

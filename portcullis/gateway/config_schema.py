@@ -34,6 +34,11 @@ EntryPoint = Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 Count = Annotated[int, Meta(ge=1, le=1 << 31)]
 
 
+def ouch_price_units_max(places: int) -> int:
+    """OUCH_PRICE_MAX in units of 10^-places, rounded down where it has more decimals."""
+    return OUCH_PRICE_MAX.scaled(max(places, 2)) // int(10 ** max(2 - places, 0))
+
+
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A table of the file; unknown keys are refused, for a misspelt limit is no limit."""
 
@@ -390,7 +395,7 @@ class Instrument(_Table, frozen=True):
         """Highest price, in units of 10^-places; ValueError where it has more decimals."""
         if self.price_max is not None:
             return self.price_max.scaled(places)
-        return OUCH_PRICE_MAX.scaled(places) if self.ouch is not None else UNITS_MAX
+        return ouch_price_units_max(places) if self.ouch is not None else UNITS_MAX
 
     def qty_units_max(self, places: int) -> int:
         """Largest quantity, in units of 10^-places; ValueError where it has more decimals."""

@@ -277,6 +277,11 @@ class Registry:
         stock = int.from_bytes((instrument.ouch or "").encode(), "little")
         if known is not None:
             _check_stock(instrument, known, lot, stock)
+        for name, words in self._known[rows.INSTRUMENT].words.items():
+            if stock and words[rows.W_STOCK] == stock and name != instrument.symbol.encode():
+                raise ValueError(
+                    f"key ouch: expected another, for it is that of {name.decode()} for ever"
+                )
         flags = rows.INSTRUMENT_SHORT_MARKING if instrument.short_marking else 0
         flags |= rows.INSTRUMENT_HALTED if instrument.halted else 0
         return {

@@ -110,6 +110,23 @@ WRONG = [
     (INSTRUMENT.replace('"0.01"', '"-1"'), "[[instrument]] 1 key tick: expected a decimal"),
     (INSTRUMENT.replace('"0.01"', '"0.0000000001"'), "key tick: expected at most 9 decimals"),
     (INSTRUMENT + INSTRUMENT, "[[instrument]] 2 key symbol: stands twice"),
+    (
+        INSTRUMENT
+        + 'ouch = "A"\n'
+        + INSTRUMENT.replace('symbol = "', 'symbol = "X')
+        + 'ouch = "A"',
+        "[[instrument]] 2 key ouch: stands twice",
+    ),
+    (
+        '[listen]\nfix = "127.0.0.1:9001"\ncontrol = "127.0.0.1:9001"',
+        "[listen] key control: 127.0.0.1:9001 is taken, by another key",
+    ),
+    (
+        '[listen]\nfix = "0.0.0.0:9001"\n[[stream]]\nname = "s"\ngroups = ["239.255.1.1:9001"]\n'
+        'replay = "127.0.0.1:9001"',
+        "[[stream]] 1 key replay: 127.0.0.1:9001 is taken, by another key that says 0.0.0.0:9001",
+    ),
+    (INSTRUMENT + 'ouch = "A"\nprice_max = "1.001"', "price_max: expected at most 2 decimals"),
     (INSTRUMENT + 'price_max = "1.001"', "key price_max: expected at most 2 decimals"),
     (INSTRUMENT + 'price_max = "100000000"\nqty_max = "100000000"', "below 2^62"),
     (INSTRUMENT + 'route = "deribit"', '[[instrument]] 1 key route: expected "book"'),
@@ -238,6 +255,18 @@ def test_bounds_of_an_instrument_count_in_its_own_decimals() -> None:
     assert instrument.price_places == 4
     assert instrument.price_units_max(4) == 2_500_005_000
     assert instrument.qty_units_max(instrument.qty_places) == 100_000
+
+
+@pytest.mark.parametrize(
+    ("tick", "most"),
+    [("0.0001", 1_999_999_900), ("0.01", 19_999_999), ("0.5", 1_999_999), ("1", 199_999)],
+)
+def test_what_ouch_can_say_bounds_prices_of_any_tick(tick: str, most: int) -> None:
+    text = INSTRUMENT.replace('"0.01"', f'"{tick}"') + 'ouch = "A"\n'
+    instrument = parse(text, "gateway.toml").instrument[0]
+    assert instrument.price_units_max(instrument.price_places) == most
+    with pytest.raises(ConfigError, match=r"price_max: expected at most 199999\.99"):
+        parse(text + 'price_max = "200000"', "gateway.toml")
 
 
 def test_the_document_says_what_the_schema_says() -> None:

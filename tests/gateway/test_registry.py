@@ -98,6 +98,17 @@ def test_what_is_no_longer_named_is_halted() -> None:
     assert halted[rows.W_DECIMALS] >> 16 & rows.INSTRUMENT_HALTED
 
 
+def test_a_name_in_ouch_is_not_taken_over_from_an_instrument_that_is_no_longer_named() -> None:
+    books = Books()
+    named = TWO.replace('symbol = "ETH-USD"', 'symbol = "ETH-USD"\nouch = "ETHUSD"')
+    books.configure(named)
+    with pytest.raises(
+        ConfigError, match="2 key ouch: expected another, for it is that of ETH-USD"
+    ):
+        books.configure(named.replace("ETH-USD", "XRP-USD"))
+    assert books.configure(named) == []
+
+
 def test_a_coarser_tick_keeps_the_decimals_that_prices_count_in() -> None:
     books = Books()
     books.configure(TWO)
