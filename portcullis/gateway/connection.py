@@ -212,7 +212,8 @@ class Connection(asyncio.BufferedProtocol):
                     octets = bytes(self._hub.buffer[start:stop])
                     if peer.redacts or peer.slow_messages != slow:
                         octets = peer.redact(octets)
-                    capture.add(peer.store.session, now_ns, octets)
+                    # At the time of its rows: in a log it stands before what it caused.
+                    capture.add(peer.store.session, self._hub.turn.table.time_ns, octets)
                 if self._ended:
                     return
                 if taken < count:

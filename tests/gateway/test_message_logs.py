@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import signal
+import struct
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,31 @@ def test_logs_show_both_ways_in_order_and_no_secret(tmp_path: Path) -> None:
     again = MessageLogs(loaded, gateway.data, logs.next_row)
     again.poll(JournalTail(gateway.data, logs.next_row), LATER_NS)
     assert messages(stem.with_name(stem.name + ".messages.current.log")) == found
+
+
+def test_messages_of_one_turn_have_the_time_of_their_rows(tmp_path: Path) -> None:
+    with GatewayProcess(tmp_path, CONFIG + LIMITS) as gateway:
+        clients = [FixClient(name, gateway.port) for name in ("CLIENT1", "CLIENT2")]
+        for client in clients:
+            client.log_on()
+        gateway.signal(signal.SIGSTOP)  # both are read in one go then
+        for client in clients:
+            client.link.sendall(client.order("o", "1", "1", "100"))
+        gateway.signal(signal.SIGCONT)
+        for client in clients:
+            client.expect("8", t150="0")
+            client.log_out()
+        gateway.stop()
+    reader = CaptureReader(gateway.data)
+    captured = [record.time_ns for record in reader.records(1 << 20) if b"35=D" in record.octets]
+    entered = [
+        time_ns
+        for batch in JournalTail(gateway.data, 1).batches(1 << 20)
+        for head, time_ns in struct.iter_unpack(f"<qq{rows.ROW_BYTES - 16}x", batch.octets)
+        if head & 0xFF == rows.NEW_ORDER
+    ]
+    assert captured == entered
+    assert len(captured) == 2
 
 
 def test_ouch_is_logged_by_names_both_ways_and_without_its_password(tmp_path: Path) -> None:
