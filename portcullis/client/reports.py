@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from portcullis.client.errors import ClientError, SessionEnded
+from portcullis.client.errors import ClientError, LoginRefused, SessionEnded
 from portcullis.client.replay import ReplayClient
 from portcullis.codecs.sbe.messages import Value, report_stream
 from portcullis.sessions.mold_subscriber import (
@@ -51,6 +51,7 @@ __all__ = [
     "Ended",
     "Lost",
     "Missing",
+    "ReplayRefused",
     "Report",
     "ReportStream",
     "State",
@@ -89,7 +90,13 @@ class Report(NamedTuple):
         return report_stream().decode(self.octets).values
 
 
-StreamEvent = Report | Began | Missing | Lost | Ended
+class ReplayRefused(NamedTuple):
+    """The replay lets nobody in as asked. It is asked again; the same reason is said once."""
+
+    reason: str
+
+
+StreamEvent = Report | Began | Missing | Lost | Ended | ReplayRefused
 
 
 class ReportStream:
@@ -251,10 +258,18 @@ class ReportStream:
     async def _run_replay(self, address: tuple[str, int]) -> None:
         """Replay as long as one is wanted; where that fails, try again after a wait."""
         wait_s = _RETRY_FIRST_S
+        told = ""
         while self._subscriber.wants_replay:
             before = self._subscriber.next_sequence
-            with suppress(ClientError):
+            try:
                 await self._replay_once(*address)
+            except LoginRefused as error:
+                if str(error) != told:
+                    told = str(error)
+                    self._events.append(ReplayRefused(told))
+                    self._ready.set()
+            except ClientError:
+                pass  # nobody is there; the lines may say more meanwhile
             if self._subscriber.next_sequence > before:
                 wait_s = _RETRY_FIRST_S
             if self._subscriber.wants_replay:

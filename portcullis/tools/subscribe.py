@@ -24,10 +24,12 @@ from portcullis.client.reports import (
     Ended,
     Lost,
     Missing,
+    ReplayRefused,
     Report,
     ReportStream,
     StreamEvent,
 )
+from portcullis.codecs.moldudp64.packets import SESSION_BYTES
 from portcullis.codecs.sbe.messages import Value
 
 GROUP = "239.255.13.1:9881"
@@ -140,9 +142,10 @@ async def _run(
         place = {"session": snapshot.session, "sequence": snapshot.sequence}
     elif start != "first":
         session, _, number = start.partition(":")
-        if not session or not number.isdigit() or not int(number):
+        if len(session) != SESSION_BYTES or not number.isdigit() or not int(number):
             raise ValueError(
-                f"--from: expected first, now, snapshot or SESSION:NUMBER, got {start!r}"
+                "--from: expected first, now, snapshot or SESSION:NUMBER such as 2026112101:1, "
+                f"got {start!r}"
             )
         place = {"session": session, "sequence": int(number)}
     async with ReportStream(groups, **settings, **place) as stream:
@@ -234,6 +237,8 @@ def event_text(event: StreamEvent) -> str:
         last = event.sequence - 1
         how = "complete" if event.is_complete else "its end was not seen"
         return f"--- session {event.session} has ended with {last}, {how}"
+    if isinstance(event, ReplayRefused):
+        return f"--- the replay refuses this place: {event.reason}"
     numbers = f"{event.sequence} to {event.end - 1}"
     if isinstance(event, Missing):
         return f"--- missing {numbers}"

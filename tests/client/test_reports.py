@@ -10,7 +10,16 @@ import pytest
 
 from portcullis.client.errors import LoginRefused
 from portcullis.client.replay import take_snapshot
-from portcullis.client.reports import Began, Ended, Lost, Report, ReportStream, State, StreamEvent
+from portcullis.client.reports import (
+    Began,
+    Ended,
+    Lost,
+    ReplayRefused,
+    Report,
+    ReportStream,
+    State,
+    StreamEvent,
+)
 from portcullis.codecs.moldudp64 import packets
 from portcullis.codecs.sbe.messages import report_stream
 from portcullis.gateway.admission import Admission
@@ -201,6 +210,20 @@ def test_a_day_that_ends_while_nobody_listened_is_taken_to_its_end_before_the_ne
         assert shown == [Began(SESSION, 2), Ended(SESSION, 4, True), Began(NEXT, 1)]
         taken = [(one.sequence, one.octets) for one in found if isinstance(one, Report)]
         assert taken == [(2, b"b"), (3, b"c"), (1, b"next")]
+
+    run(test)
+
+
+def test_a_place_that_the_replay_refuses_is_told_once() -> None:
+    async def test(venue: Venue) -> None:
+        async with venue.stream(session="2000010101", sequence=1) as stream:
+            assert await anext(stream) == Began("2000010101", 1)
+            event = await anext(stream)
+            assert isinstance(event, ReplayRefused)
+            assert "session not available" in event.reason
+            with pytest.raises(TimeoutError):  # though it was asked again
+                async with asyncio.timeout(0.5):
+                    await anext(stream)
 
     run(test)
 

@@ -8,7 +8,16 @@ import pytest
 from click.testing import CliRunner
 
 from portcullis.client.replay import Snapshot
-from portcullis.client.reports import Began, Ended, Lost, Missing, Report, StreamEvent, Way
+from portcullis.client.reports import (
+    Began,
+    Ended,
+    Lost,
+    Missing,
+    ReplayRefused,
+    Report,
+    StreamEvent,
+    Way,
+)
 from portcullis.codecs.sbe.messages import Value, report_stream
 from portcullis.tools.main import main
 from portcullis.tools.subscribe import Printer, event_fields, event_text
@@ -90,6 +99,7 @@ def report(**changed: Value) -> Report:
         (Began("2026112101", 3), "--- session 2026112101 from 3"),
         (Missing(3, 7), "--- missing 3 to 6"),
         (Lost(3, 4), "--- LOST 3 to 3"),
+        (ReplayRefused("no"), "--- the replay refuses this place: no"),
         (Ended("2026112101", 9, True), "--- session 2026112101 has ended with 8, complete"),
     ],
 )
@@ -139,6 +149,7 @@ def test_a_snapshot_is_a_line_an_order_and_a_line_a_position(
     [
         (["--from", "yesterday"], "--from: expected first, now, snapshot or SESSION:NUMBER"),
         (["--from", "2026112101:0"], "--from: expected first, now"),
+        (["--from", "20261121:5"], "SESSION:NUMBER such as 2026112101:1, got '20261121:5'"),
         (["--from", "snapshot", "--replay", ""], "needs --replay"),
         (["--from", "snapshot", "--replay", "127.0.0.1:1"], "127.0.0.1:1"),
         (["--group", "239.255.13.1"], "expected an address such as"),
