@@ -138,7 +138,6 @@ class FixParty(StreamParty):
             messages.append(self.encode("4", [("36", far)], False))
             body = [("34", far), ("11", f"END{far}"), ("530", "7"), ("60", utc(self.now_ns()))]
             messages.append(self.encode("q", body, True))
-            self.leaves_orders = False
         messages.append(self.encode("5", [], True))
         return messages
 

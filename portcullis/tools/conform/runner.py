@@ -417,23 +417,30 @@ class ScenarioRun:
     async def _leave(self) -> None:
         """Go as one came, so that the next scenario finds the target as it was."""
         for client in self._clients.values():
-            if client.leaves_orders and client.link is None:
+            await self._say_goodbye(client)
+            if client.leaves_orders:  # who has logged out already is heard no more
                 with contextlib.suppress(StepFailed, TargetError, TimeoutError):
                     async with asyncio.timeout(self._target.patience_s):
                         client.forget()
                         await self._log_on(client, Step(0, "logon", Verb.LOGON))
-            if client.link is not None:
-                messages = client.goodbye()
-                for octets in messages:
-                    await client.link.send(octets, GOODBYE_S)
-                end_s = self._loop.time() + (GOODBYE_S if messages else 0.0)
-                while (left_s := end_s - self._loop.time()) > 0:
-                    arrival = await client.link.receive(left_s)
-                    if arrival is None or arrival.message is None:
-                        break
-                    if client.is_goodbye(arrival.message):
-                        break
-                await client.drop()
+                await self._say_goodbye(client)
+
+    async def _say_goodbye(self, client: Party) -> None:
+        """Part in good order, and cancel what rests, where there is a connection."""
+        if client.link is None:
+            return
+        messages = client.goodbye()
+        for octets in messages:
+            await client.link.send(octets, GOODBYE_S)
+        end_s = self._loop.time() + (GOODBYE_S if messages else 0.0)
+        while (left_s := end_s - self._loop.time()) > 0:
+            arrival = await client.link.receive(left_s)
+            if arrival is None or arrival.message is None:
+                break
+            if client.is_goodbye(arrival.message):
+                client.leaves_orders = False
+                break
+        await client.drop()
 
 
 def _ended(arrival: Arrival) -> str:

@@ -134,6 +134,29 @@ def test_reports_still_owed_to_a_client_are_no_refusal_and_no_failure(
     assert result.exit_code == 0, result.output
 
 
+def test_a_client_that_has_logged_out_itself_leaves_no_order_behind(
+    gateway: GatewayProcess, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.scenario").write_text(
+        "scenario left An order rests when its client goes\n"
+        "  logon\n"
+        "  send NewOrderSingle 11=LEFT|38=1|40=2|44=50|54=1|55={symbol}|60={now}\n"
+        "  expect ExecutionReport 150=0|11=LEFT\n"
+        "  send Logout\n"
+        "  expect Logout\n"
+    )
+    result = conform(
+        "run", f"--target=127.0.0.1:{gateway.port}", f"--corpus={tmp_path}", "--client=O15",
+        "--symbol=S8",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    client = FixClient("O15", gateway.port)
+    client.log_on("141=Y")
+    client.send("H", "11=LEFT", "54=1", "55=S8")
+    assert client.expect("8", t150="I")[39] == "4"
+    client.log_out()
+
+
 def test_scenarios_in_the_language_of_quickfix_run_as_they_are(
     gateway: GatewayProcess, tmp_path: Path
 ) -> None:
