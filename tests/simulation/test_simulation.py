@@ -36,7 +36,9 @@ def test_a_run_is_a_function_of_its_seed_and_of_nothing_else(tmp_path: Path) -> 
         )
         run = subprocess.run(
             [sys.executable, "-c", program, str(tmp_path / hashes)],
-            env=os.environ | {"PYTHONHASHSEED": hashes, "PORTCULLIS_PURE": pure},
+            env=os.environ
+            | {"PYTHONHASHSEED": hashes, "PORTCULLIS_PURE": pure}
+            | {"PORTCULLIS_REQUIRE_COMPILED": ""},
             capture_output=True,
             text=True,
             timeout=120,
