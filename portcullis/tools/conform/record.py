@@ -116,28 +116,43 @@ class _Writer:
     """Lines for messages, with the names that were given to values so far."""
 
     def __init__(self) -> None:
-        self.ended = False
         self._names: dict[tuple[str, str], str] = {}
-        self._logon_sent = False
+        self._logons = 0
+        # Who has said Logout on this connection: True, the client.
+        self._logouts: set[bool] = set()
         self._next = {True: 1, False: 1}
 
+    @property
+    def ended(self) -> bool:
+        """Whether the connection has come to its end."""
+        return bool(self._logouts)
+
     def lines(self, message: Spoken) -> list[str]:
-        """What this message is in a scenario; none: `logon` says it already."""
+        """What this message is in a scenario; none: `logon` says it, or nobody was there."""
         msg_type = message.get(35)
         if msg_type == "0" and not message.get(112):
             self._count(message)
             return [] if not message.by_client else ["send Heartbeat"]
-        if msg_type == "A" and message.by_client and not self._logon_sent:
-            self._logon_sent = True
+        if len(self._logouts) == 2 and not (msg_type == "A" and message.by_client):
+            self._count(message)  # numbered while the client was away
+            return []
+        opening = []
+        if msg_type == "A" and message.by_client:
+            self._logons += 1
+            self._logouts.clear()
+            opening = ["disconnect", "connect"]  # of another connection than the first
+            if message.get(141) == "Y":
+                self._next = {True: 1, False: 1}
+        if msg_type == "A" and self._logons == 1:
             self._count(message)
+            if not message.by_client:
+                return []
             fields = [
                 f"{tag}={value}" for tag, value in message.fields if tag == 108 and value != "30"
             ]
             return [" ".join(["logon", *fields])]
-        if msg_type == "A" and not message.by_client:
-            self._count(message)
-            return []
-        self.ended = self.ended or msg_type == "5"
+        if msg_type == "5":
+            self._logouts.add(message.by_client)
         name = MESSAGES.get(msg_type, msg_type)
         shown = self._number(message) + [
             text
@@ -146,7 +161,7 @@ class _Writer:
         ]
         self._count(message)
         verb = "send" if message.by_client else "expect"
-        return [f"{verb} {name} {'|'.join(shown)}".rstrip()]
+        return [*opening, f"{verb} {name} {'|'.join(shown)}".rstrip()]
 
     def _number(self, message: Spoken) -> list[str]:
         """MsgSeqNum(34), where it is not just the next."""
@@ -154,6 +169,8 @@ class _Writer:
         count = number_of(number)
         if count is None:
             return ["!34"] if message.by_client else []
+        if message.get(141) == "Y" and message.by_client:
+            return [f"34={number}"]  # the numbers begin anew
         expected = self._next[message.by_client]
         if count == expected:
             return []

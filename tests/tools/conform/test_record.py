@@ -36,6 +36,31 @@ scenario recorded From session.log
   disconnect
 """
 
+AGAIN = """20261121-04:00:03.000 : 8=FIX.4.4|9=1|35=5|34=4|49=ME|52=20261121-04:00:00|56=V|10=000|
+20261121-04:00:03.001 : 8=FIX.4.4|9=1|35=5|34=5|49=V|52=20261121-04:00:00|56=ME|10=000|
+20261121-04:00:04.000 : 8=FIX.4.4|9=1|35=8|34=6|49=V|52=20261121-04:00:00|56=ME|11=xyz|17=E3|37=O1|39=4|10=000|
+20261121-04:00:05.000 : 8=FIX.4.4|9=1|35=A|34=5|49=ME|52=20261121-04:00:00|56=V|98=0|108=30|10=000|
+20261121-04:00:05.001 : 8=FIX.4.4|9=1|35=A|34=7|49=V|52=20261121-04:00:00|56=ME|98=0|108=30|10=000|
+20261121-04:00:06.000 : 8=FIX.4.4|9=1|35=A|34=1|49=ME|52=20261121-04:00:00|56=V|98=0|108=30|141=Y|10=000|
+20261121-04:00:06.001 : 8=FIX.4.4|9=1|35=A|34=1|49=V|52=20261121-04:00:00|56=ME|98=0|108=30|141=Y|10=000|
+20261121-04:00:07.000 : 8=FIX.4.4|9=1|35=1|34=2|49=ME|52=20261121-04:00:00|56=V|112=T|10=000|
+"""  # noqa: E501
+
+AGAIN_SCENARIO = """
+  send Logout
+  expect Logout
+  disconnect
+  connect
+  send Logon 98=0|108=30
+  expect Logon 98=0|108=30
+  disconnect
+  connect
+  send Logon 34=1|98=0|108=30|141=Y
+  expect Logon 98=0|108=30|141=Y
+  send TestRequest 112={new test1}
+  disconnect
+"""
+
 
 @pytest.mark.parametrize("delimiter", ["|", "\x01"])
 def test_a_log_becomes_a_scenario_without_its_times_and_ids(
@@ -49,6 +74,16 @@ def test_a_log_becomes_a_scenario_without_its_times_and_ids(
     path = tmp_path / "recorded.scenario"
     path.write_text(result.output)
     assert len(scenario_reader.read(path, "mine")[0].steps) == 6
+
+
+def test_another_connection_is_made_and_what_came_while_there_was_none_is_left_out(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "session.log"
+    log.write_text(LOG + AGAIN)
+    result = conform("record", f"--log={log}")
+    assert result.exit_code == 0, result.output
+    assert result.output.endswith(AGAIN_SCENARIO)
 
 
 @pytest.mark.parametrize(
