@@ -54,6 +54,9 @@ class FollowedStream:
         history = self.history
         return history.session if history is not None else ""
 
+    def catch_up(self) -> None:
+        self._index.poll()
+
     def next_sequence(self, session: str) -> int:
         history = self.history
         return history.next_sequence(session) if history is not None else 0

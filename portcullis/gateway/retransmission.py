@@ -37,6 +37,9 @@ class Source(Protocol):
     def session(self) -> str:
         """The live session; "" before there is one."""
 
+    def catch_up(self) -> None:
+        """Take in what the journal has by now. Bounded, and cheap where that is nothing."""
+
     def next_sequence(self, session: str) -> int:
         """The number behind a session's last message; 0: it isn't kept."""
 
@@ -135,6 +138,10 @@ class Retransmission:
             return b""
         session = request.session.decode("latin-1").strip()
         end = self._source.next_sequence(session)
+        if not end or (request.sequence >= end and session == self._source.session):
+            # What was just published may have been heard before we looked.
+            self._source.catch_up()
+            end = self._source.next_sequence(session)
         if not end:
             counts.unknown_session += 1
             return b""

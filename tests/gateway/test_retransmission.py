@@ -26,6 +26,7 @@ def served(
     per_client: int = 1000,
     in_all: int = 1000,
     networks: tuple[str, ...] = (),
+    arriving: tuple[bytes, ...] = (),
 ) -> None:
     """Run a test on a server of two sessions, an old one of 3 messages and one of 1,000."""
 
@@ -35,6 +36,7 @@ def served(
         source = ListSource(
             s2026010101=[b"a", b"b", b"c"], s2026010201=[b"%03d" % n * 10 for n in range(1000)]
         )
+        source.arriving.extend(arriving)
         server = Retransmission(
             bound,
             source,
@@ -85,6 +87,14 @@ def test_what_cannot_be_answered_is_counted_and_gets_no_answer(
         assert server.state()[counted] == sum(server.state().values()) == 1
 
     served(test)
+
+
+def test_what_was_heard_before_the_server_looked_is_answered_all_the_same() -> None:
+    def test(server: Retransmission) -> None:
+        answer = server.answer(packets.request(LIVE, 1001, 2), HOST, SECOND_NS)
+        assert answer == packets.downstream(LIVE, 1001, [b"just now"])
+
+    served(test, arriving=(b"just now",))
 
 
 def test_behind_the_last_message_of_an_ended_session_its_end_is_told() -> None:

@@ -10,10 +10,16 @@ class ListSource:
 
     def __init__(self, **logs: list[bytes]) -> None:
         self.logs = {name.removeprefix("s"): log for name, log in logs.items()}
+        # What the journal has beyond them.
+        self.arriving: list[bytes] = []
 
     @property
     def session(self) -> str:
         return next(reversed(self.logs), "")
+
+    def catch_up(self) -> None:
+        self.logs[self.session] += self.arriving
+        self.arriving = []
 
     def next_sequence(self, session: str) -> int:
         return len(self.logs[session]) + 1 if session in self.logs else 0
