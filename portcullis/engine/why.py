@@ -39,6 +39,7 @@ WHY_MINIMUM = 24
 WHY_TIME_IN_FORCE = 25
 WHY_TOKEN = 26
 WHY_CLOSED = 27
+WHY_RATE = 28
 # Refusals of cancels and replacements.
 WHY_UNKNOWN_ORDER = 32
 WHY_NOT_CURRENT_ID = 33
@@ -108,6 +109,7 @@ WHYS: dict[int, Why] = {
     WHY_TIME_IN_FORCE: Why(11, 99, None, "Time in force is above 99999"),
     WHY_TOKEN: Why(99, 99, None, "Order token is blank or has bytes that are not printable"),
     WHY_CLOSED: Why(2, 99, None, "The trading day is ending"),
+    WHY_RATE: Why(99, 99, None, "Too many messages a second"),
     WHY_UNKNOWN_ORDER: Why(5, 1, None, "Unknown order"),
     WHY_NOT_CURRENT_ID: Why(99, 1, None, "OrigClOrdID(41) is not the order's current id"),
     WHY_ID_MISMATCH: Why(99, 1, None, "OrderID(37) and OrigClOrdID(41) name different orders"),

@@ -32,6 +32,7 @@ UNITS_MAX = 10**9  # default bound of prices and quantities: their product stays
 Decimals = Annotated[int, Meta(ge=0, le=9)]
 EntryPoint = Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 Count = Annotated[int, Meta(ge=1, le=1 << 31)]
+Rate = Annotated[int, Meta(ge=0, le=10_000_000)]  # 0: any
 
 
 def ouch_price_units_max(places: int) -> int:
@@ -579,10 +580,8 @@ class FixClient(_Table, frozen=True, tag_field="protocol", tag="fix"):
         ),
     ] = Duration(5_000_000_000)
     messages_per_second: Annotated[
-        int,
+        Rate,
         Meta(
-            ge=0,
-            le=10_000_000,
             description="Messages it may send a second, a second's worth at once. 0, the default:"
             " no limit, for reads are shared by turns and the rate of the whole is what was"
             " measured. What waits is kept, up to `read_bytes` of each session.",
@@ -657,18 +656,12 @@ class OuchClient(_Table, frozen=True, tag_field="protocol", tag="ouch"):
 
     username: Annotated[
         str,
-        Meta(
-            pattern=r"^[A-Za-z0-9]{1,6}$",
-            description="SoupBinTCP username, in capitals or not.",
-        ),
+        Meta(pattern=r"^[A-Za-z0-9]{1,6}$", description="SoupBinTCP username, in any case."),
     ]
     account: Annotated[Name, Meta(description="The account of its orders.")]
     firm: Annotated[
         str,
-        Meta(
-            pattern=r"^[A-Z0-9]{0,4}$",
-            description="The firm its orders may name. Default: they name none.",
-        ),
+        Meta(pattern=r"^[A-Z0-9]{0,4}$", description="Firm its orders may name. Default: none."),
     ] = ""
     enabled: Annotated[bool, Meta(description="False: logins are not authorized.")] = True
     addresses: Annotated[list[str], Meta(description="As for FIX.")] = field(default_factory=list)
@@ -690,6 +683,20 @@ class OuchClient(_Table, frozen=True, tag_field="protocol", tag="ouch"):
             " sees the end: of a silent connection after 15 s."
         ),
     ] = Duration(0)
+    messages_per_second: Annotated[
+        Rate,
+        Meta(
+            description="As for FIX, of packets. A known token is passed over, and is two rows of"
+            " the journal all the same: this bounds them."
+        ),
+    ] = 0
+    over_rate: Annotated[
+        Literal["delay", "reject"],
+        Meta(
+            description="As for FIX; `reject` answers an Enter Order by Rejected and carries out"
+            " the rest, for OUCH has no refusal that leaves an order as it is."
+        ),
+    ] = "delay"
 
 
 class Limits(_Table, frozen=True):

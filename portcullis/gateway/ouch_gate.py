@@ -219,6 +219,8 @@ class OuchGate:
             enabled=one.enabled,
             quarantined=key in quarantined,
             presence=presence,
+            messages_per_second=one.messages_per_second,
+            rejects_over_rate=one.over_rate == "reject",
         )
 
 

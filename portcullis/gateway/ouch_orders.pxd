@@ -12,6 +12,7 @@ cdef enum:
 
 cdef class OuchOrders:
     cdef public bint disk_full
+    cdef public bint over_rate
     cdef readonly bint full
     cdef readonly str problem
     cdef RowTable _table

@@ -7,8 +7,8 @@ alone, so its shares and price stay as they came (F_SHARES). Must not know the b
 the way reports are written.
 
 Checks of an O, in this order; the first that fails is the answer: token, room in the journal,
-stock, side, firm, cross type, shares, display, time in force, minimum quantity, price. Of a U: the
-new token, then from shares on. Spec: OUCH 4.2; docs/rules-of-engagement.md, "OUCH".
+rate, stock, side, firm, cross type, shares, display, time in force, minimum quantity, price. Of a
+U: the new token, then from shares on. Spec: OUCH 4.2; docs/rules-of-engagement.md, "OUCH".
 """
 
 # mypy: disable-error-code="valid-type,no-any-return,unreachable"
@@ -90,6 +90,8 @@ class OuchOrders:
         self._in = OuchDecoder(buffer)
         # The journal has no room for new orders.
         self.disk_full = False
+        # What comes now is beyond the session's rate: no new orders.
+        self.over_rate = False
         # The last call stopped because the batch is full, or at what is no message, and why.
         self.full = False
         self.problem = ""
@@ -258,6 +260,8 @@ class OuchOrders:
             why = WHY_TOKEN
         elif self.disk_full:
             why = WHY_DISK_FULL
+        elif self.over_rate:
+            why = WHY_RATE
         elif instrument == 0:
             why = WHY_UNKNOWN_SYMBOL
         elif side == 0:

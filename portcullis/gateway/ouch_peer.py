@@ -52,6 +52,8 @@ class OuchOrderEntry:
         self, turn: Turn, orders: OuchOrders, door: OuchDoor, store: OuchStore, notes: Throttled
     ) -> None:
         self.problem = ""
+        # What is handed over is beyond the user's rate.
+        self.over_rate = False
         self._turn = turn
         self._orders = orders
         self._door = door
@@ -68,6 +70,7 @@ class OuchOrderEntry:
                 self._notes.emit("passed_over", count=end - first, text="the day has ended")
             return end - first
         orders.disk_full = not self._turn.journal.can_take_orders
+        orders.over_rate = self.over_rate
         taken: int = orders.translate(scanner, first, count, self._door)
         while orders.full:
             self._turn.make_room()
@@ -94,6 +97,8 @@ class OuchUser:
         enabled: bool,
         quarantined: bool,
         presence: Presence | None,
+        messages_per_second: int,
+        rejects_over_rate: bool,
     ) -> None:
         self.shared = shared
         self.key = key
@@ -106,6 +111,10 @@ class OuchUser:
         # Where its orders are cancelled when it is gone.
         self.presence = presence
         self.reserve_rate = MessageRate(shared.reserve_rate)
+        # None: no limit. Orders beyond it are rejected at the same rate, or else all waits.
+        limit = messages_per_second
+        self.rate = MessageRate(limit) if limit else None
+        self.reject_rate = MessageRate(limit) if limit and rejects_over_rate else None
         # The connection that has the user's session.
         self.live: OuchPeer | None = None
 
@@ -168,12 +177,24 @@ class OuchPeer:
 
         Fewer than count: offer the rest at `next_ns`.
         """
+        user = self._user
+        allowed, rate = count, user.rate
         if not self._shared.turn.journal.can_take_orders:
-            count = self._user.reserve_rate.take(count, now_ns)
-            self.next_ns = self._user.reserve_rate.next_ns
-        self.session.receive(scanner, count, now_ns)
+            rate = user.reserve_rate
+        if rate is not None:
+            allowed = rate.take(count, now_ns)
+            self.next_ns = rate.next_ns
+        self.session.receive(scanner, 0, allowed, now_ns)
+        if allowed < count and user.reject_rate is not None and rate is user.rate:
+            rejected = user.reject_rate.take(count - allowed, now_ns)
+            user.entry.over_rate = True
+            try:
+                self.session.receive(scanner, allowed, rejected, now_ns)
+            finally:
+                user.entry.over_rate = False
+            allowed += rejected
         self._carry_out(now_ns)
-        return count
+        return allowed
 
     def start_of(self, scanner: SoupScanner, index: int) -> int:
         """Where a packet begins in the buffer."""

@@ -177,7 +177,7 @@ class ReplayConnection(asyncio.Protocol):
             self._buffer[self._kept : end] = part
             # A packet is shorter than the buffer, so each round takes one at least.
             count = self._scanner.scan(0, end)
-            self._session.receive(self._scanner, count, self._port.clock())
+            self._session.receive(self._scanner, 0, count, self._port.clock())
             self._kept = end - self._scanner.consumed
             self._buffer[: self._kept] = self._buffer[self._scanner.consumed : end]
             self._carry_out()

@@ -151,19 +151,19 @@ class SoupSession:
 
     # --- what comes in ---------------------------------------------------------------------------
 
-    def receive(self, scanner: SoupScanner, count: int, now_ns: int) -> None:
-        """Take the first `count` packets of the scanner."""
+    def receive(self, scanner: SoupScanner, first: int, count: int, now_ns: int) -> None:
+        """Take `count` packets of the scanner, from packet `first` on."""
         self._observe(now_ns)
         if count:
             self._received_ns = self._now_ns
-        index = 0
-        while index < count and self.state != State.CLOSED:
+        index, end = first, first + count
+        while index < end and self.state != State.CLOSED:
             if self.state == State.ACTIVE:
-                index += self._application.on_packets(scanner, index, count)
+                index += self._application.on_packets(scanner, index, end)
                 if self._application.problem:
                     self._fault(self._application.problem)
                     return
-                if index == count:
+                if index == end:
                     return
             self._on_packet(chr(scanner.packet_type[index]), scanner.payload(index))
             index += 1

@@ -6,9 +6,11 @@ import random
 import time
 from pathlib import Path
 
+from portcullis.codecs.soupbintcp import packets
 from portcullis.gateway.message_rate import MessageRate
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG, GatewayProcess
 from tests.support.fix_client import FixClient
+from tests.support.ouch_client import OuchClient, cancel, enter
 
 SECOND_NS = 1_000_000_000
 
@@ -108,3 +110,50 @@ def test_a_flood_of_what_is_rejected_is_delayed_too(tmp_path: Path) -> None:
         # 50 orders and 50 rejects at once, then both at their rate: 150 more take 1.5 s.
         assert time.monotonic() - began > 1.2
         client.close()
+
+
+# --- of OUCH -----------------------------------------------------------------------------------
+
+
+def ouch_gateway(tmp_path: Path, limit: str) -> GatewayProcess:
+    user = 'username = "OUCH1"'
+    return GatewayProcess(tmp_path, OUCH_CONFIG.replace(user, f"{user}\n{limit}") + SMALL)
+
+
+def logged_in(process: GatewayProcess) -> OuchClient:
+    client = OuchClient(process.ouch_port, "OUCH1")
+    assert client.log_in(sequence=1)[0] == "A"
+    client.expect("S")
+    return client
+
+
+def test_a_known_token_again_and_again_fills_the_journal_at_the_rate_of_its_user(
+    tmp_path: Path,
+) -> None:
+    with ouch_gateway(tmp_path, "messages_per_second = 100") as process:
+        client, began = logged_in(process), time.monotonic()
+        again = packets.packet("U", enter("known", "B", 1, 100))
+        client.link.sendall(again * 300)
+        client.send(enter("last", "B", 1, 100))
+        client.expect("A", order_token="known")
+        client.expect("A", order_token="last")
+        # 302 packets with the login, of which a second's worth came at once.
+        assert time.monotonic() - began > 1.9
+        client.close()
+
+
+def test_orders_that_come_too_fast_are_rejected_and_cancels_are_not(tmp_path: Path) -> None:
+    limit = 'messages_per_second = 20\nover_rate = "reject"'
+    with ouch_gateway(tmp_path, limit) as process:
+        client = logged_in(process)
+        orders = [enter(f"o{n}", "B", 1, 100) for n in range(30)]
+        client.send(*orders, *(cancel(f"o{n}") for n in range(5)))
+        answers = [client.next() for _ in range(35)]
+        types = "".join(answer["type"] for answer in answers)
+        taken = types.index("J")
+        assert 19 <= taken < 30
+        assert types == "A" * taken + "J" * (30 - taken) + "C" * 5
+        assert {answer["reason"] for answer in answers[taken:30]} == {"O"}
+        client.close()
+        process.stop()
+        assert "Too many messages a second" in process.log.read_text()

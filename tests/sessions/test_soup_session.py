@@ -68,7 +68,7 @@ class Bench:
 
     def receive(self, octets: bytes) -> list[SoupEvent]:
         scanner = SoupScanner(memoryview(bytearray(octets)), max_packet_bytes=1000)
-        self.session.receive(scanner, scanner.scan(0, len(octets)), self.clock.now_ns)
+        self.session.receive(scanner, 0, scanner.scan(0, len(octets)), self.clock.now_ns)
         return self.session.events()
 
     def log_in(self, login: bytes = LOGIN) -> list[SoupEvent]:
