@@ -2,7 +2,8 @@
 
 Owns the child and the wait between two tries. Never waits for it, so that a back office that is
 killed, stopped or slow costs the gateway nothing but a look once a second. The child ends when
-its standard input does, so none outlives its gateway.
+its standard input does, so none outlives its gateway. Who comes to one of its ports while it
+starts waits for it; while none runs, the ports stay taken and refuse.
 """
 
 from __future__ import annotations
@@ -70,7 +71,10 @@ class BackOfficeWatch:
             _descriptor(control),
             {name: (_descriptor(a), _descriptor(b)) for name, (a, b) in refills.items()},
         )
-        self._sockets = [control, *(one for pair in refills.values() for one in pair)]
+        sockets = [control, *(one for pair in refills.values() for one in pair)]
+        self._sockets = [one for one in sockets if one is not None]
+        # Those that listen as long as it runs.
+        self._ports = [one for one in self._sockets if one.type == socket.SOCK_STREAM]
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
         self._began = 0.0
@@ -128,7 +132,7 @@ class BackOfficeWatch:
         try:
             os.write(orders, msgspec.json.encode(self._orders))
             os.lseek(orders, 0, os.SEEK_SET)
-            passed = [orders, *(one.fileno() for one in self._sockets if one is not None)]
+            passed = [orders, *(one.fileno() for one in self._sockets)]
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "portcullis.gateway.back_office", str(orders)],
                 stdin=subprocess.PIPE,
@@ -142,6 +146,8 @@ class BackOfficeWatch:
             return
         finally:
             os.close(orders)
+        for port in self._ports:
+            port.listen()
         self._bound_to = set()
         self._keep_off(self._process.pid)
         self.starts += 1
@@ -161,6 +167,8 @@ class BackOfficeWatch:
         with suppress(OSError):
             self._lifeline().close()
         self._process = None
+        for port in self._ports:
+            port.shutdown(socket.SHUT_RDWR)
 
     def _lifeline(self) -> IO[bytes]:
         assert self._process is not None and self._process.stdin is not None

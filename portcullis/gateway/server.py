@@ -291,7 +291,7 @@ class Server:
         """Once a second: the back office, and what is amiss, said when it begins and ends."""
         if self.back_office is not None:
             self.back_office.tick()
-        if self.turn.journal.trouble and not self.turn.has_rows:
+        if not self.turn.has_rows:
             self.turn.journal.look_for_room()
         found = {trouble["text"] for trouble in self._operator.troubles()}
         for text in sorted(found - self._troubles):

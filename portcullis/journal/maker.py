@@ -16,9 +16,14 @@ import os
 import select
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
+# A process that hangs is given up after so long without an answer or a byte more of the segment.
+# What shows nothing for longest is the sync at its end: 128 MiB on a disk of 5 MB/s.
+STALL_S = 30.0
+CLOSE_S = 5.0  # for its end, when it is told to end: a chunk's writing and a sync
 _CHUNK_BYTES = 1 << 20
 _NICE = 10
 TEMPORARY_SUFFIX = ".making"
@@ -35,7 +40,7 @@ def make_segment(target: Path, header: bytes, size: int, *, zeros: bool, wanted:
     zeros: write every byte (slow, and quick to use), or only reserve the room on disk. An existing
     target is left as it is. wanted: a pipe whose closing makes it give up (Abandoned).
     """
-    temporary = target.with_name(f"{target.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    temporary = _temporary(target, os.getpid())
     descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
     try:
         if zeros:
@@ -68,15 +73,25 @@ def _is_closed(pipe: int) -> bool:
     return any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))
 
 
+def _temporary(target: Path, process: int) -> Path:
+    """Where a process makes a segment."""
+    return target.with_name(f"{target.name}.{process}{TEMPORARY_SUFFIX}")
+
+
 class SegmentMaker:
     """The gateway's side: ask for a segment, then `poll` until that one is answered."""
 
     def __init__(self, directory: Path) -> None:
-        self.deaths = 0  # how often the process was found dead
+        self.deaths = 0  # how often the process was found dead, or given up
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
+        # Killed and not waited for: one that waits for a disk ends when that answers.
+        self._given_up: list[subprocess.Popen[bytes]] = []
         self._target = ""  # of the last request; an answer to an earlier one comes too late
         self._answer = b""
+        # Bytes of the segment when last looked at, and until when there have to be more.
+        self._made_bytes = -1
+        self._stalls_s = 0.0
         self._start()
 
     @property
@@ -88,6 +103,7 @@ class SegmentMaker:
         """Have the segment made. A dead process is replaced first."""
         self._target = str(target)
         request = {"target": self._target, "header": header.hex(), "size": size}
+        self._made_bytes, self._stalls_s = -1, time.monotonic() + STALL_S
         for _ in range(2):
             if self._process is None:
                 self._start()
@@ -107,7 +123,10 @@ class SegmentMaker:
         try:
             read = os.read(self._process.stdout.fileno(), 4096)
         except BlockingIOError:
-            return None
+            if time.monotonic() < self._stalls_s or self._goes_on():
+                return None
+            self._bury()
+            return f"the process that makes segments has done nothing for {STALL_S:g} s"
         if not read:
             self._bury()
             return "the process that makes segments has died"
@@ -119,10 +138,17 @@ class SegmentMaker:
         return None
 
     def close(self) -> None:
-        """End the process and wait for it: at most one chunk's writing and a sync."""
+        """End the process, within CLOSE_S."""
         if self._process is not None:
             self._release(self._process)
+            try:
+                self._process.wait(CLOSE_S)
+            except subprocess.TimeoutExpired:
+                self._kill(self._process)
             self._process = None
+        for process in self._given_up:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(CLOSE_S)
 
     def _start(self) -> None:
         self._answer = b""
@@ -137,7 +163,27 @@ class SegmentMaker:
 
     def _bury(self) -> None:
         self.deaths += 1
-        self.close()
+        assert self._process is not None
+        self._release(self._process)
+        self._kill(self._process)
+        self._process = None
+
+    def _goes_on(self) -> bool:
+        """Whether more of the segment is there than when last looked at."""
+        assert self._process is not None
+        before = self._made_bytes
+        try:
+            temporary = _temporary(Path(self._target), self._process.pid)
+            self._made_bytes = temporary.stat().st_size
+        except FileNotFoundError:
+            return False
+        self._stalls_s = time.monotonic() + STALL_S
+        return self._made_bytes > before
+
+    def _kill(self, process: subprocess.Popen[bytes]) -> None:
+        """Without waiting."""
+        process.kill()
+        self._given_up = [one for one in (*self._given_up, process) if one.poll() is None]
 
     @staticmethod
     def _release(process: subprocess.Popen[bytes]) -> None:
@@ -145,7 +191,6 @@ class SegmentMaker:
         with suppress(OSError):
             process.stdin.close()
         process.stdout.close()
-        process.wait()
 
 
 def main() -> None:
@@ -153,9 +198,12 @@ def main() -> None:
     os.nice(_NICE)
     for line in sys.stdin:
         request = json.loads(line)
+        target = Path(request["target"])
+        for left_over in target.parent.glob(f"{target.name}.*{TEMPORARY_SUFFIX}"):
+            left_over.unlink(missing_ok=True)  # of a process that was given up
         try:
             make_segment(
-                Path(request["target"]),
+                target,
                 bytes.fromhex(request["header"]),
                 request["size"],
                 zeros=True,

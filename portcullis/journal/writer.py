@@ -223,7 +223,10 @@ class Journal:
         return sealed
 
     def look_for_room(self) -> None:
-        """Ask once more for the segment that could not be made. The open batch must be empty."""
+        """See whether the next segment has come, or ask for it again where it could not be made.
+
+        Called now and then, also where nothing is written. The open batch must be empty.
+        """
         self._open_batch()
 
     def _seal(self) -> int:

@@ -10,6 +10,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +270,31 @@ def test_a_back_office_killed_or_stopped_holds_up_no_trade(venue: Venue) -> None
     found = venue.caught_up()
     assert found["status"] == "ok", found
     assert found["followers"]["replica"]["behind_rows"] == 0
+
+
+def test_without_a_back_office_connections_are_refused_and_none_waits_for_ever(
+    venue: Venue,
+) -> None:
+    venue.caught_up()
+    process, place = venue.state()["back_office"]["process"], ("127.0.0.1", venue.control)
+    os.kill(process, signal.SIGSTOP)  # the system takes connections in its place
+    waiting = socket.create_connection(place, timeout=WAIT_S)
+    waiting.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+    os.kill(process, signal.SIGKILL)
+    with waiting, suppress(ConnectionResetError):
+        assert waiting.recv(1) == b""
+
+    def is_refused() -> bool:
+        try:
+            socket.create_connection(place, timeout=WAIT_S).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    wait_for(is_refused)
+    wait_for(lambda: not is_refused())
+    assert venue.get("/health")[0] in (200, 503)  # at first the gateway has not been asked yet
+    assert venue.state()["back_office"]["starts"] == 2
 
 
 def test_who_holds_connections_to_the_control_port_keeps_nobody_from_asking(venue: Venue) -> None:

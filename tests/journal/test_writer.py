@@ -13,7 +13,7 @@ from pathlib import Path
 import crcmod.predefined
 import pytest
 
-from portcullis.journal import writer
+from portcullis.journal import maker, writer
 from portcullis.journal.disk import Disk
 from portcullis.journal.errors import JournalError, JournalFullError, JournalLockedError
 from portcullis.journal.rows import NEW_ORDER, ROLL, ROW_BYTES, W_NEXT_ROW
@@ -177,6 +177,43 @@ def test_a_killed_maker_is_replaced(tmp_path: Path) -> None:
     assert journal._maker.process_id not in (0, first)
     assert journal.trouble == "" and journal.can_take_orders
     journal.close()
+
+
+def test_a_maker_that_hangs_is_named_and_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maker, "STALL_S", 0.2)
+    journal = open_journal(tmp_path, ahead=True)
+    assert journal._maker is not None
+    wait_for(lambda: journal._look_for_next() or journal._next)
+    hangs = journal._maker.process_id
+    os.kill(hangs, signal.SIGSTOP)
+    left_over = tmp_path / f"{3:010d}.journal.{hangs}.making"
+    left_over.write_bytes(bytes(10))  # what it had made of it
+    engine = EchoEngine(journal.table)
+    while journal.table.tail <= SEGMENT_ROWS:
+        append_batch(journal, engine, 4)
+    wait_for(lambda: journal.look_for_room() or journal.trouble)
+    assert journal.trouble == "the process that makes segments has done nothing for 0.2 s"
+    assert journal.can_take_orders and journal.maker_deaths == 1
+    journal._ask_after_ns = 0
+    wait_for(lambda: journal.look_for_room() or journal._next)
+    assert journal._maker.process_id not in (0, hangs) and not journal.trouble
+    assert not left_over.exists()
+    journal.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(hangs, 0)
+
+
+def test_a_maker_that_hangs_holds_up_the_end_within_bounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maker, "CLOSE_S", 0.1)
+    journal = open_journal(tmp_path, ahead=True)
+    assert journal._maker is not None
+    os.kill(journal._maker.process_id, signal.SIGSTOP)
+    journal.close()
+    assert recorded(tmp_path) == []
 
 
 def test_what_a_killed_process_had_not_synced_is_on_disk_after_the_next_start(
