@@ -35,6 +35,20 @@ def listen(address: Address, *, wait_s: float = 0.0) -> socket.socket:
     return _bind(address, socket.SOCK_STREAM, wait_s)
 
 
+def begin(bound: socket.socket) -> None:
+    """Listen on an address taken, or go on to; ConfigError where another process does.
+
+    Two that start at one moment may both take an address, as SO_REUSEADDR has it, and one of them
+    listens.
+    """
+    try:
+        bound.listen(_BACKLOG)
+    except OSError as error:
+        host, port = bound.getsockname()[:2]
+        host = f"[{host}]" if ":" in host else host
+        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+
+
 def listen_datagrams(address: Address, *, wait_s: float = 0.0) -> socket.socket:
     """The same for UDP."""
     return _bind(address, socket.SOCK_DGRAM, wait_s)
@@ -92,9 +106,9 @@ class Listener:
         self._closed = False
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Listen, and take connections."""
         self._socket.setblocking(False)
-        self._socket.listen(_BACKLOG)
+        begin(self._socket)
         self._loop.add_reader(self._socket, self._accept)
 
     def close(self) -> None:

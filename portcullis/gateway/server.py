@@ -28,7 +28,7 @@ from portcullis.gateway.auth import PasswordChecker
 from portcullis.gateway.authenticator import AuthenticatorError
 from portcullis.gateway.back_office_watch import BackOfficeWatch
 from portcullis.gateway.capture import Capture
-from portcullis.gateway.config import Loaded
+from portcullis.gateway.config import ConfigError, Loaded
 from portcullis.gateway.connection import Connection, Gate, Peer
 from portcullis.gateway.deadlines import Deadlines
 from portcullis.gateway.event_log import EventLog, Throttled
@@ -154,7 +154,10 @@ class Server:
     # --- serving ---------------------------------------------------------------------------------
 
     async def run(self, bound: Mapping[str, socket.socket]) -> int:
-        """Serve on bound sockets, by their keys of [listen]; give the exit code once stopped."""
+        """Serve on bound sockets, by their keys of [listen]; give the exit code once stopped.
+
+        ConfigError, once stopped: another process listens on one of them by now.
+        """
         self._allow_descriptors()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self.stop)
@@ -168,9 +171,14 @@ class Server:
             except AuthenticatorError as error:  # the others trade; each Logon tries again
                 self.log.emit("authenticator_failed", error=str(error))
         listeners = [self._listener(key, one) for key, one in bound.items()]
-        for listener in reversed(listeners):  # who sees the first door open finds the others open
-            listener.start()
         self._timer = self._loop.call_later(_TIMER_S, self._on_timer)
+        refused = None
+        try:
+            for listener in reversed(listeners):  # who sees the first door open finds all open
+                listener.start()
+        except ConfigError as error:
+            refused = error
+            self.stop()
         try:
             await self._stopping.wait()
             for listener in listeners:
@@ -191,6 +199,8 @@ class Server:
             self.capture.close()
         if self.back_office is not None:
             self.back_office.close()
+        if refused is not None:
+            raise refused
         return self.exit_code
 
     def _listener(self, key: str, bound: socket.socket) -> Listener:

@@ -21,8 +21,9 @@ import uvloop
 from portcullis import __version__, _build
 from portcullis.gateway.back_office_watch import BackOfficeWatch, RefillSockets
 from portcullis.gateway.config import ConfigError, Loaded, load
+from portcullis.gateway.config_values import Address
 from portcullis.gateway.event_log import EventLog
-from portcullis.gateway.listener import listen, listen_datagrams
+from portcullis.gateway.listener import begin, listen, listen_datagrams
 from portcullis.gateway.multicast import Multicast, open_outlets
 from portcullis.gateway.quarantine import Quarantine
 from portcullis.gateway.server import Server
@@ -89,9 +90,13 @@ def command(config_file: Path | None, data: Path | None, accept_loss: bool) -> N
         gc.freeze()
         return await server.run(bound)
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        code = runner.run(serve())
-    log.close()
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            code = runner.run(serve())
+    except ConfigError as error:
+        _fail(EXIT_CONFIG, error)
+    finally:
+        log.close()
     sys.exit(code)
 
 
@@ -100,8 +105,13 @@ def _control(loaded: Loaded) -> socket.socket | None:
     address = loaded.config.listen.control
     if not address or not loaded.config.back_office.enabled:
         return None
+    return _listening(address)
+
+
+def _listening(address: Address) -> socket.socket:
+    """A socket for the back office: who connects before that has started waits for it."""
     taken = listen(address, wait_s=_LET_GO_S)
-    taken.listen()  # who asks while a back office starts waits for it
+    begin(taken)
     return taken
 
 
@@ -112,7 +122,7 @@ def _refills(loaded: Loaded) -> RefillSockets:
     return {
         one.name: (
             listen_datagrams(one.retransmit, wait_s=_LET_GO_S) if one.retransmit else None,
-            listen(one.replay, wait_s=_LET_GO_S) if one.replay else None,
+            _listening(one.replay) if one.replay else None,
         )
         for one in loaded.config.stream
     }

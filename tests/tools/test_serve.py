@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from portcullis.gateway.config import ConfigError
+from portcullis.gateway.config_values import Address
+from portcullis.gateway.listener import begin, listen
+from portcullis.tools.gateway_process import CONFIG, GatewayProcess, free_port
 
 TIMEOUT_S = 20.0
 
@@ -74,3 +78,38 @@ def test_a_data_directory_that_cannot_be_one_is_named_in_words(tmp_path: Path) -
     ended = serve("--config", str(config), "--data", str(path))
     assert ended.returncode == 3
     assert ended.stderr == f"portcullis: {path} can't hold the gateway's data: File exists\n"
+
+
+def test_of_two_that_start_at_one_moment_one_serves_and_the_other_says_why_not(
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "gateway.toml"
+    address = f"127.0.0.1:{free_port()}"
+    config.write_text(CONFIG.replace("127.0.0.1:{port}", address))
+    command = [sys.executable, "-m", "portcullis.tools.main", "serve", "--config", str(config)]
+    both = [
+        subprocess.Popen([*command, "--data", str(tmp_path / name)], stderr=subprocess.PIPE)
+        for name in ("one", "other")
+    ]
+    try:
+        deadline_s = time.monotonic() + TIMEOUT_S
+        while not (ended := [one for one in both if one.poll() is not None]):
+            assert time.monotonic() < deadline_s, "both serve"
+        assert [one.returncode for one in ended] == [2]
+        assert ended[0].stderr is not None
+        said = ended[0].stderr.read().decode().splitlines()[-1]
+        assert said == f"portcullis: cannot listen on {address}: Address already in use"
+    finally:
+        for one in both:
+            with one:
+                one.kill()
+
+
+def test_an_address_that_two_have_taken_is_the_one_s_who_listens_first() -> None:
+    first = listen(Address("127.0.0.1:0"))
+    place = "{}:{}".format(*first.getsockname())
+    with first, listen(Address(place)) as second:
+        begin(first)
+        with pytest.raises(ConfigError, match=f"cannot listen on {place}: Address already in use"):
+            begin(second)
+        begin(first)
