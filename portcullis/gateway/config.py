@@ -39,6 +39,9 @@ DECIMALS_MAX = 9  # with them and a bound of 2^62 a price still has nine digits 
 OUCH_DECIMALS = 4  # of prices on the wire
 STREAMS_MAX = 16
 STREAM_NAME_MAX = 16  # characters of an account's name in a stream's messages
+# Of a stream, in nanoseconds: more often were a packet a turn, seldom a loss that nobody notices.
+HEARTBEAT_MIN, HEARTBEAT_MAX = 10_000_000, 60_000_000_000
+STALL_MAX = 10_000_000_000  # a line that takes nothing for longer is dead, and holds up the other
 _ZONE = 'expected a zone such as "UTC"'
 _WHERE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`")
@@ -301,6 +304,14 @@ def _account_problem(session: FixClient | OuchClient, described: list[str]) -> s
     return None
 
 
+def _accounts_named(config: Config) -> set[str]:
+    """Those of the sessions."""
+    named = {session.account for session in config.session}
+    for session in (*config.fix_sessions(), *config.templates()):
+        named.update(session.accounts)
+    return named
+
+
 def _stream_problem(config: Config, described: list[str]) -> str | None:
     """The first rule about streams that does not hold."""
     if len(config.stream) > STREAMS_MAX:
@@ -326,6 +337,14 @@ def _stream_problem(config: Config, described: list[str]) -> str | None:
         for name in stream.accounts:
             if described and name not in described:
                 return f"{where} accounts: expected the name of an [[account]], got {name!r}"
+            if not described and name not in _accounts_named(config) and not config.templates():
+                return f"{where} accounts: expected the account of a [[session]], got {name!r}"
+        if not HEARTBEAT_MIN <= stream.heartbeat <= HEARTBEAT_MAX:
+            return f'{where} heartbeat: expected "10ms" to "1m"'
+        if stream.stall_max > STALL_MAX:
+            return f'{where} stall_max: expected at most "10s"'
+        if stream.send_buffer < stream.packet_bytes:
+            return f"{where} send_buffer: expected room for a packet of {stream.packet_bytes} B"
     if any(stream.content == "reports" for stream in config.stream):
         return _long_account(config)
     return None
@@ -397,4 +416,7 @@ def _guard_problem(session: FixClient | OuchClient | Stream) -> str | None:
             ipaddress.ip_network(text)
         except ValueError:
             return f'key addresses: expected a network such as "10.1.0.0/16", got {text!r}'
+    if not isinstance(session, Stream) and session.cancel_grace > 0:
+        if not session.cancel_on_disconnect:
+            return "key cancel_grace: expected cancel_on_disconnect = true with it"
     return None

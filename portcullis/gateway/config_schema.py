@@ -251,8 +251,9 @@ class Stream(_Table, frozen=True):
     heartbeat: Annotated[
         Duration,
         Meta(
-            description="After so long without a packet one without messages says the next number:"
-            " by it receivers notice that the last messages are missing. MoldUDP64's usual second."
+            description="After so long (10ms to 1m) without a packet one without messages says the"
+            " next number: so receivers notice that the last messages are missing. MoldUDP64's"
+            " usual second."
         ),
     ] = Duration(1_000_000_000)
     end_of_session: Annotated[
@@ -272,8 +273,8 @@ class Stream(_Table, frozen=True):
     stall_max: Annotated[
         Duration,
         Meta(
-            description="A line whose socket is full holds the stream up for so long; then it goes"
-            " on without what did not fit, which receivers have from the other line, or ask for."
+            description="A line whose socket is full holds the stream up for so long, 10s at most;"
+            " then it goes on without it: receivers have that from the other line, or ask for it."
         ),
     ] = Duration(100_000_000)
     retransmit: Annotated[

@@ -103,6 +103,12 @@ WRONG = [
     (STREAM + 'addresses = ["home"]', "[[stream]] 1 key addresses: expected a network such as"),
     (STREAM + 'password_hash = "a"\npassword_file = "b"', "[[stream]] 1 key password_file: expe"),
     (STREAM + 'replay = "9883"', "[[stream]] 1 key replay: expected an address such as"),
+    (STREAM + 'heartbeat = "0s"', '[[stream]] 1 key heartbeat: expected "10ms" to "1m"'),
+    (STREAM + 'heartbeat = "2m"', '[[stream]] 1 key heartbeat: expected "10ms" to "1m"'),
+    (STREAM + 'stall_max = "1h"', '[[stream]] 1 key stall_max: expected at most "10s"'),
+    (STREAM + 'send_buffer = "0B"', "[[stream]] 1 key send_buffer: expected room for a packet of"),
+    (SESSION + STREAM + 'accounts = ["AMCE"]', "[[stream]] 1 key accounts: expected the account"),
+    (SESSION + 'cancel_grace = "5s"', "[[session]] 1 key cancel_grace: expected cancel_on_disco"),
     (STREAM + "sessions_kept = 0", "[[stream]] 1 key sessions_kept: expected int >= 1, got 0"),
     ('[[instrument]]\nsymbol = "A"\ntick = "1"', "[[instrument]] 1 key lot: missing"),
     (INSTRUMENT.replace('"0.01"', "0.01"), "[[instrument]] 1 key tick: expected a decimal"),
@@ -231,6 +237,19 @@ def test_the_embedded_default_is_what_the_documents_promise() -> None:
 def test_a_configuration_of_every_table_loads() -> None:
     config = parse(WHOLE, "gateway.toml")
     assert [one.name for one in config.refilled_streams()] == ["reports"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SESSION + 'accounts = ["DESK"]\n' + STREAM + 'accounts = ["ACME", "DESK"]',
+        SESSION.replace("CLIENT1", "A*") + 'authenticator = "gate:ask"\n'
+        + STREAM + 'accounts = ["SHE-WHO-COMES"]',
+        SESSION + 'cancel_on_disconnect = true\ncancel_grace = "5s"',
+    ],
+)  # fmt: skip
+def test_what_goes_together_is_taken(text: str) -> None:
+    parse(text, "gateway.toml")
 
 
 def test_relative_paths_begin_at_the_folder_of_the_file(tmp_path: Path) -> None:

@@ -239,8 +239,9 @@ def test_another_filter_goes_on_with_the_days_numbers(tmp_path: Path) -> None:
             "[[stream]] 1 key accounts: expected none, for trades are told without names",
         ),
         (
-            stream("a", "239.1.1.1:9", more='accounts = ["SEVENTEEN-LETTERS"]'),
-            "[[stream]] 1 key accounts: expected at most 16 characters",
+            stream("a", "239.1.1.1:9")
+            + '[[session]]\nprotocol = "fix"\nclient = "C"\naccount = "SEVENTEEN-LETTERS"\n',
+            "[[session]] 3 key account: expected at most 16 characters",
         ),
     ],
 )
