@@ -18,6 +18,7 @@ from portcullis.gateway.admission import Admission, Place
 from portcullis.gateway.config import ConfigError
 from portcullis.gateway.config_values import Address
 from portcullis.gateway.event_log import Throttled
+from portcullis.gateway.tls import why_failed
 
 _BACKLOG = 1024
 # Accepted between two turns: some milliseconds' work at most.
@@ -159,5 +160,4 @@ class Listener:
         except (OSError, asyncio.CancelledError) as error:  # of TLS too: its errors are OSErrors
             self._admission.release(place)
             accepted.close()
-            reason = getattr(error, "reason", None) or type(error).__name__
-            self._log.emit("handshake_failed", host=place.host, reason=reason)
+            self._log.emit("handshake_failed", host=place.host, reason=why_failed(error))

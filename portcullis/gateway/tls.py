@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from asyncio import BaseTransport
+from asyncio import BaseTransport, CancelledError
 from pathlib import Path
 
 from portcullis.gateway.config_schema import Tls
@@ -20,6 +20,20 @@ _VERIFY = {
 }
 _CERTIFICATE = re.compile(b"-----BEGIN (TRUSTED |X509 )?CERTIFICATE-----")
 _KEY = re.compile(b"-----BEGIN ([A-Z]+ )?PRIVATE KEY-----")
+# OpenSSL's codes for what clients do wrong; others are told as they are.
+_REASONS = {
+    "WRONG_VERSION_NUMBER": "what it sent is not TLS",
+    "HTTP_REQUEST": "it speaks HTTP, not TLS",
+    "UNSUPPORTED_PROTOCOL": "it speaks no TLS from 1.2 on",
+    "NO_SHARED_CIPHER": "it knows no cipher of ours",
+    "UNEXPECTED_EOF_WHILE_READING": "it hung up",
+    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "it showed no certificate",
+    "CERTIFICATE_VERIFY_FAILED": "its certificate has expired or is not from client_ca",
+    "TLSV1_ALERT_UNKNOWN_CA": "it does not trust our certificate",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "it does not trust our certificate",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "it does not trust our certificate",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "our certificate has expired, it says",
+}
 # The two ways that PEM says it.
 _ENCRYPTED = re.compile(b"-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED")
 
@@ -61,6 +75,18 @@ def server_context(settings: Tls, folder: Path) -> ssl.SSLContext:
             ) from None
         context.verify_mode = _VERIFY[settings.client_certificates]
     return context
+
+
+def why_failed(error: BaseException) -> str:
+    """Why a handshake failed, in words."""
+    code = getattr(error, "reason", None)
+    if isinstance(error, TimeoutError):
+        return "it did not end in time"
+    if isinstance(error, CancelledError):
+        return "the gateway is stopping"
+    if not isinstance(code, str):
+        return "it hung up"
+    return _REASONS.get(code) or code.replace("_", " ").lower()
 
 
 def names_shown(transport: BaseTransport) -> frozenset[str] | None:

@@ -45,7 +45,12 @@ _REFUSALS = frozenset((b"3", b"9", b"j"))
     help="Data directory, whose logs are meant where LOGS are no files.",
 )
 @click.option("--cl-ord-id", "cl_ord_ids", multiple=True, help="Only messages about this order.")
-@click.option("--type", "types", multiple=True, help="Only this FIX MsgType, D or NewOrderSingle.")
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    help='Only this MsgType of FIX, D or NewOrderSingle, or message of OUCH, "Enter Order".',
+)
 @click.option("--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @click.option("--dictionary", default="FIX44.xml", show_default=True, help="Names of fields.")
 def command(
@@ -99,7 +104,7 @@ def _show(
     are_several: bool,
     *,
     wanted: frozenset[bytes],
-    kinds: frozenset[bytes],
+    kinds: frozenset[bytes | str],
     names: FixDictionary,
 ) -> None:
     for line in lines:

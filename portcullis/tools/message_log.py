@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from portcullis.codecs.ouch.text import NAMES as OUCH_NAMES
 from portcullis.dictionaries.fix_dictionary import FixDictionary
 from portcullis.gateway.redaction import redact
 
@@ -142,12 +143,13 @@ def readable(octets: bytes) -> str:
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
-def is_wanted(line: Line, cl_ord_ids: frozenset[bytes], msg_types: frozenset[bytes]) -> bool:
+def is_wanted(line: Line, cl_ord_ids: frozenset[bytes], types: frozenset[bytes | str]) -> bool:
     """Whether an entry is one of these types, and about one of these orders; empty: all are.
 
-    About an order: ClOrdID(11) or OrigClOrdID(41) is its id, or a token of OUCH.
+    types: as `type_named` gives them. About an order: ClOrdID(11) or OrigClOrdID(41) is its id, or
+    a token of OUCH.
     """
-    if msg_types and line.get(35) not in msg_types:
+    if types and not types & {line.get(35), _ouch_name(line)}:
         return False
     if not cl_ord_ids:
         return True
@@ -157,17 +159,38 @@ def is_wanted(line: Line, cl_ord_ids: frozenset[bytes], msg_types: frozenset[byt
     return any(token.encode() in cl_ord_ids for token in tokens)
 
 
-def type_named(text: str, dictionary: FixDictionary) -> bytes:
-    """A MsgType(35) by itself or by its name in the dictionary. ValueError: it is neither.
+def _ouch_name(line: Line) -> str:
+    """What a message of OUCH, or a packet around it, is called; "": it is none."""
+    if line.fields or line.way == EVENT:
+        return ""
+    # One of ours has its number in front, behind either stand fields.
+    words = re.split(r" \w+=", line.text.lstrip("0123456789 "), maxsplit=1)
+    return words[0]
 
-    A type of one or two characters may be one that the dictionary does not know.
+
+def type_named(text: str, dictionary: FixDictionary) -> bytes | str:
+    """A MsgType(35), by itself or by its name in the dictionary; or a message of OUCH, its name.
+
+    A type of one or two characters may be one that the dictionary does not know. Blanks and
+    capitals of OUCH's names do not matter. ValueError: it is nothing of these.
     """
     found = dictionary.messages_by_name.get(text)
-    if found is None and not 0 < len(text) <= 2:
-        close = difflib.get_close_matches(text, dictionary.messages_by_name, 1)
-        meant = f"; did you mean {close[0]}?" if close else ""
-        raise ValueError(f"no message is called {text!r}: expected a MsgType or its name{meant}")
-    return found.msg_type if found else text.encode()
+    if found is not None:
+        return found.msg_type
+    if 0 < len(text) <= 2:
+        return text.encode()
+    named = {_folded(name): name for name in OUCH_NAMES}
+    if _folded(text) in named:
+        return named[_folded(text)]
+    close = difflib.get_close_matches(text, [*dictionary.messages_by_name, *named.values()], 1)
+    meant = f"; did you mean {close[0]!r}?" if close else ""
+    raise ValueError(
+        f"no message is called {text!r}: expected a MsgType, or a name of FIX or OUCH{meant}"
+    )
+
+
+def _folded(name: str) -> str:
+    return name.replace(" ", "").lower()
 
 
 def title(line: Line, dictionary: FixDictionary) -> str:

@@ -206,7 +206,19 @@ def test_a_certificate_of_somebody_else_ends_the_handshake(gateway: TlsGateway) 
     other = gateway.client("CLIENT2")
     other.log_on()
     other.close()
-    assert "handshake_failed" in gateway.log.read_text()
+    said = "its certificate has expired or is not from client_ca"
+    assert f'"event":"handshake_failed","host":"127.0.0.1","reason":"{said}"' in (
+        gateway.log.read_text()
+    )
+
+
+def test_what_is_no_tls_is_called_so(gateway: TlsGateway) -> None:
+    with socket.create_connection(("127.0.0.1", gateway.tls_port), TIMEOUT_S) as link:
+        link.sendall(b"8=FIX.4.4\x019=5\x01" + bytes(40))
+        with contextlib.suppress(ConnectionError):
+            while link.recv(1024):
+                pass
+    assert '"reason":"what it sent is not TLS"' in gateway.log.read_text()
 
 
 def test_handshakes_that_never_end_hold_places_for_a_while_only(gateway: TlsGateway) -> None:

@@ -89,7 +89,9 @@ def test_a_type_that_nobody_knows_is_told_with_the_one_that_is_meant(folder: Pat
     result = show(folder, "--type", "NewOrderSingel")
     assert result.exit_code == 2
     assert "no message is called 'NewOrderSingel'" in result.output
-    assert "did you mean NewOrderSingle?" in result.output
+    assert "did you mean 'NewOrderSingle'?" in result.output
+    assert "did you mean 'Enter Order'?" in show(folder, "--type", "Entr Order").output
+    assert show(folder, "--type", "Nope").exit_code == 2
     assert show(folder, "--type", "U1").exit_code == 0
 
 
@@ -160,6 +162,20 @@ def test_of_several_sessions_each_line_says_whose_it_is(tmp_path: Path) -> None:
     ]
     lines = show(tmp_path, "--cl-ord-id", "t 1").output.splitlines()
     assert lines == ["20260102-12:00:01.000 < OUCH-OUCH1: Enter Order order_token=t 1 buy_sell=B"]
+
+
+def test_messages_of_ouch_are_chosen_by_their_names(tmp_path: Path) -> None:
+    said = ("in Login Request username=OUCH1 sequence=1", "out 1 System Event timestamp=1")
+    said += ("in Enter Order order_token=t buy_sell=B", "out 2 Accepted timestamp=1 order_token=t")
+    log = octets(
+        *(at(second, text) for second, text in enumerate(said)), at(9, "in Logout Request")
+    )
+    (tmp_path / "OUCH-OUCH1.messages.current.log").write_bytes(log)
+    (tmp_path / NAME).write_bytes(octets(at(1, LOGON)))
+    for kinds, count in (("Accepted", 1), ("enterorder", 1), ("Logout Request", 1), ("A", 1)):
+        assert len(show(tmp_path, "--type", kinds).output.splitlines()) == count, kinds
+    both = show(tmp_path, "--type", "Enter Order", "--type", "Logon").output.splitlines()
+    assert len(both) == 2
 
 
 def test_it_goes_on_with_what_comes_and_with_the_next_file(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""OUCH sessions as people read them: a line a message, each field by its name.
+"""OUCH sessions as people read them: a line a message, each field that is not blank by its name.
 
 Owns the wording of message logs, and where passwords stand in what clients send. Names and places
 of fields are those of the declarations. Runs behind the gateway, never on the way of an order.
@@ -31,8 +31,11 @@ class _Reader:
         self._struct = struct.Struct(">x" + "".join(_code(field) for field in fields))
 
     def text(self, octets: bytes) -> bytes:
-        values = zip(self._names, self._struct.unpack(octets), strict=True)
-        return self.name + b"".join(b" %b=%b" % (name, _shown(value)) for name, value in values)
+        """Its name and fields, without what is blank or a password."""
+        values = zip(self._names, map(_shown, self._struct.unpack(octets)), strict=True)
+        return self.name + b"".join(
+            b" %b=%b" % (name, value) for name, value in values if value and name != b"password"
+        )
 
 
 def _code(field: Field) -> str:
@@ -48,6 +51,10 @@ def _shown(value: bytes | int) -> bytes:
 
 _IN = {ord(message.letter): _Reader(message) for message in ouch.INBOUND}
 _OUT = {ord(message.letter): _Reader(message) for message in ouch.OUTBOUND}
+# By length: of SoupBinTCP 3.00 and 4.10.
+_LOGINS = {one.size: _Reader(one) for one in soupbintcp.MESSAGES if one.letter == "L"}
+# What a line of a log begins with, each packet and message that has one.
+NAMES = frozenset(one.name for one in (*ouch.MESSAGES, *soupbintcp.MESSAGES))
 
 
 def _message(octets: bytes, readers: dict[int, _Reader]) -> bytes:
@@ -68,6 +75,8 @@ def inbound(octets: bytes) -> Iterator[bytes]:
         letter, payload = chr(octets[start + 2]), octets[start + HEADER_BYTES : end]
         if letter == "U":
             yield _message(payload, _IN)
+        elif letter == "L" and 1 + len(payload) in _LOGINS:
+            yield _LOGINS[1 + len(payload)].text(b"L" + payload)
         elif letter != "R":
             name = _PACKETS[letter].name if letter in _PACKETS else f"Packet {letter!r}"
             yield b"%b %b" % (name.encode(), _shown(payload)) if payload else name.encode()

@@ -17,7 +17,7 @@ def test_every_message_is_named_with_every_field() -> None:
         octets = message.letter.encode() + bytes(message.size - 1)
         (text,) = inbound(packets.packet("U", octets))
         assert text.startswith(message.name.encode() + b" ")
-        assert [f" {field.name}=".encode() in text for field in message.fields()]
+        assert all(f" {field.name}=".encode() in text for field in message.fields())
     for message in OUTBOUND:
         octets = message.letter.encode() + b"\xff" * (message.size - 1)
         assert outbound(packets.packet("S", octets)).startswith(message.name.encode() + b" ")
@@ -31,6 +31,16 @@ def test_what_is_no_message_is_shown_as_it_came_and_heartbeats_are_not() -> None
         b"No message of OUCH: ",
         b"Packet 'Q' x\\n",
         b"Logout Request",
+    ]
+
+
+def test_a_login_is_shown_by_its_fields_without_what_is_blank_and_without_its_password() -> None:
+    first = packets.login_request("OUCH1", "hushhush", "", 1)
+    long = packets.packet("L", LOGIN[3:] + b" 1000")
+    assert list(inbound(first + LOGIN + long)) == [
+        b"Login Request username=OUCH1 sequence=1",
+        b"Login Request username=OUCH1 session=2026112101 sequence=7",
+        b"Long Login Request username=OUCH1 session=2026112101 sequence=7 heartbeat_timeout=1000",
     ]
 
 
