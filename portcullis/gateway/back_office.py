@@ -85,6 +85,7 @@ class BackOffice:
             self.gateway_trouble = str(error)
         for followed in self.followers:
             followed.keep()
+            followed.sealed_row = self.gateway.get("last_row", 0)
         found = {trouble["text"] for trouble in self.troubles()}
         for text in sorted(found - self._told):
             self.log.emit("trouble", text=text)
@@ -101,6 +102,12 @@ class BackOffice:
             if followed.trouble:
                 text = f"follower {followed.name} has stopped, and is tried again: "
                 found.append({"code": "follower_failed", "text": text + followed.trouble})
+            elif followed.damaged_row:
+                text = (
+                    f"the journal is damaged at row {followed.damaged_row}: follower "
+                    f"{followed.name} stands before it; portcullis journal repair shows the rest"
+                )
+                found.append({"code": "journal_damaged", "text": text})
             elif self._is_stale(followed):
                 text = (
                     f"follower {followed.name} has stood at row {followed.row} for "

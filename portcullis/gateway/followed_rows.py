@@ -59,6 +59,13 @@ class FollowedRows:
         self.registry.apply_batch(table, batch.first_row, inputs)
         return inputs
 
+    def release(self, next_row: int) -> None:
+        """Let go of segments that were pruned, up to a row that was read."""
+        gone = self._space.take_pruned(self._directory, next_row)
+        if gone:
+            self.table.oldest_row = gone[-1].end_row
+            self._space.release(gone)
+
     def segment_start(self, row: int) -> int:
         """The first row of the segment that holds a row: a reader can begin there."""
         return self._starts[bisect_right(self._starts, row) - 1]

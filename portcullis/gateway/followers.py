@@ -2,7 +2,8 @@
 
 Owns the list of followers (`make_followers`), their cursors and what is known of their health. A
 follower reads at its own pace with a reader of its own; one that fails is tried again later from
-its `next_row`, and the others go on. Must not know what any of them does.
+its `next_row`, and the others go on. One that comes to damage stays as it is, before it, and
+serves what it has read. Must not know what any of them does.
 
 To add one: write a class with the attributes of `Follower`, and name it in `make_followers`.
 """
@@ -18,11 +19,13 @@ from typing import Protocol
 from portcullis.gateway.config import Loaded
 from portcullis.gateway.event_log import EventLog
 from portcullis.gateway.message_logs import MessageLogs
+from portcullis.journal.errors import DamageError
 from portcullis.journal.retention import CURSOR_SUFFIX, FOLLOWERS
 from portcullis.journal.tail import JournalTail
 
 RETRY_FIRST_S = 1.0
 RETRY_MOST_S = 60.0
+RELEASE_S = 1.0
 
 
 class Follower(Protocol):
@@ -41,6 +44,9 @@ class Follower(Protocol):
         0: there is nothing new. An exception is logged, and it is made anew later.
         """
 
+    def release(self) -> None:
+        """Let go of rows before `next_row` that were pruned. Called each second."""
+
 
 Make = Callable[[int], Follower]
 
@@ -56,20 +62,37 @@ class Followed:
     follower: Follower | None = None
     # What stopped it; "" while it works.
     trouble: str = ""
+    # The last row that the gateway says is sealed. Set by whoever asks the gateway.
+    sealed_row: int = 0
+    # Where the journal is damaged, and it can't go on; 0: nowhere.
+    damaged_row: int = 0
     _reader: JournalTail | None = None
     _retry_s: float = RETRY_FIRST_S
     _not_before: float = 0.0
+    _release_at: float = 0.0
     _kept_row: int = field(default=0)
 
     def poll(self) -> int:
         """Let it read on; give how many rows. Never raises: what fails is tried again later."""
-        if self.trouble and time.monotonic() < self._not_before:
+        now = time.monotonic()
+        if self.trouble and now < self._not_before:
             return 0
         try:
             if self.follower is None or self._reader is None:
                 self.follower = self.make(self.kept_row())
                 self._reader = JournalTail(self.directory, self.follower.next_row)
+            if now >= self._release_at:
+                self._release_at = now + RELEASE_S
+                self.follower.release()
+            before = self._reader.next_row
             rows = self.follower.poll(self._reader)
+            if self._reader.next_row > before:
+                self.damaged_row = 0
+            elif before <= self.sealed_row:
+                self.damaged_row = before if self._reader.is_damaged() else 0
+        except DamageError as error:
+            self.damaged_row = error.row
+            return 0
         except Exception as error:
             self.follower = self._reader = None
             self.trouble = f"{type(error).__name__}: {error}"

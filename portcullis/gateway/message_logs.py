@@ -109,6 +109,11 @@ class MessageLogs:
         self.next_row = min(own, default=reader.next_row)
         return taken or read
 
+    def release(self) -> None:
+        """See `followers.Follower`."""
+        if self._rows is not None:
+            self._rows.release(self.next_row)
+
     def _read_journal(self, reader: JournalTail) -> int:
         taken = 0
         for batch in reader.batches(ROWS_A_POLL):

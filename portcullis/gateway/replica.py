@@ -98,6 +98,15 @@ class Replica:
             self.save(reader)
         return taken
 
+    def release(self) -> None:
+        """See `followers.Follower`."""
+        if self._space is None:
+            return
+        gone = self._space.take_pruned(self._directory, self.next_row)
+        if gone:
+            self.table.oldest_row = gone[-1].end_row
+            self._space.release(gone)
+
     def save(self, reader: JournalTail) -> Path:
         """Write a snapshot as of now. Its rows are forced to disk first: a snapshot must never
         know more than the journal."""

@@ -240,6 +240,11 @@ class ReportIndex:
             self.next_row = self._followed.segment_start(min(floors, default=last_row))
         return taken
 
+    def release(self) -> None:
+        """See `followers.Follower`."""
+        if self._followed is not None:
+            self._followed.release(self.next_row)
+
     def _know(self, followed: FollowedRows, row: int) -> None:
         """A STREAM row: a stream to be counted from there on, unless it is already."""
         table = followed.table

@@ -347,6 +347,8 @@ class RowStore:
         some = self._unsent[self._unsent_at : self._unsent_at + _REISSUE_ROWS]
         self._unsent_at += len(some)
         for row in some:
+            if row < self._table.oldest_row:  # pruned since
+                continue
             self._turn.append(
                 rows.SEND,
                 self.session,

@@ -2,7 +2,8 @@
 
 Owns the floor and the two ways over it: archived elsewhere, or removed. Segments go from the
 first on and one by one, each on disk elsewhere before it goes, so that whatever stops it leaves a
-journal without holes. May be done beside a running gateway, which keeps what it has mapped.
+journal without holes. May be done beside a running gateway, which lets go of what it has mapped
+once the file is gone, and so do followers.
 """
 
 from __future__ import annotations

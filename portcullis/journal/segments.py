@@ -199,6 +199,7 @@ _libc.mmap.argtypes = [
     ctypes.c_int64,
 ]
 _libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+_libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 _MAP_FIXED = 0x10  # the same on Linux and macOS; the mmap module does not name it
 _MAP_NORESERVE = 0x4000 if os.uname().sysname == "Linux" else 0x40
 # Rows are mapped from HEADER_BYTES of the file to HEADER_BYTES beyond a multiple of this. Only
@@ -243,6 +244,8 @@ class RowSpace:
                     raise
                 length = max(length // 2, floor_bytes)
         self._address = -(-reserved // _HUGE_BYTES) * _HUGE_BYTES + HEADER_BYTES
+        # By their first rows.
+        self._mapped: dict[int, SegmentHeader] = {}
         self.origin_row = origin_row
         self.end_row = origin_row + length // ROW_BYTES
         array = (ctypes.c_ubyte * length).from_address(self._address)
@@ -274,7 +277,33 @@ class RowSpace:
             )
         finally:
             os.close(descriptor)
+        self._mapped[header.first_row] = header
+
+    def take_pruned(self, directory: Path, end_row: int) -> list[SegmentHeader]:
+        """The segments mapped, from the first on and up to a row, whose files are gone: to be
+        released, once nobody looks at their rows any more. One system call, mostly."""
+        found: list[SegmentHeader] = []
+        for first_row in sorted(self._mapped):
+            header = self._mapped[first_row]
+            path = segment_path(directory, header.number)
+            if header.end_row > end_row or path.exists():
+                break
+            found.append(self._mapped.pop(first_row))
+        return found
+
+    def release(self, headers: list[SegmentHeader]) -> None:
+        """Let go of segments: their rows then read as zero; memory and disk have theirs back.
+
+        May run in a thread beside whoever uses other rows. Some milliseconds each.
+        """
+        for header in headers:
+            address = self._address + (header.first_row - self.origin_row) * ROW_BYTES
+            length = header.rows * ROW_BYTES
+            # Pages first, which lets others fault theirs in meanwhile; a new mapping does not.
+            _libc.madvise(address, length, mmap.MADV_DONTNEED)
+            _mmap(address, length, mmap.PROT_READ, self._RESERVE | _MAP_FIXED, -1)
 
     def unmap(self) -> None:
         """Let go of every segment; the range then reads as zero and may not be written."""
         _mmap(self._address, self.memory.nbytes, mmap.PROT_READ, self._RESERVE | _MAP_FIXED, -1)
+        self._mapped.clear()

@@ -2,7 +2,8 @@
 
 Owns a cursor over the segment files, without the lock and without writing. A batch is given out
 once its seal fits its bytes, so one that is being written is simply not there yet. What a walk
-from outside says of damage is `reader`'s; a follower that finds none waits.
+from outside says of damage is `reader`'s; a follower that finds none waits. Whoever knows that
+the writer has sealed more asks whether it `is_damaged`.
 
     tail = JournalTail(directory, next_row)
     for batch in tail.batches(rows_max): ...     # those there are now, up to about so many rows
@@ -46,7 +47,7 @@ class JournalTail:
         """What is sealed from `next_row` on, in order, until `rows_max` rows or more are read.
 
         A batch's rows are valid until the next is asked for. DamageError: a batch that does not
-        follow the one before it.
+        follow the one before it, or a segment that can't be used; call again once it is mended.
         """
         taken = 0
         while taken < rows_max:
@@ -68,12 +69,24 @@ class JournalTail:
             taken += count
             self.next_row = self.segment.end_row if rolled else self.next_row + count
 
+    def is_damaged(self) -> bool:
+        """Whether no good batch is at `next_row`, which the writer is known to have sealed."""
+        if self.next_row >= self.segment.end_row and not self._go_on():
+            return True
+        found = batch_at(self._rows, self.segment, self.next_row, crc32c)
+        if found is not None:
+            found[0].release()
+        return found is None
+
     def _go_on(self) -> bool:
         """Open the segment behind; False: the writer has not come to it."""
         path = segment_path(self.directory, self.segment.number + 1)
         if not path.exists():
             return False
-        self.segment = read_header(path)
+        try:
+            self.segment = read_header(path)
+        except SegmentError as error:
+            raise DamageError(self.next_row, str(error)) from None
         self._rows = self._open(self.segment)
         return True
 

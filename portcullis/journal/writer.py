@@ -417,6 +417,18 @@ class Journal:
             with segment_path(self.directory, number).open("rb+") as file:
                 self._disk.sync(file.fileno())
 
+    def take_pruned(self) -> list[SegmentHeader]:
+        """Segments that were archived or pruned, to be released: the table has lost their rows."""
+        gone = self._space.take_pruned(self.directory, self._segment.first_row)
+        if gone:
+            self.table.oldest_row = gone[-1].end_row
+            self._first_number = gone[-1].number + 1
+        return gone
+
+    def release(self, gone: list[SegmentHeader]) -> None:
+        """Unmap what `take_pruned` gave. Takes milliseconds, and may run in a thread."""
+        self._space.release(gone)
+
     def close(self) -> None:
         """Sync, mark the stop as clean, let go of the files. An open batch must be sealed first.
 

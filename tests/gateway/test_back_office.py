@@ -23,6 +23,8 @@ from portcullis.gateway.control_port import CONNECTIONS_MAX
 from portcullis.gateway.event_log import EventLog
 from portcullis.gateway.operator_port import OperatorError, Request, Value, call
 from portcullis.journal.retention import CURSOR_SUFFIX, FOLLOWERS
+from portcullis.journal.rows import ROW_BYTES
+from portcullis.journal.segments import HEADER_BYTES, segment_path
 from portcullis.tools.gateway_process import CONFIG, GatewayProcess, free_port
 from portcullis.tools.main import main
 from tests.support.fix_client import FixClient
@@ -295,6 +297,41 @@ def test_without_a_back_office_connections_are_refused_and_none_waits_for_ever(
     wait_for(lambda: not is_refused())
     assert venue.get("/health")[0] in (200, 503)  # at first the gateway has not been asked yet
     assert venue.state()["back_office"]["starts"] == 2
+
+
+def test_damage_while_it_runs_is_named_and_over_once_it_is_mended(venue: Venue) -> None:
+    trade(venue, 2, "a")
+    venue.caught_up()
+    process = venue.state()["back_office"]["process"]
+    os.kill(process, signal.SIGSTOP)
+    row = venue.state()["last_row"] + 1
+    trade(venue, 2, "b")
+    path = segment_path(venue.gateway.data, 1)
+    turn_a_bit(path, HEADER_BYTES + (row - 1) * ROW_BYTES + 9)
+    os.kill(process, signal.SIGCONT)
+
+    def troubles() -> list[dict[str, str]]:
+        found: list[dict[str, str]] = venue.get("/health")[1]["troubles"]
+        return found
+
+    wait_for(lambda: len(troubles()) == 2)
+    for trouble, name in zip(troubles(), ("replica", "message-logs"), strict=True):
+        assert trouble["code"] == "journal_damaged"
+        assert f"damaged at row {row}: follower {name} stands" in trouble["text"]
+    wait_for(lambda: f"damaged at row {row}" in venue.gateway.log.read_text())
+    assert venue.run("orders") == "none\n"  # what it has read is shown
+    trade(venue, 1, "c")
+    turn_a_bit(path, HEADER_BYTES + (row - 1) * ROW_BYTES + 9)
+    assert venue.caught_up()["status"] == "ok"
+    assert "follower_failed" not in venue.gateway.log.read_text()
+
+
+def turn_a_bit(path: Path, at: int) -> None:
+    with path.open("rb+") as file:
+        file.seek(at)
+        octet = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes((octet ^ 1,)))
 
 
 def test_who_holds_connections_to_the_control_port_keeps_nobody_from_asking(venue: Venue) -> None:

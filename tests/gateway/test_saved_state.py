@@ -14,9 +14,11 @@ from portcullis.gateway import saved_state, startup
 from portcullis.gateway.config import Loaded, parse
 from portcullis.gateway.registry import LIMITS
 from portcullis.gateway.replica import Replica, snapshot_at_end
+from portcullis.gateway.report_index import ReportIndex
 from portcullis.gateway.startup import Recovered, recover
 from portcullis.journal import rows
 from portcullis.journal.errors import JournalError, JournalLockedError, SegmentError
+from portcullis.journal.retention import below, find_floor, prune
 from portcullis.journal.segments import list_segments, segment_path
 from portcullis.journal.snapshots import FOLDER, KEPT, list_snapshots
 from portcullis.journal.tail import JournalTail
@@ -237,6 +239,53 @@ def test_what_nothing_needs_is_pruned_or_archived_and_a_start_knows_the_same(
     trade(once_more, draw, 30)
     assert follow(running, every=0).engine.state_hash() == once_more.engine.state_hash()
     once_more.journal.abandon()
+
+
+@fills_segments
+def test_a_gateway_and_its_followers_let_go_of_what_was_pruned_and_go_on(
+    tmp_path: Path, seed: int
+) -> None:
+    draw = random.Random(seed)
+    gateway = recover(LOADED, tmp_path)
+    table = gateway.journal.table
+    reports = ReportIndex(tmp_path, {}, 1)
+    reader = JournalTail(tmp_path)
+    trade(gateway, draw, 700)
+    for session in (1, 2):
+        append(table, Command(rows.MASS_CANCEL, session, b"all", account=session, scope="7"))
+    trade(gateway, draw, 300)
+    for _ in range(2):  # nothing of before lives, no id of it is taken
+        table.append_input(rows.DAY, words={rows.W_DAY: gateway.engine.day + 1})
+        trade(gateway, draw, 300)
+    for _ in range(KEPT):
+        trade(gateway, draw, 1)
+        replica = follow(tmp_path, every=1)
+    while reports.poll(reader):
+        pass
+    gone = list(prune(tmp_path, below(tmp_path, find_floor(tmp_path, 1 << 62))))
+    assert gone and _mapped_though_gone(tmp_path)
+    gateway.journal.release(gateway.journal.take_pruned())
+    replica.release()
+    reports.release()
+    assert not _mapped_though_gone(tmp_path)
+    assert table.oldest_row == replica.table.oldest_row == gone[-1].end_row
+    assert bytes(table.octets[:4096]) == bytes(4096)
+
+    trade(gateway, draw, 300)
+    tail = JournalTail(tmp_path, replica.last_row + 1)
+    while replica.poll(tail):
+        pass
+    assert replica.last_row == gateway.journal.sealed_row
+    assert replica.engine.state_hash() == gateway.engine.state_hash()
+    gateway.journal.abandon()
+    again = recover(LOADED, tmp_path)
+    assert again.engine.state_hash() == gateway.engine.state_hash()
+    again.journal.abandon()
+
+
+def _mapped_though_gone(directory: Path) -> list[str]:
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    return [line for line in lines if str(directory) in line and line.endswith("(deleted)")]
 
 
 def test_another_engine_version_begins_at_a_snapshot_of_the_end_alone(

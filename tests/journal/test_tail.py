@@ -9,7 +9,14 @@ import pytest
 from portcullis.journal.errors import DamageError, SegmentError
 from portcullis.journal.rows import ROW_BYTES
 from portcullis.journal.tail import JournalTail
-from tests.support.journals import EchoEngine, append_batch, open_journal, recorded, row_at
+from tests.support.journals import (
+    SEGMENT_ROWS,
+    EchoEngine,
+    append_batch,
+    open_journal,
+    recorded,
+    row_at,
+)
 
 
 def test_what_is_sealed_comes_once_and_in_order(tmp_path: Path) -> None:
@@ -85,3 +92,36 @@ def test_a_broken_chain_is_damage_and_a_missing_segment_is_named(tmp_path: Path)
         list(reader)
     with pytest.raises(SegmentError, match="row 4000"):
         JournalTail(tmp_path, 4000)
+
+
+def test_what_the_writer_has_sealed_and_is_no_good_batch_is_damage(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    engine = EchoEngine(journal.table)
+    for _ in range(3):
+        append_batch(journal, engine, 1)
+    tail = JournalTail(tmp_path)
+    segment, at = row_at(3)
+    octets = memoryview(journal.table.octets)
+    octets[at - 4096 + 9] ^= 1
+    assert [batch.first_row for batch in tail.batches(1000)] == [1]
+    assert tail.is_damaged() and tail.next_row == 3
+    octets[at - 4096 + 9] ^= 1
+    assert not tail.is_damaged()
+    assert [batch.first_row for batch in tail.batches(1000)] == [3, 5]
+    while journal.sealed_row <= SEGMENT_ROWS:
+        append_batch(journal, engine, 1)
+    second = tmp_path / f"{segment + 1:010d}.journal"
+    header = second.read_bytes()[:1]
+    with second.open("rb+") as file:
+        file.write(b"x")
+    with pytest.raises(DamageError, match=f"{second.name}: not a journal segment") as raised:
+        list(tail.batches(1000))
+    assert raised.value.row == tail.next_row == SEGMENT_ROWS + 1
+    with second.open("rb+") as file:
+        file.write(header)
+    assert not tail.is_damaged()
+    second.rename(tmp_path / "away")
+    lost = JournalTail(tmp_path)
+    list(lost.batches(1000))
+    assert lost.is_damaged() and lost.next_row == SEGMENT_ROWS + 1
+    journal.abandon()

@@ -196,6 +196,7 @@ def test_a_maker_that_hangs_is_named_and_replaced(
     wait_for(lambda: journal.look_for_room() or journal.trouble)
     assert journal.trouble == "the process that makes segments has done nothing for 0.2 s"
     assert journal.can_take_orders and journal.maker_deaths == 1
+    monkeypatch.undo()
     journal._ask_after_ns = 0
     wait_for(lambda: journal.look_for_room() or journal._next)
     assert journal._maker.process_id not in (0, hangs) and not journal.trouble
