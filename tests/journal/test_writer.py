@@ -182,10 +182,10 @@ def test_a_killed_maker_is_replaced(tmp_path: Path) -> None:
 def test_a_maker_that_hangs_is_named_and_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(maker, "STALL_S", 0.2)
     journal = open_journal(tmp_path, ahead=True)
     assert journal._maker is not None
     wait_for(lambda: journal._look_for_next() or journal._next)
+    monkeypatch.setattr(maker, "STALL_S", 0.2)
     hangs = journal._maker.process_id
     os.kill(hangs, signal.SIGSTOP)
     left_over = tmp_path / f"{3:010d}.journal.{hangs}.making"
