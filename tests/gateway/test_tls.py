@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -218,7 +219,10 @@ def test_what_is_no_tls_is_called_so(gateway: TlsGateway) -> None:
         with contextlib.suppress(ConnectionError):
             while link.recv(1024):
                 pass
-    assert '"reason":"what it sent is not TLS"' in gateway.log.read_text()
+    deadline_s = time.monotonic() + TIMEOUT_S
+    while '"reason":"what it sent is not TLS"' not in gateway.log.read_text():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
 
 
 def test_handshakes_that_never_end_hold_places_for_a_while_only(gateway: TlsGateway) -> None:
