@@ -11,7 +11,7 @@ became of a message, and nothing that an echo said. Which number is the first in
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import Any
 
 try:
@@ -36,9 +36,10 @@ def unsent_behind(
     """Rows to be numbered anew after a reset, ascending, with what the one before had `left`.
 
     last_row: the last numbered row of the epoch; first_seq: the first number in doubt, 0: none.
-    Rows that have left the table are left out. O(rows in doubt).
+    Rows that have left the table are left out. O(rows in doubt), and a copy of `left`: a client
+    that is owed much may ask for a reset as often as it likes.
     """
-    found = array("q", left)
+    found = array("q")
     row: cython.longlong = last_row if first_seq else 0
     kind: cython.longlong
     cause: cython.longlong
@@ -62,7 +63,14 @@ def unsent_behind(
         ):
             found.append(row)
         row = table.word(row, W_PREV)
-    return array("q", sorted(set(found)))
+    found = array("q", sorted(set(found)))
+    if not found or not left:
+        return found or left
+    # What was numbered anew stands before all that is left, what was first told since behind it.
+    place = bisect_left(found, left[0])
+    if place == bisect_right(found, left[-1]):
+        return found[:place] + left + found[place:]
+    return array("q", sorted({*found, *left}))
 
 
 class UnsentRows:

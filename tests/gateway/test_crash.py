@@ -123,3 +123,35 @@ def test_what_a_reset_left_owed_is_found_again_by_the_next_start(tmp_path: Path)
     left = unsent_behind(second.journal.table, second.index.head_row(1), 1, second.unsent.left[1])
     assert left.tolist() == owed[1:]
     second.journal.abandon()
+
+
+def test_what_is_owed_stays_in_order_and_costs_a_reset_nothing(tmp_path: Path) -> None:
+    loaded = Loaded(parse(CONFIG.format(port=0) + LIMITS, "g.toml"), "g.toml", tmp_path)
+    recovered = recover(loaded, tmp_path / "data")
+    table, engine, index = recovered.journal.table, recovered.engine, recovered.index
+
+    def append(kind: int, words: dict[int, int]) -> int:
+        """Give the row that it was answered by."""
+        table.append_input(kind, 1, words=words)
+        first = table.batch_first
+        engine.run()
+        index.observe(first, recovered.journal.seal())
+        return index.head_row(1)
+
+    def behind(left: array[int]) -> array[int]:
+        return unsent_behind(table, index.head_row(1), 1, left)
+
+    told = [append(rows.NEW_ORDER, {rows.W_ID: number}) for number in range(6)]
+    words = {rows.W_NEXT_IN: 1, rows.W_NEXT_OUT: 1, rows.W_UNSENT: 1, rows.W_UNSENT_ROW: told[-1]}
+    append(rows.RESET, words)
+    append(rows.SEND, {rows.W_REISSUE: told[0]})
+    later = append(rows.NEW_ORDER, {rows.W_ID: 7})
+    # What was numbered anew, what is left, what was first told behind the reset.
+    assert behind(array("q", told[1:])).tolist() == [*told, later]
+    # Whatever was left: each once, ascending.
+    for left in ([], told[:1], told[3:], [*told, later]):
+        assert behind(array("q", left)).tolist() == sorted({told[0], later, *left})
+    # Nothing in doubt: a client may ask for a reset as often as it likes, however much it is owed.
+    left = array("q", told)
+    assert unsent_behind(table, index.head_row(1), 0, left) is left
+    recovered.journal.abandon()
