@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 PIP := PYTHONWARNINGS=ignore PORTCULLIS_REQUIRE_COMPILED= PORTCULLIS_PURE=1 \
 	$(BIN)/python -m pip --disable-pip-version-check install -q --no-build-isolation
 
-# A file's tests stay together, as they may share a gateway.
-PARALLEL := -n auto --dist loadfile
+# A file's tests stay together, as they may share a gateway; how many workers, and which files
+# begin, is in tests/conftest.py.
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: build run test bench lint interop format clean
 

@@ -6,6 +6,7 @@ in the header; `pytest --seed N` repeats it. Hypothesis prints what repeats its 
 
 from __future__ import annotations
 
+import os
 import secrets
 
 import hypothesis
@@ -15,6 +16,23 @@ from portcullis import _build
 
 hypothesis.settings.register_profile("portcullis", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("portcullis")
+
+# Files that take longest for one worker begin first: one that begins last keeps the others
+# waiting. The rest stand in the order they are found in.
+LONGEST = (
+    "simulation/test_simulation.py",
+    "gateway/test_ouch_server.py",
+    "gateway/test_worst_times.py",
+    "gateway/test_killed_anywhere.py",
+    "gateway/test_power_loss.py",
+    "tools/conform/test_moldudp64.py",
+    "tools/test_bench.py",
+    "engine/test_matcher.py",
+    "gateway/test_full_journal.py",
+    "tools/conform/test_mutations.py",
+    "tools/conform/test_corpora.py",
+    "simulation/test_broken_rules.py",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,6 +47,18 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("\n".join(["stale build, run `make build`:", *stale]))
     if _build.is_pure() and 0 < len(missing) < len(_build.HOT_MODULES) and _build.mode() != "pure":
         raise pytest.UsageError("half a build, run `make build`; missing: " + ", ".join(missing))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each processor: a test waits much, for processes and sockets."""
+    return 2 * len(os.sched_getaffinity(0))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Have the longest files first. Stable: a file's tests keep their order."""
+    root = config.rootpath / "tests"
+    rank = {root / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

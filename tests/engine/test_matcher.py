@@ -17,7 +17,7 @@ from tests.engine.naive_matcher import Command
 from tests.engine.streams import Stream, play
 from tests.support.commands import Venue, signed
 
-LONG = 10_000 if _build.is_pure() else 100_000
+LONG = 10_000 if _build.is_pure() else 60_000
 SHORT = 1_000 if _build.is_pure() else 5_000
 
 

@@ -25,6 +25,7 @@ ids = 40000
 """
 # Carried with the order, so that an order takes some thirty rows.
 TEXT = "58=" + "x" * 3500
+AT_ONCE = 20
 # Files may grow to this: a segment of 32,768 rows does not fit, all else does.
 FULL_BYTES = 1 << 22
 EXIT_JOURNAL = 3
@@ -33,11 +34,14 @@ fills_journals = pytest.mark.skipif(_build.is_pure(), reason="fills a journal, f
 
 def fill(client: FixClient, prefix: str) -> tuple[int, dict[int, str]]:
     """Orders until one is refused; how many were not, and the refusal."""
-    for number in range(4000):
-        client.link.sendall(client.order(f"{prefix}{number}", "1", "1", "10", TEXT))
-        report = client.receive()
-        if report[150] == "8":
-            return number, report
+    for first in range(0, 4000, AT_ONCE):
+        some = range(first, first + AT_ONCE)
+        client.link.sendall(
+            b"".join(client.order(f"{prefix}{number}", "1", "1", "10", TEXT) for number in some)
+        )
+        reports = [client.receive() for _ in some]
+        if refused := [report for report in reports if report[150] == "8"]:
+            return first + AT_ONCE - len(refused), refused[0]
     raise AssertionError("no order was refused")
 
 
@@ -51,6 +55,7 @@ def test_orders_are_refused_and_cancels_pass_until_a_restart_makes_room(tmp_path
     with GatewayProcess(tmp_path, CONFIG + SMALL) as gateway:
         client = FixClient("CLIENT1", gateway.port)
         client.log_on()
+        client.expect_much()
         _, refusal = fill(client, "o")
         assert (refusal[39], refusal[103]) == ("8", "99")
         assert refusal[58].startswith("Journal has no room for new orders")
@@ -98,6 +103,7 @@ def test_a_full_disk_is_said_everywhere_and_over_once_there_is_room(tmp_path: Pa
         venue.log_on()
         venue.caught_up()
         client, other = venue.buyer, venue.seller
+        client.expect_much()
         disk = Disk(gateway)
         disk.set(is_full=True)
         accepted, refusal = fill(client, "a")

@@ -372,11 +372,11 @@ def test_kills_at_any_moment_lose_no_message_and_renumber_none(
             client.send(
                 *(
                     enter(f"{life}.{number}", sides[client.username], draw.randint(1, 9), 1000000)
-                    for number in range(1000)
+                    for number in range(500)
                 )
             )
         for client in clients:
-            for _ in range(draw.randint(1, 700)):
+            for _ in range(draw.randint(1, 350)):
                 client.next()
         gateway.kill()
         for client in clients:

@@ -42,7 +42,7 @@ class Ledger(FixClient):
 
     def connect(self) -> FixClient:
         self.close()
-        self._parser = simplefix.FixParser()
+        self.expect_much()
         self._socket = socket.socket()
         self._socket.settimeout(TIMEOUT_S)
         # A small window keeps the gateway's buffer small, too: it soon notices who does not read.

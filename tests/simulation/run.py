@@ -230,6 +230,8 @@ class Simulation:
             if self._turns % 8 == 0 and self.machine.running and not self.machine.has_died:
                 self.machine.check_book()
         delay_ns = self._chance.randrange(200_000, 20 * MILLISECOND_NS)
+        if not self._is_trading:
+            delay_ns *= 10  # nobody is in a hurry
         self.world.after(delay_ns, lambda: self._keep_trading(client))
 
     # --- what goes wrong -------------------------------------------------------------------------

@@ -12,11 +12,14 @@ from portcullis.tools.gateway_process import CONFIG, GatewayProcess
 from portcullis.tools.main import main
 from tests.support.fix_client import FixClient
 
+# Small, as each command reads all of it.
+SMALL = CONFIG + "[journal]\nsegment_rows = 32768\n"
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The journal of a session that traded with another."""
-    with GatewayProcess(tmp_path_factory.mktemp("journal"), CONFIG) as gateway:
+    with GatewayProcess(tmp_path_factory.mktemp("journal"), SMALL) as gateway:
         seller, buyer = (FixClient(name, gateway.port) for name in ("CLIENT1", "CLIENT2"))
         for client in (seller, buyer):
             client.log_on()
