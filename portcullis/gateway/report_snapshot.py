@@ -74,9 +74,6 @@ class SnapshotReading:
     ) -> None:
         self.session = SNAPSHOT
         self.next_sequence = 1
-        self._replica = replica
-        self._time_ns = replica.time_ns
-        self._keys = dict(replica.registry.sessions())
         orders = array("q")
         if accounts is None:
             accounts = range(1, replica.registry.catalog.accounts.count)
@@ -85,7 +82,9 @@ class SnapshotReading:
                 orders.extend(replica.engine.book.orderzeroed(slot))
         self._last = len(orders) // x.ORDER_WORDS + len(positions) + 1
         end: Mapping[str, Value] = {"streamSession": session, "nextSequence": next_number}
-        self._messages = self._made(orders, positions, end)
+        # Made by another, for a generator holds its object: whoever hangs up half-way would keep
+        # its place among those at once until the collector runs.
+        self._messages = _Maker(replica).made(orders, positions, end)
 
     def take(self, count: int, bytes_max: int) -> Sequence[bytes]:
         """The next messages; see `replay_port.Reading`."""
@@ -99,7 +98,16 @@ class SnapshotReading:
         """Whether all was taken."""
         return self.next_sequence > self._last
 
-    def _made(
+
+class _Maker:
+    """Makes the messages of what was noted."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+        self._time_ns = replica.time_ns
+        self._keys = dict(replica.registry.sessions())
+
+    def made(
         self,
         orders: array[int],
         positions: Sequence[tuple[int, int, int, int]],
