@@ -107,6 +107,13 @@ class DisconnectCancels:
                 left_ns = presence.grace_ns - (self._last_ns - time_ns)
                 presence.wait(now_ns, max(0, left_ns), "disconnected before the gateway ended")
 
+    def pass_over(self, step_ns: int) -> None:
+        """Somebody set the clock by so much: grace runs on as if nobody had."""
+        for presence in self._watched:
+            if presence.due_ns:
+                presence.due_ns += step_ns
+                self.deadlines.arm(presence, presence.due_ns)
+
     def cancel(self, presence: Presence) -> None:
         """Cancel all orders of a session, as soon as the engine has room for the commands."""
         self._due.extend((presence, account) for account in (*presence.accounts, 0))

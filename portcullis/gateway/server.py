@@ -320,6 +320,7 @@ class Server:
         for peer in self._peers:
             peer.session.pass_over(step_ns)
         self._ouch.pass_over(step_ns)
+        self._peers.cancels.pass_over(step_ns)
 
     # --- connections (see connection.Hub) --------------------------------------------------------
 

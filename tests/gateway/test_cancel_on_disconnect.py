@@ -137,6 +137,19 @@ def test_orders_of_every_account_go_when_the_grace_has_run_out(desk: Desk) -> No
     assert len(desk.cancelled()) == 2
 
 
+@pytest.mark.parametrize("step_s", [3600, -3600])
+def test_a_clock_that_is_set_neither_ends_nor_stretches_the_grace(desk: Desk, step_s: int) -> None:
+    now_ns = 7200 * SECOND_NS
+    desk.wait_until(now_ns)
+    desk.hang_up(now_ns)
+    set_ns = now_ns + step_s * SECOND_NS
+    desk.cancels.pass_over(step_s * SECOND_NS)
+    desk.wait_until(set_ns + GRACE_NS - 1)
+    assert (desk.live, desk.cancelled()) == (2, [])
+    desk.wait_until(set_ns + GRACE_NS)
+    assert desk.live == 0
+
+
 def test_who_comes_back_in_time_keeps_the_orders_and_has_the_whole_grace_again(desk: Desk) -> None:
     desk.hang_up(100)
     desk.log_on()
