@@ -11,7 +11,7 @@ in the journal are counted in them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from portcullis.gateway.catalog import Catalog
@@ -323,6 +323,20 @@ def session_key(config: Config, session: FixClient | OuchClient) -> str:
     if isinstance(session, OuchClient):
         return f"OUCH:{session.username.upper()}"
     return f"{session.version}:{config.comp_id_of(session)}->{session.client}"
+
+
+def key_meant(name: str, keys: Iterable[str]) -> str:
+    """The key of the session that a name stands for: the key, or a part that no other has.
+
+    ValueError: there is none, or there are several.
+    """
+    found = sorted(key for key in keys if name in key)
+    ends = [key for key in found if name == key or key.endswith((f"->{name}", f":{name}"))]
+    if len(ends or found) == 1:
+        return (ends or found)[0]
+    if found:
+        raise ValueError(f"{name!r} may be any of {', '.join(ends or found)}")
+    raise ValueError(f"there is none called {name!r}")
 
 
 def _accounts(config: Config) -> list[Account]:

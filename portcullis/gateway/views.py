@@ -11,7 +11,7 @@ answer says up to which row it is true.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from starlette.requests import Request
@@ -38,6 +38,7 @@ from portcullis.engine.layout import (
 from portcullis.gateway.catalog import AVG_PX_DECIMALS_EXTRA, AVG_PX_DECIMALS_MAX
 from portcullis.gateway.control_port import answer
 from portcullis.gateway.followers import Followed
+from portcullis.gateway.registry import key_meant
 from portcullis.gateway.replica import Replica
 from portcullis.journal import rows
 
@@ -113,7 +114,10 @@ def orders(
         accounts = range(number, number + 1)
     keys = {number: key.decode() for number, key in replica.registry.sessions()}
     if session:
-        session = _key_meant(session, keys.values())
+        try:
+            session = key_meant(session, keys.values())
+        except ValueError as error:
+            raise BadQuestionError(f"session: {error}") from None
     if symbol and not catalog.symbols.number(symbol.encode()):
         raise BadQuestionError(f"symbol: there is none called {symbol!r}")
     for number in accounts:
@@ -121,17 +125,6 @@ def orders(
             shown = _order(replica, replica.engine.book.orderzeroed(slot), keys)
             if session in ("", shown["session"]) and symbol in ("", shown["symbol"]):
                 yield shown
-
-
-def _key_meant(name: str, keys: Iterable[str]) -> str:
-    """The key of the session that a name stands for: the key, or a part that no other has."""
-    found = sorted(key for key in keys if name in key)
-    ends = [key for key in found if name == key or key.endswith((f"->{name}", f":{name}"))]
-    if len(ends or found) == 1:
-        return (ends or found)[0]
-    if found:
-        raise BadQuestionError(f"session: {name!r} may be any of {', '.join(ends or found)}")
-    raise BadQuestionError(f"session: there is none called {name!r}")
 
 
 def _order(replica: Replica, words: list[int], keys: dict[int, str]) -> dict[str, Any]:

@@ -173,7 +173,7 @@ KIND_FIELDS: dict[int, tuple[Field, ...]] = {
 _FIRST_KIND = list(vars(r)).index("EMPTY")
 _LAST_KIND = list(vars(r)).index("TEXT")
 KIND_NAMES: dict[int, str] = {
-    value: name
+    value: name.lower()
     for place, (name, value) in enumerate(vars(r).items())
     if _FIRST_KIND < place <= _LAST_KIND and name != "FIRST_OUTPUT"
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from portcullis.tools.conform.values import utc
 from portcullis.tools.help_group import HelpGroup
 from portcullis.tools.operator_calls import (
     command_gateway,
@@ -32,7 +33,7 @@ def show(data: Path, as_json: bool) -> None:
     state = command_gateway(data, "state")
     end = dt.datetime.fromtimestamp(state["day_end_ns"] // 1_000_000_000, dt.UTC)
     found = {"day": state["day"], "ends": end.isoformat()}
-    print_answer(found, as_json, f"day {found['day']}, ends {found['ends']}")
+    print_answer(found, as_json, f"day {found['day']}, ends {utc(state['day_end_ns'], 's')} UTC")
 
 
 @command.command("end")

@@ -29,7 +29,7 @@ class _KindFile:
     def __init__(self, kind: int, folder: Path) -> None:
         import numpy as np
 
-        self.name = KIND_NAMES[kind].lower()
+        self.name = KIND_NAMES[kind]
         self._dtype = np.dtype(cast(Any, describe(kind)))
         self._path = folder / f"{self.name}.parquet"
         self._octets = bytearray()

@@ -12,7 +12,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,7 @@ from portcullis.journal.retention import Floor, archive, below, find_floor, prun
 from portcullis.journal.segments import SegmentHeader
 from portcullis.journal.snapshots import snapshot_row
 from portcullis.journal.writer import lock_directory
+from portcullis.tools.conform.values import utc
 from portcullis.tools.export import export
 from portcullis.tools.help_group import HelpGroup
 from portcullis.tools.journal_names import JournalNames
@@ -75,7 +75,9 @@ def verify_command(data: Path, as_json: bool) -> None:
 
 
 @command.command("dump")
-@click.option("--session", type=int, help="Only rows of this session, by its number.")
+@click.option(
+    "--session", help="Only rows of a session: its key, a part that no other has, or its number."
+)
 @click.option(
     "--kind",
     "kinds",
@@ -90,7 +92,7 @@ def verify_command(data: Path, as_json: bool) -> None:
 def dump_command(
     data: Path,
     as_json: bool,
-    session: int | None,
+    session: str | None,
     kinds: tuple[str, ...],
     from_row: int,
     to_row: int | None,
@@ -100,11 +102,15 @@ def dump_command(
     Prices and quantities are decimals, and numbers of instruments, accounts and sessions their
     names; with --json all is as it stands in the rows.
     """
-    names = None if as_json else JournalNames(data)
+    names = None if as_json and session is None else JournalNames(data)
+    try:
+        number = names.session_meant(session) if names and session is not None else None
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--session") from None
     for shown in dump(
-        data, session=session, kinds=frozenset(kinds), from_row=from_row, to_row=to_row
+        data, session=number, kinds=frozenset(kinds), from_row=from_row, to_row=to_row
     ):
-        click.echo(row_text(names.readable(shown)) if names else json.dumps(shown))
+        click.echo(row_text(names.readable(shown)) if names and not as_json else json.dumps(shown))
 
 
 @command.command("stats")
@@ -255,19 +261,13 @@ def row_text(shown: dict[str, Any]) -> str:
     rest = dict(shown)
     items = rest.pop("items", {})
     row, kind, session = rest.pop("row"), rest.pop("kind"), rest.pop("session")
-    parts = [f"{row:>10} {time_text(rest.pop('time_ns'))} {kind:<18} {session:>5}"]
+    parts = [f"{row:>10} {utc(rest.pop('time_ns'), 'ns')} {kind:<18} {session:>5}"]
     for name, value in rest.items():
         if value not in (0, ""):
             is_time = name.endswith("_ns") and isinstance(value, int)
-            parts.append(f"{name.removesuffix('_ns')}={time_text(value) if is_time else value}")
+            parts.append(f"{name.removesuffix('_ns')}={utc(value, 'ns') if is_time else value}")
     parts += [f"{name}={value!r}" for name, value in items.items()]
     return " ".join(parts)
-
-
-def time_text(time_ns: int) -> str:
-    """UTC with nanoseconds."""
-    seconds, fraction = divmod(time_ns, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y%m%d-%H:%M:%S}.{fraction:09d}"
 
 
 def statistics_text(counted: Statistics, names: JournalNames | None = None) -> str:
@@ -279,8 +279,8 @@ def statistics_text(counted: Statistics, names: JournalNames | None = None) -> s
         f"rows      {counted.rows:,} ({counted.outputs:,} outputs)",
     ]
     if counted.rows:
-        lines.append(f"from      {time_text(counted.first_time_ns)}")
-        lines.append(f"to        {time_text(counted.last_time_ns)}")
+        lines.append(f"from      {utc(counted.first_time_ns, 'ns')}")
+        lines.append(f"to        {utc(counted.last_time_ns, 'ns')}")
     lines += [f"  {kind:<20}{count:>14,}" for kind, count in counted.kinds.most_common()]
     called = [
         (names.session(session) if names else str(session), count)

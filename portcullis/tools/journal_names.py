@@ -15,8 +15,8 @@ from typing import Any
 
 from portcullis.engine.why import WHYS
 from portcullis.gateway.catalog import AVG_PX_DECIMALS_EXTRA, AVG_PX_DECIMALS_MAX
+from portcullis.gateway.registry import key_meant
 from portcullis.journal import rows as r
-from portcullis.journal.dtype import KIND_NAMES
 from portcullis.journal.errors import DamageError
 from portcullis.journal.reader import dump, row_fields
 from portcullis.journal.segments import HEADER_BYTES, list_segments, segment_path
@@ -44,13 +44,10 @@ class JournalNames:
         self._names: dict[str, dict[int, str]] = {kind: {} for kind in _CONFIGURATION}
         # By instrument: decimals of its prices and of its quantities.
         self._decimals: dict[int, tuple[int, int]] = {}
-        configuration = frozenset(
-            name for name in KIND_NAMES.values() if name.lower() in _CONFIGURATION
-        )
         with suppress(DamageError):  # whoever reads the rows is told of it
-            for shown in dump(directory, kinds=configuration):
+            for shown in dump(directory, kinds=_CONFIGURATION):
                 subject = shown["subject"]
-                self._names[shown["kind"].lower()][subject] = shown["items"]["name"]
+                self._names[shown["kind"]][subject] = shown["items"]["name"]
                 if "tick" in shown:
                     self._decimals[subject] = shown["price_decimals"], shown["qty_decimals"]
         self._instrument_of = lru_cache(maxsize=1 << 16)(self._read_instrument)
@@ -58,6 +55,16 @@ class JournalNames:
     def session(self, number: int) -> str:
         """A session's key; "-" for nobody, its number where the journal does not name it."""
         return self._names["session"].get(number, str(number or "-"))
+
+    def session_meant(self, name: str) -> int:
+        """The number of the session that a name stands for, as `key_meant` has it, or that it is.
+
+        ValueError: there is none.
+        """
+        numbers = {key: number for number, key in self._names["session"].items()}
+        if name.isascii() and name.isdigit():
+            return int(name)
+        return numbers[key_meant(name, numbers)]
 
     def readable(self, shown: dict[str, Any]) -> dict[str, Any]:
         """The same fields with names for numbers, and prices and quantities as decimals."""
@@ -73,12 +80,17 @@ class JournalNames:
             told["why"] = repr(WHYS[told["why"]].text)
         if told.get("reason") == r.NO_REASON:
             del told["reason"]
+        items = told.get("items", {})
+        if told["kind"] == "stream" and items.get("value"):  # its accounts
+            numbers = memoryview(items["value"].encode("latin-1")).cast("I")
+            names = (self._names["account"].get(one, str(one)) for one in numbers)
+            told["items"] = {**items, "value": ",".join(names)}
         if "event" in told:
             told["event"] = _EVENTS.get(told["event"], told["event"])
         return told
 
     def _scale(self, told: dict[str, Any], prices: int, quantities: int) -> None:
-        counts = told["kind"].lower() in _COUNTS
+        counts = told["kind"] in _COUNTS
         for names, places in ((_PRICES, prices), (_QUANTITIES, quantities)):
             for name in names:
                 if told.get(name) and not (counts and name.startswith("last_")):

@@ -36,7 +36,7 @@ from portcullis.tools.operator_calls import (
 EXIT_CONFIG = 2
 WINDOWS = 10
 _SECOND_NS = 1_000_000_000
-_ISO_DATE = "%Y-%m-%dT%H:%M:%S"
+_DATES = ["%Y%m%d-%H:%M:%S", "%Y-%m-%dT%H:%M:%S"]
 
 
 @click.group(name="sessions", cls=HelpGroup, invoke_without_command=True)
@@ -47,16 +47,30 @@ _ISO_DATE = "%Y-%m-%dT%H:%M:%S"
     type=click.Path(path_type=Path),
     help="Configuration, TOML. Default: the embedded one.",
 )
-@click.option("--from", "start", type=click.DateTime([_ISO_DATE]), help="UTC. Default: now.")
+@click.option("--from", "start", type=click.DateTime(_DATES), help="UTC. Default: now.")
+@data_option
+@json_option
 @click.pass_context
 def command(
-    ctx: click.Context, schedule: bool, config_file: Path | None, start: dt.datetime | None
+    ctx: click.Context,
+    schedule: bool,
+    config_file: Path | None,
+    start: dt.datetime | None,
+    data: Path,
+    as_json: bool,
 ) -> None:
-    """Look at sessions, and work on them: when they are open, their numbers."""
+    """Look at sessions, and work on them: when they are open, their numbers.
+
+    Without a command they are listed, as `show` does.
+    """
     if ctx.invoked_subcommand is not None:
+        ctx.default_map = {name: {"data": data, "as_json": as_json} for name in command.commands}
         return
+    if not schedule and (config_file or start):
+        raise click.UsageError("--config and --from go with --schedule", ctx)
     if not schedule:
-        raise click.UsageError("expected --schedule or a command", ctx)
+        ctx.invoke(show, data=data, as_json=as_json)
+        return
     try:
         config = load(config_file).config
     except ConfigError as error:

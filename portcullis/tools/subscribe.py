@@ -7,7 +7,6 @@ Owns how events look to people and to programs. Must not know how a stream is fo
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import json
 import signal
 from collections.abc import Mapping
@@ -31,6 +30,7 @@ from portcullis.client.reports import (
 )
 from portcullis.codecs.moldudp64.packets import SESSION_BYTES
 from portcullis.codecs.sbe.messages import Value
+from portcullis.tools.conform.values import utc
 
 GROUP = "239.255.13.1:9881"
 RETRANSMIT = "127.0.0.1:9882"
@@ -250,9 +250,7 @@ def _report_text(values: Mapping[str, Value]) -> str:
     """One line: when, what, whose, terms, what is left, why."""
     time_ns = values["engineTime"]
     assert isinstance(time_ns, int)
-    at = dt.datetime.fromtimestamp(time_ns // 10**9, dt.UTC).strftime("%H:%M:%S")
-    head = f"{at}.{time_ns % 10**9 // 1000:06} {values['execType']!s:<12}"
-    return f"{head} {_order_text(values, 'report')}"
+    return f"{utc(time_ns, 'us')} {values['execType']!s:<12} {_order_text(values, 'report')}"
 
 
 def _order_text(values: Mapping[str, Value], kind: str) -> str:

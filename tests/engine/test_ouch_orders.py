@@ -385,7 +385,7 @@ def test_the_table_of_messages_stands_in_the_rules() -> None:
     shown = re.findall(r"^\| `(\w+)` \| (\S+).*? \| (.*?) ?\| (.*?) ?\|$", rules.read_text(), re.M)
     assert shown == [
         (
-            KIND_NAMES[said.kind].lower(),
+            KIND_NAMES[said.kind],
             chr(said.exec_type) if said.exec_type else "any",
             said.fix,
             " ".join(f"`{letter}`" for letter in said.ouch.split()),

@@ -37,9 +37,9 @@ def test_numpy_reads_a_segment_as_the_table_does(tmp_path: Path) -> None:
 
 
 def test_every_kind_has_a_name_and_its_fields() -> None:
-    assert KIND_NAMES[rows.NEW_ORDER] == "NEW_ORDER"
-    assert KIND_NAMES[rows.TEXT] == "TEXT"
-    assert KIND_NAMES[rows.REPORT] == "REPORT"
+    assert KIND_NAMES[rows.NEW_ORDER] == "new_order"
+    assert KIND_NAMES[rows.TEXT] == "text"
+    assert KIND_NAMES[rows.REPORT] == "report"
     assert set(KIND_NAMES) == set(KIND_FIELDS)
 
 

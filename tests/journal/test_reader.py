@@ -149,10 +149,10 @@ def described(tmp_path: Path) -> Path:
 
 
 def test_dump_names_the_fields_of_a_row(described: Path) -> None:
-    order = next(iter(dump(described, session=7, kinds=frozenset({"NEW_ORDER"}))))
+    order = next(iter(dump(described, session=7, kinds=frozenset({"new_order"}))))
     assert order == {
         "row": 2,
-        "kind": "NEW_ORDER",
+        "kind": "new_order",
         "session": 7,
         "time_ns": 1_700_000_000_000_000_001,
         "flags": 2,
@@ -180,7 +180,7 @@ def test_dump_names_the_fields_of_a_row(described: Path) -> None:
 
 def test_dump_keeps_the_secret_key_to_itself(described: Path) -> None:
     genesis = next(iter(dump(described)))
-    assert genesis["kind"] == "GENESIS"
+    assert genesis["kind"] == "genesis"
     assert str(0x1234567) not in str(genesis)
     assert genesis["key"] == "hidden"
 
@@ -188,12 +188,12 @@ def test_dump_keeps_the_secret_key_to_itself(described: Path) -> None:
 def test_dump_filters_by_row_session_and_kind(described: Path) -> None:
     every = list(dump(described))
     # TEXT rows are shown with their owner: three of them hold the carried field.
-    assert {shown["kind"] for shown in every} == {"GENESIS", "NEW_ORDER", "REPORT", "ROLL"}
-    some = list(dump(described, session=2, kinds=frozenset({"REPORT"}), from_row=90, to_row=200))
+    assert {shown["kind"] for shown in every} == {"genesis", "new_order", "report", "roll"}
+    some = list(dump(described, session=2, kinds=frozenset({"report"}), from_row=90, to_row=200))
     assert some == [
         shown
         for shown in every
-        if shown["session"] == 2 and shown["kind"] == "REPORT" and 90 <= shown["row"] <= 200
+        if shown["session"] == 2 and shown["kind"] == "report" and 90 <= shown["row"] <= 200
     ]
     assert len(some) > 10
 
@@ -201,9 +201,9 @@ def test_dump_filters_by_row_session_and_kind(described: Path) -> None:
 def test_statistics_count_every_row(described: Path) -> None:
     counted = statistics(described)
     assert counted.rows == verify(described).rows == sum(counted.kinds.values())
-    assert counted.kinds["NEW_ORDER"] == counted.kinds["REPORT"] == counted.outputs == 121
-    assert counted.kinds["TEXT"] == 3
-    assert counted.kinds["ROLL"] == counted.segments - 1
+    assert counted.kinds["new_order"] == counted.kinds["report"] == counted.outputs == 121
+    assert counted.kinds["text"] == 3
+    assert counted.kinds["roll"] == counted.segments - 1
     assert counted.batch_rows_max == 8
     assert counted.last_time_ns - counted.first_time_ns == 30_000
 
@@ -216,11 +216,11 @@ def test_the_commands_print_for_people_and_for_programs(described: Path) -> None
         verify(described).as_json()
     )
     lines = run(command, ["dump", "--to-row", "5", "--data", str(described)]).output.splitlines()
-    assert lines[1].split()[:4] == ["2", "20231114-22:13:20.000000001", "NEW_ORDER", "7"]
+    assert lines[1].split()[:4] == ["2", "20231114-22:13:20.000000001", "new_order", "7"]
     assert "cl_ord_id=order-1" in lines[1] and "time_in_force" not in lines[1]
     dumped = run(command, ["dump", "--json", "--kind", "roll", "--data", str(described)]).output
     assert [json.loads(line)["next_row"] for line in dumped.splitlines()] == [97, 193, 289]
-    assert "REPORT" in run(command, ["stats", "--data", str(described)]).output
+    assert "report" in run(command, ["stats", "--data", str(described)]).output
     assert (
         json.loads(run(command, ["stats", "--json", "--data", str(described)]).output)["batches"]
         > 30

@@ -79,15 +79,15 @@ def test_every_row_is_exported_and_the_fill_ratio_is_what_the_dump_says(
     )
     assert done.exit_code == 0, done.output
     shown = list(dump(tmp_path / "data"))
-    counted = Counter(one["kind"].lower() for one in shown)
+    counted = Counter(one["kind"] for one in shown)
     assert json.loads(done.output) == counted
 
     # The same from the dump, order by order.
     last: dict[int, dict[str, int]] = {}
     for one in shown:
-        if one["kind"] == "REPORT" and one["exec_type"] != "8":
+        if one["kind"] == "report" and one["exec_type"] != "8":
             last[one["order_id"]] = one
-    names = {one["subject"]: one["items"]["name"] for one in shown if one["kind"] == "SESSION"}
+    names = {one["subject"]: one["items"]["name"] for one in shown if one["kind"] == "session"}
     expected = {}
     for session, name in names.items():
         mine = [one for one in last.values() if one["session"] == session]

@@ -14,12 +14,18 @@ from tests.support.fix_client import FixClient
 
 # Small, as each command reads all of it.
 SMALL = CONFIG + "[journal]\nsegment_rows = 32768\n"
+STREAM = """
+[[stream]]
+name = "some"
+groups = ["239.1.1.1:9"]
+accounts = ["CLIENT1", "CLIENT2"]
+"""
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The journal of a session that traded with another."""
-    with GatewayProcess(tmp_path_factory.mktemp("journal"), SMALL) as gateway:
+    with GatewayProcess(tmp_path_factory.mktemp("journal"), SMALL + STREAM) as gateway:
         seller, buyer = (FixClient(name, gateway.port) for name in ("CLIENT1", "CLIENT2"))
         for client in (seller, buyer):
             client.log_on()
@@ -63,6 +69,24 @@ def test_prices_and_quantities_are_decimals_and_numbers_have_names(data: Path) -
         "fill_qty=0.5 fill_price=100.5" in lines("dump", "--kind", "bust", "--data", str(data))[0]
     )
     assert "tick=0.01 lot=0.0001" in lines("dump", "--kind", "instrument", "--data", str(data))[0]
+
+
+@pytest.mark.parametrize("name", ["FIX.4.4:PORTCULLIS->CLIENT2", "CLIENT2", "2"])
+def test_a_session_is_chosen_by_key_name_or_number(data: Path, name: str) -> None:
+    (order,) = lines("dump", "--session", name, "--kind", "NEW_ORDER", "--data", str(data))
+    assert " new_order " in order and "PORTCULLIS->CLIENT2" in order
+
+
+def test_a_session_that_nobody_knows_is_said(data: Path) -> None:
+    asked = ["journal", "dump", "--session", "CLIENT", "--data", str(data)]
+    result = CliRunner().invoke(main, asked)
+    assert result.exit_code == 2
+    assert "'CLIENT' may be any of FIX.4.4:PORTCULLIS->CLIENT1, " in result.output
+
+
+def test_a_stream_names_its_accounts(data: Path) -> None:
+    (stream,) = lines("dump", "--kind", "stream", "--data", str(data))
+    assert "value='CLIENT1,CLIENT2'" in stream
 
 
 def test_json_has_rows_as_they_stand(data: Path) -> None:

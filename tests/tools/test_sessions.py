@@ -38,7 +38,7 @@ def run(tmp_path: Path, *arguments: str, config: str = CONFIG) -> tuple[int, lis
 
 
 def test_the_next_ten_windows_are_printed_in_their_zone(tmp_path: Path) -> None:
-    code, lines = run(tmp_path, "--schedule", "--from", "2026-03-06T14:00:00")
+    code, lines = run(tmp_path, "--schedule", "--from", "20260306-14:00:00")
     assert code == 0
     assert lines[0] == "us (America/New_York): ALPHA"
     assert len(lines[2:12]) == 10
@@ -69,7 +69,14 @@ def test_what_is_wrong_in_the_file_is_said(tmp_path: Path) -> None:
     assert "[[schedule]] 1 key resets: expected a time" in lines[0]
 
 
-def test_without_a_command_it_says_what_is_expected(tmp_path: Path) -> None:
+def test_options_of_a_schedule_need_one(tmp_path: Path) -> None:
     code, lines = run(tmp_path)
     assert code == 2
-    assert lines[-1] == "Error: expected --schedule or a command"
+    assert lines[-1] == "Error: --config and --from go with --schedule"
+
+
+def test_without_a_command_sessions_are_looked_for_where_one_says(tmp_path: Path) -> None:
+    for arguments in (["--data", str(tmp_path)], ["--data", str(tmp_path), "show"]):
+        result = CliRunner().invoke(main, ["sessions", *arguments])
+        assert result.exit_code == 1
+        assert result.output.startswith(f"portcullis: no back office answers on {tmp_path}: ")

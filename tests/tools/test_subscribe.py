@@ -47,6 +47,8 @@ REPORT: dict[str, Value] = {
     "why": "NoReason",
 }
 
+FIFTH = "        5 20261121-00:00:00.123456"
+
 
 def report(**changed: Value) -> Report:
     octets = report_stream().encode("ExecutionReport", {**REPORT, **changed})
@@ -58,14 +60,14 @@ def report(**changed: Value) -> Report:
     [
         (
             report(),
-            "        5 00:00:00.123456 Trade        CLIENT1 ACME mine-1 buy 1.5 BTC-USD @ 10.1"
+            f"{FIFTH} Trade        CLIENT1 ACME mine-1 buy 1.5 BTC-USD @ 10.1"
             " fill 0.5 @ 10 leaves 1 cum 0.5",
         ),
         (
             report(
                 execType="Rejected", lastPx=None, lastQty=None, leavesQty=0, cumQty=0, why="Tick"
             ),
-            "        5 00:00:00.123456 Rejected     CLIENT1 ACME mine-1 buy 1.5 BTC-USD @ 10.1"
+            f"{FIFTH} Rejected     CLIENT1 ACME mine-1 buy 1.5 BTC-USD @ 10.1"
             " leaves 0 cum 0 (Tick)",
         ),
         (
@@ -80,8 +82,7 @@ def report(**changed: Value) -> Report:
                 symbol=None,
                 why="UnknownSymbol",
             ),
-            "        5 00:00:00.123456 Rejected     CLIENT1 ACME mine-1 buy leaves 0 cum 0"
-            " (UnknownSymbol)",
+            f"{FIFTH} Rejected     CLIENT1 ACME mine-1 buy leaves 0 cum 0 (UnknownSymbol)",
         ),
         (
             report(
@@ -93,8 +94,7 @@ def report(**changed: Value) -> Report:
                 leavesQty=0,
                 cumQty=0,
             ),
-            "        5 00:00:00.123456 Canceled     CLIENT1 ACME token-1 buy 1.5 BTC-USD @ 10.1"
-            " leaves 0 cum 0",
+            f"{FIFTH} Canceled     CLIENT1 ACME token-1 buy 1.5 BTC-USD @ 10.1 leaves 0 cum 0",
         ),
         (Began("2026112101", 3), "--- session 2026112101 from 3"),
         (Missing(3, 7), "--- missing 3 to 6"),
