@@ -7,7 +7,12 @@ loads one.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
+import re
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -38,14 +43,13 @@ COMMANDS: dict[str, str] = {
 class _LazyGroup(HelpGroup):
     """Finds commands in COMMANDS by their module's name, and says in one way why one failed."""
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _told():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _told():
             return super().invoke(ctx)
-        except click.UsageError:
-            raise
-        except click.ClickException as error:
-            click.echo(f"portcullis: {error.format_message()}", err=True)
-            ctx.exit(error.exit_code)
 
     def list_commands(self, ctx: click.Context | None) -> list[str]:
         return sorted(COMMANDS)
@@ -56,6 +60,19 @@ class _LazyGroup(HelpGroup):
         found = importlib.import_module(COMMANDS[cmd_name]).command
         assert isinstance(found, click.Command)
         return found
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Say why a command fails as click does, but for the word in front, and exit."""
+    try:
+        yield
+    except click.ClickException as error:
+        said = io.StringIO()
+        error.show(said)
+        text = re.sub("^Error: ", "portcullis: ", said.getvalue(), flags=re.MULTILINE)
+        click.echo(text, err=True, nl=False)
+        sys.exit(error.exit_code)
 
 
 def version_text() -> str:

@@ -30,6 +30,9 @@ from portcullis.client.reports import (
 )
 from portcullis.codecs.moldudp64.packets import SESSION_BYTES
 from portcullis.codecs.sbe.messages import Value
+from portcullis.gateway.config_values import Address, Address4
+from portcullis.sessions.mold_subscriber import Counts
+from portcullis.tools.conform.target import TargetConfigError, parse_address
 from portcullis.tools.conform.values import utc
 
 GROUP = "239.255.13.1:9881"
@@ -48,7 +51,42 @@ _PLACES = {
     "boughtQty": "qtyDecimals",
     "soldQty": "qtyDecimals",
 }
+_PLACES: dict[str, dict[str, Any]] = {
+    "first": {},
+    "now": {"sequence": 0},
+    "snapshot": {"snapshot": True},
+}
+# Of events, as the schema of reports would have them.
+_NAMES = {"session": "streamSession", "is_complete": "isComplete"}
 _SIDES = {"Buy": "buy", "Sell": "sell", "SellShort": "short", "SellShortExempt": "short ex."}
+
+
+def _checked(
+    _ctx: click.Context, param: click.Parameter, given: str | tuple[str, ...]
+) -> str | tuple[str, ...]:
+    """Addresses with their ports, or one of an interface; empty where it says nothing."""
+    for text in (given,) if isinstance(given, str) else given:
+        try:
+            if text and param.name in ("interface", "source"):
+                Address4.parse(text)
+            elif text:
+                parse_address(text)
+        except (ValueError, TargetConfigError):
+            kind = Address4 if param.name in ("interface", "source") else Address
+            raise click.BadParameter(f"expected {kind.spelling}, got {text!r}") from None
+    return given
+
+
+def _place(_ctx: click.Context, _param: click.Parameter, start: str) -> dict[str, Any]:
+    """Where to begin, as `ReportStream` has it; {"snapshot": True}: where one will say."""
+    if start in _PLACES:
+        return _PLACES[start]
+    session, _, number = start.partition(":")
+    if len(session) != SESSION_BYTES or not number.isdigit() or not int(number):
+        raise click.BadParameter(
+            f"expected first, now, snapshot or SESSION:NUMBER such as 2026112101:1, got {start!r}"
+        )
+    return {"session": session, "sequence": int(number)}
 
 
 @click.command(name="subscribe")
@@ -58,17 +96,23 @@ _SIDES = {"Buy": "buy", "Sell": "sell", "SellShort": "short", "SellShortExempt":
     multiple=True,
     default=[GROUP],
     show_default=True,
+    callback=_checked,
     metavar="ADDRESS:PORT",
     help="Multicast group; given twice: lines A and B.",
 )
 @click.option(
-    "--interface", default="127.0.0.1", show_default=True, help="Address of the one to listen on."
+    "--interface",
+    default="127.0.0.1",
+    show_default=True,
+    callback=_checked,
+    help="Address of the one to listen on.",
 )
-@click.option("--source", default="", help="Take packets of this sender only.")
+@click.option("--source", default="", callback=_checked, help="Take packets of this sender only.")
 @click.option(
     "--retransmit",
     default=RETRANSMIT,
     show_default=True,
+    callback=_checked,
     metavar="ADDRESS:PORT",
     help='Where missing messages are asked for; "" for nowhere.',
 )
@@ -76,6 +120,7 @@ _SIDES = {"Buy": "buy", "Sell": "sell", "SellShort": "short", "SellShortExempt":
     "--replay",
     default=REPLAY,
     show_default=True,
+    callback=_checked,
     metavar="ADDRESS:PORT",
     help='Where they are replayed from; "" for nowhere.',
 )
@@ -85,6 +130,7 @@ _SIDES = {"Buy": "buy", "Sell": "sell", "SellShort": "short", "SellShortExempt":
     "start",
     default="first",
     show_default=True,
+    callback=_place,
     metavar="first|now|snapshot|SESSION:NUMBER",
     help="Where to begin: the session's first message, what comes next, the open orders and"
     " positions and what follows them, or a message of a session.",
@@ -98,7 +144,7 @@ def command(
     retransmit: str,
     replay: str,
     password: str,
-    start: str,
+    start: dict[str, Any],
     count: int | None,
     as_json: bool,
 ) -> None:
@@ -114,6 +160,8 @@ def command(
         "replay": replay,
         "password": password,
     }
+    if start.get("snapshot") and not replay:
+        raise click.UsageError("--from snapshot needs --replay, where they are taken")
     printer = Printer(as_json)
     try:
         asyncio.run(_run(groups, settings, start, count, printer))
@@ -126,28 +174,15 @@ def command(
 async def _run(
     groups: tuple[str, ...],
     settings: dict[str, Any],
-    start: str,
+    place: dict[str, Any],
     count: int | None,
     printer: Printer,
 ) -> None:
-    place: dict[str, Any] = {}
-    if start == "now":
-        place = {"sequence": 0}
-    elif start == "snapshot":
-        host, _, port = settings["replay"].rpartition(":")
-        if not port.isdigit():
-            raise ValueError("--from snapshot: needs --replay, where they are taken")
-        snapshot = await take_snapshot(host.strip("[]"), int(port), password=settings["password"])
+    if place.get("snapshot"):
+        host, port = parse_address(settings["replay"])
+        snapshot = await take_snapshot(host, port, password=settings["password"])
         printer.snapshot(snapshot)
         place = {"session": snapshot.session, "sequence": snapshot.sequence}
-    elif start != "first":
-        session, _, number = start.partition(":")
-        if len(session) != SESSION_BYTES or not number.isdigit() or not int(number):
-            raise ValueError(
-                "--from: expected first, now, snapshot or SESSION:NUMBER such as 2026112101:1, "
-                f"got {start!r}"
-            )
-        place = {"session": session, "sequence": int(number)}
     async with ReportStream(groups, **settings, **place) as stream:
         following = asyncio.create_task(_follow(stream, count, printer))
         loop = asyncio.get_running_loop()
@@ -160,7 +195,7 @@ async def _run(
             if not following.cancelled():
                 following.result()
         finally:
-            printer.counts(stream)
+            printer.counts(stream, at_end=True)
 
 
 async def _follow(stream: ReportStream, count: int | None, printer: Printer) -> None:
@@ -177,7 +212,9 @@ class Printer:
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
-        self._told: dict[str, Any] = {}
+        # What was told of counts; before anything has come there is nothing to tell.
+        self._told: dict[str, Any] = {**asdict(Counts()), "silent": False}
+        self._has_told = False
 
     def event(self, event: StreamEvent) -> None:
         """A line for an event."""
@@ -195,12 +232,12 @@ class Printer:
                 else:
                     click.echo(f"{kind:<9} {_order_text(values, kind)}")
 
-    def counts(self, stream: ReportStream) -> None:
-        """What came how, where that has changed."""
+    def counts(self, stream: ReportStream, *, at_end: bool = False) -> None:
+        """What came how, where that has changed, and once at least."""
         told = {**asdict(stream.counts), "silent": stream.is_silent}
-        if told == self._told:
+        if told == self._told and (self._has_told or not at_end):
             return
-        self._told = told
+        self._told, self._has_told = told, True
         if self._as_json:
             click.echo(json.dumps({"event": "counts", **told}), err=True)
             return
@@ -221,10 +258,8 @@ def event_fields(event: StreamEvent) -> dict[str, Any]:
             "way": event.way.name.lower(),
             **_readable(event.values),
         }
-    fields = {"event": type(event).__name__.lower(), **event._asdict()}
-    if "session" in fields:
-        fields["streamSession"] = fields.pop("session")
-    return fields
+    fields = {_NAMES.get(name, name): value for name, value in event._asdict().items()}
+    return {"event": type(event).__name__.lower(), **fields}
 
 
 def event_text(event: StreamEvent) -> str:

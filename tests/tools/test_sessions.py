@@ -72,7 +72,7 @@ def test_what_is_wrong_in_the_file_is_said(tmp_path: Path) -> None:
 def test_options_of_a_schedule_need_one(tmp_path: Path) -> None:
     code, lines = run(tmp_path)
     assert code == 2
-    assert lines[-1] == "Error: --config and --from go with --schedule"
+    assert lines[-1] == "portcullis: --config and --from go with --schedule"
 
 
 def test_without_a_command_sessions_are_looked_for_where_one_says(tmp_path: Path) -> None:

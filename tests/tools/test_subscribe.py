@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -15,6 +16,7 @@ from portcullis.client.reports import (
     Missing,
     ReplayRefused,
     Report,
+    ReportStream,
     StreamEvent,
     Way,
 )
@@ -147,12 +149,7 @@ def test_a_snapshot_is_a_line_an_order_and_a_line_a_position(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--from", "yesterday"], "--from: expected first, now, snapshot or SESSION:NUMBER"),
-        (["--from", "2026112101:0"], "--from: expected first, now"),
-        (["--from", "20261121:5"], "SESSION:NUMBER such as 2026112101:1, got '20261121:5'"),
-        (["--from", "snapshot", "--replay", ""], "needs --replay"),
         (["--from", "snapshot", "--replay", "127.0.0.1:1"], "127.0.0.1:1"),
-        (["--group", "239.255.13.1"], "expected an address such as"),
         (["--interface", "192.0.2.77"], "No such device"),
     ],
 )
@@ -161,3 +158,50 @@ def test_what_cannot_be_followed_is_said_in_one_line(arguments: list[str], said:
     assert result.exit_code == 1
     assert result.output.startswith("portcullis: ") and said in result.output
     assert len(result.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--from", "yesterday"], "'--from': expected first, now, snapshot or SESSION:NUMBER"),
+        (["--from", "2026112101:0"], "'--from': expected first, now"),
+        (["--from", "20261121:5"], "SESSION:NUMBER such as 2026112101:1, got '20261121:5'"),
+        (["--from", "snapshot", "--replay", ""], "--from snapshot needs --replay"),
+        (["--group", "239.255.13.1"], "'--group': expected an address such as"),
+        (["--retransmit", "here"], "'--retransmit': expected an address such as"),
+        (["--interface", "eth0"], "'--interface': expected an IPv4 address such as"),
+    ],
+)
+def test_an_option_that_cannot_be_is_named(arguments: list[str], said: str) -> None:
+    result = CliRunner().invoke(main, ["subscribe", *arguments])
+    assert result.exit_code == 2
+    assert result.output.startswith("Usage: ")
+    last = result.output.splitlines()[-1]
+    assert last.startswith("portcullis: ") and said in last
+
+
+def test_events_for_programs_are_named_as_reports_are() -> None:
+    shown = event_fields(Ended("2026112101", 9, True))
+    assert shown == {
+        "event": "ended",
+        "streamSession": "2026112101",
+        "sequence": 9,
+        "isComplete": True,
+    }
+
+
+def test_counts_are_told_when_something_came_and_once_at_the_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def run() -> None:
+        stream, printer = ReportStream(["239.255.13.1:9881"]), Printer(as_json=False)
+        printer.counts(stream)
+        assert capsys.readouterr().err == ""
+        printer.counts(stream, at_end=True)
+        assert capsys.readouterr().err == "received 0, recovered 0, lost 0\n"
+        stream.counts.received = 1
+        printer.counts(stream)
+        printer.counts(stream, at_end=True)
+        assert capsys.readouterr().err == "received 1, recovered 0, lost 0\n"
+
+    asyncio.run(run())
