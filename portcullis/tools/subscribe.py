@@ -51,7 +51,7 @@ _PLACES = {
     "boughtQty": "qtyDecimals",
     "soldQty": "qtyDecimals",
 }
-_PLACES: dict[str, dict[str, Any]] = {
+_BEGINNINGS: dict[str, dict[str, Any]] = {
     "first": {},
     "now": {"sequence": 0},
     "snapshot": {"snapshot": True},
@@ -79,8 +79,8 @@ def _checked(
 
 def _place(_ctx: click.Context, _param: click.Parameter, start: str) -> dict[str, Any]:
     """Where to begin, as `ReportStream` has it; {"snapshot": True}: where one will say."""
-    if start in _PLACES:
-        return _PLACES[start]
+    if start in _BEGINNINGS:
+        return _BEGINNINGS[start]
     session, _, number = start.partition(":")
     if len(session) != SESSION_BYTES or not number.isdigit() or not int(number):
         raise click.BadParameter(
