@@ -39,6 +39,7 @@ HOT_MODULES: tuple[str, ...] = (
     "portcullis.gateway.ouch_reports",
     "portcullis.gateway.report_bodies",
     "portcullis.gateway.report_messages",
+    "portcullis.gateway.report_packets",
     "portcullis.gateway.report_stream",
     "portcullis.gateway.report_tally",
     "portcullis.gateway.row_store",

@@ -61,7 +61,10 @@ def constants(protocol: str) -> dict[str, int]:
 
 
 def schema_constants() -> dict[str, int]:
-    """The same of the report stream: <MESSAGE>_TEMPLATE_ID, _BLOCK_LENGTH, _<FIELD>."""
+    """The same of the report stream: <MESSAGE>_TEMPLATE_ID, _BLOCK_LENGTH, _BODY_BYTES, _<FIELD>.
+
+    _BODY_BYTES: what stands behind the header where all data is empty.
+    """
     schema = read_schema()
     found = {
         "SCHEMA_ID": schema.schema_id,
@@ -73,6 +76,7 @@ def schema_constants() -> dict[str, int]:
         prefix = _capitals(message.name)
         found[f"{prefix}_TEMPLATE_ID"] = message.template_id
         found[f"{prefix}_BLOCK_LENGTH"] = message.block_length
+        found[f"{prefix}_BODY_BYTES"] = message.size
         for field in message.fields:
             found[f"{prefix}_{_capitals(field.name)}"] = field.offset
     return found

@@ -1,7 +1,7 @@
-"""Reads an SBE schema whose messages are one fixed block: types, enumerations, fields in place.
+"""Reads an SBE schema whose messages are one block, with data behind: types, fields in place.
 
-Owns what of SBE 1.0 such a schema uses; groups, variable data and constant fields are refused, for
-nothing here writes them. `report_stream.xml` is the schema of the report stream: what compiled
+Owns what of SBE 1.0 such a schema uses; groups and constant fields are refused, for nothing here
+writes them. `report_stream.xml` is the schema of the report stream: what compiled
 encoders, `codecs.sbe` and other people's tools are made from. Must not know what a field means.
 Specification: FIX Simple Binary Encoding 1.0, sections 2 to 4.
 """
@@ -57,14 +57,34 @@ class SbeField:
 
 
 @dataclass(frozen=True, slots=True)
+class SbeData:
+    """Data of variable length behind a block. letter: of its length, as `struct` has it."""
+
+    name: str
+    number: int
+    letter: str
+    note: str
+
+    @property
+    def length_size(self) -> int:
+        return struct.calcsize(f"<{self.letter}")
+
+
+@dataclass(frozen=True, slots=True)
 class SbeMessage:
-    """A message: `block_length` bytes behind the header."""
+    """A message: `block_length` bytes behind the header, then `data`."""
 
     name: str
     template_id: int
     block_length: int
     fields: tuple[SbeField, ...]
+    data: tuple[SbeData, ...]
     note: str
+
+    @property
+    def size(self) -> int:
+        """Bytes behind the header where all data is empty."""
+        return self.block_length + sum(one.length_size for one in self.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +118,15 @@ def read_schema(path: Path = REPORT_STREAM) -> SbeSchema:
 
 def _message(path: Path, element: ET.Element, types: dict[str, ET.Element]) -> SbeMessage:
     name = element.attrib["name"]
-    members = []
+    members, data = [], []
     for member in element:
-        if member.tag != "field" or types[member.attrib["type"]].tag not in ("type", "enum"):
+        of = types.get(member.get("type", ""))
+        if member.tag == "data" and of is not None and of.tag == "composite":
+            data.append(_data(member, of))
+            continue
+        if member.tag != "field" or data or of is None or of.tag not in ("type", "enum"):
             raise SchemaError(f"{path}: {name} has a {member.tag} that this reader does not take")
-        members.append((member.attrib["name"], member, types[member.attrib["type"]]))
+        members.append((member.attrib["name"], member, of))
     fields = _fields(members)
     block_length = int(element.attrib["blockLength"])
     for before, field in itertools.pairwise(fields):
@@ -111,7 +135,14 @@ def _message(path: Path, element: ET.Element, types: dict[str, ET.Element]) -> S
     if fields[-1].offset + fields[-1].size > block_length:
         raise SchemaError(f"{path}: {name} has fields beyond its block of {block_length}")
     note = element.get("description", "")
-    return SbeMessage(name, int(element.attrib["id"]), block_length, fields, note)
+    return SbeMessage(name, int(element.attrib["id"]), block_length, fields, tuple(data), note)
+
+
+def _data(member: ET.Element, of: ET.Element) -> SbeData:
+    length = next(part for part in of if part.attrib["name"] == "length")
+    letter, _ = PRIMITIVES[length.attrib["primitiveType"]]
+    note = member.get("description", of.get("description", ""))
+    return SbeData(member.attrib["name"], int(member.attrib["id"]), letter, note)
 
 
 def _fields(

@@ -245,7 +245,8 @@ class Stream(_Table, frozen=True):
             ge=512,
             le=65_507,
             description="Largest packet, MoldUDP64's header counted: what an Ethernet frame of"
-            " 1,500 bytes has room for behind IPv4 and UDP.",
+            " 1,500 bytes has room for behind IPv4 and UDP. Only a message that is longer by"
+            " itself has a longer one.",
         ),
     ] = 1472
     heartbeat: Annotated[

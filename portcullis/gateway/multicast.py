@@ -15,17 +15,18 @@ from __future__ import annotations
 
 import errno
 import socket
+import struct
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from portcullis.codecs.moldudp64.packets import end_of_session, heartbeat
-from portcullis.dictionaries.moldudp64_offsets import BLOCK_HEADER_BYTES, DOWNSTREAM_BYTES
 from portcullis.gateway.config import ConfigError, Loaded
 from portcullis.gateway.config_schema import Stream
 from portcullis.gateway.event_log import EventLog
-from portcullis.gateway.report_messages import ReportMessages, message_bytes
+from portcullis.gateway.report_messages import ReportMessages
+from portcullis.gateway.report_packets import ReportPackets, Run, run_messages
 from portcullis.gateway.report_stream import ReportStream
 from portcullis.gateway.startup import Recovered
 from portcullis.gateway.trading_day import TradingDay
@@ -33,19 +34,14 @@ from portcullis.gateway.turn import Turn
 from portcullis.journal import rows
 
 _UDP_SEGMENT = 103  # linux/udp.h; Python's socket module does not name it
-_SEGMENTS_MAX = 64  # UDP_MAX_SEGMENTS
-_DATAGRAM_BYTES_MAX = 65_507
 _NOT_SEGMENTED = (errno.EINVAL, errno.EIO, errno.EMSGSIZE)  # the device can't, or its MTU is less
 _SECOND_NS = 1_000_000_000
-
-
-Octets = bytes | memoryview
 
 
 class Line:
     """A group that a stream's packets are sent to. OSError: it can't be had."""
 
-    def __init__(self, settings: Stream, group: str, packet_bytes: int) -> None:
+    def __init__(self, settings: Stream, group: str) -> None:
         host, _, port = group.rpartition(":")
         self.group = str(group)
         self.packets = 0
@@ -54,8 +50,8 @@ class Line:
         self.error = ""
         # Since when its socket is full; 0: it is not.
         self.stalled_ns = 0
-        self._packet_bytes = packet_bytes
-        # How much of the present chunk has left.
+        # How many runs of the present chunk have left, and how much of the next.
+        self._done = 0
         self._sent = 0
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
@@ -69,47 +65,62 @@ class Line:
         except OSError:
             self._socket.close()
             raise
+        # Whether the system cuts a run into its packets.
         self.is_segmented = True
         try:
-            self._set(socket.IPPROTO_UDP, _UDP_SEGMENT, packet_bytes)
+            self._set(socket.IPPROTO_UDP, _UDP_SEGMENT, 0)  # off, but with a size
         except OSError:
             self.is_segmented = False
 
     def _set(self, level: int, option: int, value: int) -> None:
         self._socket.setsockopt(level, option, value)
 
-    def send(self, chunk: Octets) -> bool:
-        """Send packets of one size back to back, the last maybe shorter; False: it is stalled.
+    def send(self, chunk: Sequence[Run]) -> bool:
+        """Send packets; False: the line is stalled.
 
         Stalled, the same is to be sent again later, or `drop`ped; what has left does not again.
         """
-        size = len(chunk)
+        for run in chunk[self._done :]:
+            if not self._send(run):
+                return False
+            self._done += 1
+            self._sent = 0
+        self._done = self.stalled_ns = 0
+        return True
+
+    def _send(self, run: Run) -> bool:
+        size = len(run.octets)
         while self._sent < size:
-            step = size if self.is_segmented else self._packet_bytes
-            part = chunk if self._sent == 0 and size <= step else chunk[self._sent :][:step]
+            step = size if self.is_segmented else run.packet_bytes
+            part = run.octets[self._sent :][:step] if self._sent or step < size else run.octets
+            is_cut = len(part) > run.packet_bytes
             try:
-                self._socket.send(part)
+                if is_cut:
+                    each = struct.pack("=H", run.packet_bytes)
+                    self._socket.sendmsg([part], [(socket.IPPROTO_UDP, _UDP_SEGMENT, each)])
+                else:
+                    self._socket.send(part)
             except BlockingIOError:
                 return False
             except OSError as error:
-                if self.is_segmented and error.errno in _NOT_SEGMENTED:
-                    self._set(socket.IPPROTO_UDP, _UDP_SEGMENT, 0)
+                if is_cut and error.errno in _NOT_SEGMENTED:
                     self.is_segmented = False
                     continue
-                self._lose(len(part), error.strerror or str(error))
+                self._lose(run, len(part), error.strerror or str(error))
             else:
-                self.packets += -(-len(part) // self._packet_bytes)
+                self.packets += -(-len(part) // run.packet_bytes)
             self._sent += len(part)
-        self._sent = self.stalled_ns = 0
         return True
 
-    def drop(self, chunk: Octets) -> None:
+    def drop(self, chunk: Sequence[Run]) -> None:
         """Let go of what has not left of a chunk. It stays stalled until it takes something."""
-        self._lose(len(chunk) - self._sent, "socket full")
-        self._sent = 0
+        for run in chunk[self._done :]:
+            self._lose(run, len(run.octets) - self._sent, "socket full")
+            self._sent = 0
+        self._done = 0
 
-    def _lose(self, octets: int, error: str) -> None:
-        self.lost += -(-octets // self._packet_bytes)
+    def _lose(self, run: Run, octets: int, error: str) -> None:
+        self.lost += -(-octets // run.packet_bytes)
         self.error = error
 
     def close(self) -> None:
@@ -118,29 +129,24 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """A configured stream and its lines. messages: how many each of its packets holds."""
+    """A configured stream and its lines."""
 
     settings: Stream
     lines: list[Line]
-    messages: int
 
 
 def open_outlets(loaded: Loaded) -> list[Outlet]:
     """The sockets of every stream. ConfigError names the stream whose interface can't be had."""
     found = []
     for number, settings in enumerate(loaded.config.stream, 1):
-        content = rows.STREAM_TRADES if settings.content == "trades" else rows.STREAM_REPORTS
-        block = BLOCK_HEADER_BYTES + message_bytes(content)
-        messages = (settings.packet_bytes - DOWNSTREAM_BYTES) // block
-        packet_bytes = DOWNSTREAM_BYTES + messages * block
         try:
-            lines = [Line(settings, group, packet_bytes) for group in settings.groups]
+            lines = [Line(settings, group) for group in settings.groups]
         except OSError as error:
             raise ConfigError(
                 f"{loaded.source}: [[stream]] {number} key interface: expected one to send "
                 f"multicast from, got {settings.interface!r}: {error.strerror}"
             ) from None
-        found.append(Outlet(settings, lines, messages))
+        found.append(Outlet(settings, lines))
     return found
 
 
@@ -151,15 +157,11 @@ class Sender:
         self.stream = stream
         self.settings = outlet.settings
         self.lines = outlet.lines
-        self._messages = messages
-        self._per_packet = outlet.messages
-        packet_bytes = DOWNSTREAM_BYTES + outlet.messages * (
-            BLOCK_HEADER_BYTES + message_bytes(stream.content)
-        )
-        packets = max(1, min(_SEGMENTS_MAX, _DATAGRAM_BYTES_MAX // packet_bytes))
-        self._per_chunk = outlet.messages * packets
+        self._packets = ReportPackets(messages)
+        # Messages packed at once.
+        self._per_chunk = run_messages(stream.content, outlet.settings.packet_bytes)
         # Packets, and the lines that have not taken all of them yet.
-        self._chunk: Octets = b""
+        self._chunk: Sequence[Run] = ()
         self._waiting: list[Line] = []
         # Whether a packet has left since the last look; when the next heartbeat is due.
         self._spoke = False
@@ -179,16 +181,15 @@ class Sender:
             done = 0
             while done < count:
                 portion = min(count - done, self._per_chunk)
-                self._messages.pack(
+                self._chunk = self._packets.pack(
                     stream.content,
                     stream.rows,
                     done,
                     portion,
                     self.session,
                     stream.next_number + done,
-                    self._per_packet,
+                    self.settings.packet_bytes,
                 )
-                self._chunk = self._messages.look()
                 self._waiting = self.lines
                 done += portion
                 self._spoke = True
@@ -235,9 +236,10 @@ class Sender:
             self._say(end_of_session(b"%d" % stream.ended_day, stream.ended_number))
 
     def _say(self, packet: bytes) -> None:
+        chunk = (Run(packet, len(packet)),)
         for line in self.lines:
-            if not line.send(packet):
-                line.drop(packet)
+            if not line.send(chunk):
+                line.drop(chunk)
 
     def state(self) -> dict[str, Any]:
         return {

@@ -21,6 +21,9 @@ cdef class ReportBodies:
 
     cdef long long _at(self, long long row) noexcept nogil
     cdef void put_report(self, FixWriter writer, long long row, long long cause) noexcept nogil
+    cdef void put_rest(self, FixWriter writer, long long row, long long cause) noexcept nogil
+    cdef long long _terms_row(self, long long row, long long cause) noexcept nogil
+    cdef bint _echoes(self, long long row, long long cause) noexcept nogil
     cdef void put_cancel_reject(self, FixWriter writer, long long row, long long cause) noexcept nogil
     cdef void put_mass_cancel_report(self, FixWriter writer, long long row, long long cause) noexcept nogil
     cdef long long _put_order_id(self, unsigned char* out, long long at, long long row) noexcept nogil

@@ -25,6 +25,7 @@ if cython.compiled:
     from cython.cimports.portcullis.engine.why import *
     from cython.cimports.portcullis.gateway.carried_fields import CarriedFields
     from cython.cimports.portcullis.gateway.catalog import *
+    from cython.cimports.portcullis.gateway.order_fields import CL_ORD_ID_MAX
     from cython.cimports.portcullis.journal.rows import *
     from cython.cimports.portcullis.journal.table import RowTable
 else:
@@ -34,6 +35,7 @@ else:
     from portcullis.engine.why import *
     from portcullis.gateway.carried_fields import CarriedFields
     from portcullis.gateway.catalog import *
+    from portcullis.gateway.order_fields import CL_ORD_ID_MAX
     from portcullis.journal.rows import *
     from portcullis.journal.table import RowTable
 
@@ -108,15 +110,8 @@ class ReportBodies:
         own_row: cython.longlong = self._table.origin_row + row // ROW_WORDS
         cause_row: cython.longlong = self._words[row + W_CAUSE]
         cause_kind: cython.longlong = self._words[cause] & 0xFF
-        terms_row: cython.longlong = self._words[row + W_TERMS_ROW]
-        # What refuses a command, or knows no order, says the terms that were asked for.
-        if kind == REFUSED_DUPLICATE or (terms_row == 0 and cause_kind <= STATUS):
-            terms_row = cause_row
-        echo: cython.bint = (
-            kind != STATUS_REPORT
-            and cause_kind == NEW_ORDER
-            and (self._words[cause] >> 8) & F_REFUSED != 0
-        )
+        terms_row: cython.longlong = self._terms_row(row, cause)
+        echo: cython.bint = self._echoes(row, cause)
         terms: cython.longlong = cause
         if terms_row != 0:
             terms = self._at(terms_row)
@@ -223,6 +218,59 @@ class ReportBodies:
         writer.position = at
         if terms_row != 0 and (self._words[terms] >> 16) & 0xFFFF:
             self._carried.merge(writer, start, terms_row, ITEM_ECHO if echo else ITEM_CARRIED)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def put_rest(
+        self, writer: FixWriter, row: cython.longlong, cause: cython.longlong
+    ) -> cython.void:
+        """Of the body of a REPORT or REFUSED_DUPLICATE row what is no number, code or short id.
+
+        A ClOrdID(11) refused for its length, Text(58), a TransactTime(60) that has no word, and
+        the fields carried: as `put_report` puts them.
+        """
+        start: cython.longlong = writer.position
+        at: cython.longlong = start
+        terms_row: cython.longlong = self._terms_row(row, cause)
+        terms: cython.longlong = self._at(terms_row) if terms_row else cause
+        echo: cython.bint = self._echoes(row, cause)
+        if terms_row and (self._words[terms + W_TERMS] >> 32) & 0xFF > CL_ORD_ID_MAX:
+            at = self._put_id(writer, at, terms, terms_row, fix_tags.CL_ORD_ID)
+        at = self._put_text(writer, at, row)
+        if terms_row and not echo and (self._words[terms + W_TERMS] >> 48) & 0xFF > 9:
+            at = self._put_transact_time(writer, at, terms, terms_row)
+        writer.position = at
+        if terms_row and (self._words[terms] >> 16) & 0xFFFF:
+            self._carried.merge(writer, start, terms_row, ITEM_ECHO if echo else ITEM_CARRIED)
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _terms_row(self, row: cython.longlong, cause: cython.longlong) -> cython.longlong:
+        """The row of the terms that a report says; 0: of none.
+
+        What refuses a command, or knows no order, says the terms that were asked for.
+        """
+        terms_row: cython.longlong = self._words[row + W_TERMS_ROW]
+        if self._words[row] & 0xFF == REFUSED_DUPLICATE or (
+            terms_row == 0 and self._words[cause] & 0xFF <= STATUS
+        ):
+            return self._words[row + W_CAUSE]
+        return terms_row
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _echoes(self, row: cython.longlong, cause: cython.longlong) -> cython.bint:
+        """Whether a report gives back the order's fields as they came, since none was valid."""
+        return (
+            self._words[row] & 0xFF != STATUS_REPORT
+            and self._words[cause] & 0xFF == NEW_ORDER
+            and (self._words[cause] >> 8) & F_REFUSED != 0
+        )
 
     # --- OrderCancelReject(9), OrderMassCancelReport(r) ------------------------------------------
 

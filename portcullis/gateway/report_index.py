@@ -21,7 +21,7 @@ from typing import Any
 
 from portcullis.gateway.catalog import Catalog
 from portcullis.gateway.followed_rows import FollowedRows
-from portcullis.gateway.report_messages import ReportMessages, message_bytes
+from portcullis.gateway.report_messages import ANY_BYTES, ReportMessages
 from portcullis.gateway.report_stream import ReportStream
 from portcullis.gateway.report_tally import ReportTally
 from portcullis.journal import rows
@@ -181,30 +181,34 @@ class StreamHistory:
         state = kept.contents[bisect_right(kept.contents, row, key=_row_of) - 1][1]
         walker.load(_state(state, kept.day, kept.numbers[place], row))
         found: list[bytes] = []
-        while walker.next_row < stop and walker.day == kept.day:
-            size = message_bytes(walker.content)
-            room = min(count, max(bytes_max // (_LENGTH_BYTES + size), 1)) - len(found)
-            if room <= 0 or (found and walker.next_row > row + _ROWS_AN_ANSWER):
+        while walker.next_row < stop and walker.day == kept.day and len(found) < count:
+            if found and walker.next_row > row + _ROWS_AN_ANSWER:
                 break
             selected = walker.select(min(stop, walker.next_row + ANCHOR_ROWS))
             first = max(sequence - walker.next_number, 0)
-            if first < selected:
-                last = min(selected, first + room)
-                octets = self._encode(walker, first, last - first)
-                if not octets:
+            wanted = min(selected - first, count - len(found))
+            if wanted > 0:
+                some = self._encode(walker, first, wanted, bytes_max)
+                if not some and not found:
+                    some = self._encode(walker, first, 1, ANY_BYTES)
+                found += some
+                bytes_max -= sum(_LENGTH_BYTES + len(one) for one in some)
+                if len(some) < wanted:
                     break
-                found += [octets[at : at + size] for at in range(0, len(octets), size)]
             walker.pass_to(walker.reached, selected)
         return found
 
-    def _encode(self, walker: ReportStream, first: int, count: int) -> bytes:
-        """Empty where rows that they need are gone."""
+    def _encode(
+        self, walker: ReportStream, first: int, count: int, bytes_max: int
+    ) -> Sequence[bytes]:
+        """Messages within so many bytes; none where rows that they need are gone."""
         try:
-            self._messages.encode(walker.content, walker.rows, first, count, b"")
+            found: list[bytes] = self._messages.encode(
+                walker.content, walker.rows, first, count, bytes_max, _LENGTH_BYTES
+            )
         except IndexError:
-            return b""
-        octets: bytes = self._messages.take()
-        return octets
+            return ()
+        return found
 
 
 class ReportIndex:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from weakref import WeakSet
 
 from portcullis.codecs.sbe.messages import Value, report_stream
@@ -25,6 +24,7 @@ from portcullis.gateway.views import cl_ord_id
 from portcullis.journal import rows
 
 _NAME_MAX = 16  # characters of names in messages
+_SOH = b"\x01"
 
 Messages = Iterator[tuple[str, Mapping[str, Value]]]
 
@@ -84,13 +84,21 @@ class SnapshotReading:
         end: Mapping[str, Value] = {"streamSession": session, "nextSequence": next_number}
         # Made by another, for a generator holds its object: whoever hangs up half-way would keep
         # its place among those at once until the collector runs.
-        self._messages = _Maker(replica).made(orders, positions, end)
+        codec, made = report_stream(), _Maker(replica).made(orders, positions, end)
+        self._messages = (codec.encode(name, values) for name, values in made)
+        # One that has been made and not taken.
+        self._next: bytes | None = None
 
     def take(self, count: int, bytes_max: int) -> Sequence[bytes]:
         """The next messages; see `replay_port.Reading`."""
-        codec = report_stream()
-        most = max(min(count, bytes_max // codec.size("ExecutionReport")), 1)
-        found = [codec.encode(name, values) for name, values in islice(self._messages, most)]
+        found: list[bytes] = []
+        while len(found) < count:
+            made = self._next or next(self._messages, None)
+            bytes_max -= len(made or b"")
+            self._next = made if found and bytes_max < 0 else None
+            if made is None or self._next is not None:
+                break
+            found.append(made)
         self.next_sequence += len(found)
         return found
 
@@ -133,7 +141,8 @@ class _Maker:
         catalog = self._replica.registry.catalog
         instrument, meta = words[x.O_REF] & x.ID_MASK, words[x.O_META]
         terms_row = words[x.O_TERMS]
-        terms = self._replica.table.row_words(terms_row)[rows.W_TERMS]
+        row = self._replica.table.row_words(terms_row)
+        terms = row[rows.W_TERMS]
         decimals = self._decimals(instrument)
         averages = min(decimals["priceDecimals"] + AVG_PX_DECIMALS_EXTRA, AVG_PX_DECIMALS_MAX)
         key = self._keys.get(meta >> 32, b"")
@@ -142,6 +151,7 @@ class _Maker:
             "orderId": words[x.O_ROW],
             "execId": 0,  # it is no report
             "orderReference": terms_row,
+            "transactTime": row[rows.W_TRANSACT] if terms >> 48 & 0xFF <= 9 else None,
             "price": words[x.O_PRICE] if meta >> 8 & 0xFF == x.TYPE_LIMIT else None,
             "orderQty": words[x.O_QTY],
             "leavesQty": words[x.O_LEAVES],
@@ -161,6 +171,23 @@ class _Maker:
             "timeInForce": meta >> 16 & 0xFF,
             "handlInst": terms >> 24 & 0xFF,
             "why": "NoReason",
+            **self._carried(terms_row),
+        }
+
+    def _carried(self, terms_row: int) -> Mapping[str, Value]:
+        """What stands with the terms in text items, as reports of the order say it."""
+        table = self._replica.table
+        fields = (table.item(terms_row, rows.ITEM_CARRIED) or b"").split(_SOH)[:-1]
+        text = [field for field in fields if field.startswith(b"58=")]
+        fields = [field for field in fields if field not in text]
+        time = table.item(terms_row, rows.ITEM_TRANSACT)
+        if time is not None:
+            place = sum(int(field.partition(b"=")[0]) < 60 for field in fields)
+            fields.insert(place, b"60=" + time)
+        carried = b"".join(field + _SOH for field in fields)
+        return {
+            "text": b"".join(text)[3:].decode("latin-1") or None,
+            "carried": carried.decode("latin-1") or None,
         }
 
     def _decimals(self, instrument: int) -> dict[str, int]:

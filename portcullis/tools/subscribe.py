@@ -34,6 +34,7 @@ from portcullis.gateway.config_values import Address, Address4
 from portcullis.sessions.mold_subscriber import Counts
 from portcullis.tools.conform.target import TargetConfigError, parse_address
 from portcullis.tools.conform.values import utc
+from portcullis.tools.message_log import readable
 
 GROUP = "239.255.13.1:9881"
 RETRANSMIT = "127.0.0.1:9882"
@@ -309,7 +310,10 @@ def _order_text(values: Mapping[str, Value], kind: str) -> str:
         parts.append(f"leaves {shown['leavesQty']} cum {shown['cumQty']}")
     if shown.get("why") not in (None, "NoReason"):
         parts.append(f"({shown['why']})")
-    return " ".join(part for part in parts if part)
+    if "text" in shown:
+        parts.append(f'"{shown["text"]}"')
+    parts.append(shown.get("carried", ""))
+    return readable(" ".join(part for part in parts if part).encode("latin-1"))
 
 
 def _readable(values: Mapping[str, Value]) -> dict[str, Any]:

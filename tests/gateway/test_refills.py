@@ -21,7 +21,7 @@ from portcullis.client.reports import Ended, Lost, Report, ReportStream
 from portcullis.codecs.moldudp64 import packets
 from portcullis.gateway.followed_rows import FollowedRows
 from portcullis.gateway.operator_port import Request, call
-from portcullis.gateway.report_messages import ReportMessages, message_bytes
+from portcullis.gateway.report_messages import ReportMessages
 from portcullis.gateway.report_stream import ReportStream as Counted
 from portcullis.journal.tail import JournalTail
 from portcullis.tools.gateway_process import CONFIG, GatewayProcess, free_port
@@ -33,6 +33,14 @@ from tests.support.sbe_decoder import decode
 HOST = "127.0.0.1"
 GROUP, RELAYED = "239.255.77.2", "239.255.77.3"
 WAIT_S = 40.0
+# What orders carry: mostly nothing, or more than one packet has room for.
+CARRIED: list[tuple[str, ...]] = [()] * 20
+CARRIED += [
+    ("15=USD", "58=a text"),
+    ("453=1", "448=FUND", "447=D", "452=3"),
+    (f"58={'x' * 3000}",),
+]
+OF_AN_ORDER = ("clOrdId", "leavesQty", "transactTime", "orderReference", "text", "carried")
 SMALL = """
 [journal]
 segment_rows = 32768
@@ -106,7 +114,8 @@ class Venue:
         for number in range(count):
             client = self._dice.choice(self.clients)
             side, price = self._dice.choice("12"), self._dice.randint(99, 101)
-            client.link.sendall(client.order(f"o{self._orders + number}", side, "1", str(price)))
+            cl_ord_id, more = f"o{self._orders + number}", self._dice.choice(CARRIED)
+            client.link.sendall(client.order(cl_ord_id, side, "1", str(price), *more))
         self._orders += count
         for client in self.clients:
             client.barrier()
@@ -127,11 +136,9 @@ class Venue:
         messages = ReportMessages(followed.table, followed.registry.catalog)
         while stream.next_row < followed.table.tail:
             count = stream.select(followed.table.tail)
-            messages.encode(stream.content, stream.rows, 0, count, b"")
-            octets, size = messages.take(), message_bytes(stream.content)
-            for at in range(count):
-                place = stream.next_number + at
-                found.append((str(stream.day), place, octets[at * size : (at + 1) * size]))
+            made = messages.encode(stream.content, stream.rows, 0, count)
+            for place, octets in enumerate(made, stream.next_number):
+                found.append((str(stream.day), place, octets))
             stream.pass_to(stream.reached, count)
         return found
 
@@ -277,7 +284,7 @@ def test_who_comes_late_takes_a_snapshot_and_goes_on_from_there(tmp_path: Path) 
             assert 200 < place < len(log)
             opened, positions = _fold(log[:place])
             orders = {
-                one["orderId"]: (one["clOrdId"], one["leavesQty"]) for one in snapshot.orders
+                one["orderId"]: [one[field] for field in OF_AN_ORDER] for one in snapshot.orders
             }
             assert orders == opened
             shown = {
@@ -321,14 +328,14 @@ async def _snapshot(venue: Venue) -> Snapshot:
 
 def _fold(
     log: list[tuple[str, int, bytes]],
-) -> tuple[dict[int, tuple[str, int]], dict[str, tuple[int, int]]]:
+) -> tuple[dict[int, list[Any]], dict[str, tuple[int, int]]]:
     """Open orders, and what each account bought and sold, as reports say it."""
-    opened: dict[int, tuple[str, int]] = {}
+    opened: dict[int, list[Any]] = {}
     traded: dict[str, tuple[int, int]] = {}
     for _session, _number, octets in log:
         _name, values = decode(octets)
         if values["ordStatus"] in ("New", "PartiallyFilled"):
-            opened[values["orderId"]] = (values["clOrdId"], values["leavesQty"])
+            opened[values["orderId"]] = [values[field] for field in OF_AN_ORDER]
         else:
             opened.pop(values["orderId"], None)
         if values["execType"] == "Trade":

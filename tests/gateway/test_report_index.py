@@ -9,7 +9,7 @@ import pytest
 
 from portcullis.gateway import report_index
 from portcullis.gateway.report_index import ReportIndex, StreamHistory
-from portcullis.gateway.report_messages import REPORT_BYTES, ReportMessages, message_bytes
+from portcullis.gateway.report_messages import REPORT_BYTES, TRADE_BYTES, ReportMessages
 from portcullis.gateway.report_stream import ReportStream
 from portcullis.journal import rows as r
 from portcullis.journal.segments import list_segments, segment_path
@@ -34,19 +34,21 @@ class Walk:
         while stream.next_row < desk.table.tail:
             log = self.logs.setdefault(str(stream.day), [])
             count = stream.select(desk.table.tail)
-            messages.encode(stream.content, stream.rows, 0, count, b"")
-            octets, size = messages.take(), message_bytes(stream.content)
-            log += [octets[at : at + size] for at in range(0, len(octets), size)]
+            log += messages.encode(stream.content, stream.rows, 0, count)
             stream.pass_to(stream.reached, count)
         self.logs.setdefault(str(stream.day), [])
         self.logs.pop("0", None)
 
 
-def trade_at_random(desk: FixDesk, dice: random.Random, count: int, name: str) -> None:
+def trade_at_random(
+    desk: FixDesk, dice: random.Random, count: int, name: str, texts: float = 0.2
+) -> None:
     for number in range(count):
         side = dice.choice("12")
         quantity, price = dice.randint(1, 5), dice.randint(99, 101)
         terms = f"54={side}|55=BTC-USD|38={quantity}|40=2|44={price}|{TIME}"
+        if dice.random() < texts:
+            terms += f"|58={'x' * dice.choice((1, 300, 4000))}"
         desk.send(f"D|11={name}{number}|{terms}", session=dice.choice((1, 2)))
 
 
@@ -93,10 +95,22 @@ def test_answers_keep_within_their_bytes_but_hold_one_message_at_least() -> None
     history = history_of(desk)
     put_stream(desk.table, 1, r.STREAM_REPORTS, DAY)
     desk.run()
-    trade_at_random(desk, random.Random(1), 20, "a")
+    trade_at_random(desk, random.Random(1), 20, "a", texts=0)
     history.count()
     for bytes_max, count in ((0, 1), (2 * (REPORT_BYTES + 3), 2), (3 * REPORT_BYTES, 2)):
         assert len(history.messages(str(DAY), 1, 99, bytes_max)) == count
+    trade_at_random(desk, random.Random(2), 60, "b", texts=0.5)
+    history.count()
+    (log,) = Walk(desk).logs.values()
+    for sequence in range(1, len(log) + 1):
+        for bytes_max in (0, 600, 1452, 9000):
+            found = history.messages(str(DAY), sequence, 99, bytes_max)
+            expected = log[sequence - 1 : sequence]
+            for message in log[sequence : sequence + 98]:
+                if sum(3 + len(one) for one in (*expected, message)) > bytes_max:
+                    break
+                expected.append(message)
+            assert list(found) == expected
 
 
 def test_another_content_within_a_session_goes_on_with_its_numbers() -> None:
@@ -111,7 +125,7 @@ def test_another_content_within_a_session_goes_on_with_its_numbers() -> None:
     trade_at_random(desk, dice, 20, "b")
     history.count()
     (log,) = Walk(desk).logs.values()
-    assert len({len(one) for one in log}) == 2
+    assert {TRADE_BYTES, REPORT_BYTES} <= {len(one) for one in log}
     for sequence in range(1, len(log) + 1):
         assert list(history.messages(str(DAY), sequence, 99, 1 << 20)) == log[sequence - 1 :]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 from array import array
 from decimal import Decimal
@@ -9,9 +10,7 @@ from typing import Any
 
 import pytest
 
-from portcullis.codecs.moldudp64.packets import Downstream, parse_downstream
-from portcullis.engine.why import WHYS
-from portcullis.gateway.report_messages import REPORT_BYTES, ReportMessages, message_bytes
+from portcullis.gateway.report_messages import REPORT_BYTES, ReportMessages
 from portcullis.gateway.report_stream import ReportStream
 from portcullis.journal import rows as r
 from tests.support.fix_desk import START_NS, FixDesk, parse
@@ -21,6 +20,19 @@ from tests.support.streams import put_stream
 TIME = "60=20261121-00:00:00.123"
 ORDER = f"D|11=a|54=1|55=BTC-USD|38=1.5|40=2|44=50000.05|{TIME}"
 SELL = ORDER.replace("11=a", "11=s").replace("54=1", "54=2")
+FINE_TIME = "60=20261121-00:00:00.123456789012"
+LEAP_TIME = "60=20261121-23:59:60"
+PARTIES = "453=2|448=BROKER|447=D|452=1|448=FUND|447=D|452=3|802=1|523=desk|803=2"
+CARRIED = [
+    "15=USD",
+    "58=a text",
+    PARTIES,
+    "528=A",
+    "583=link",
+    "854=0",
+    "376=58=x",
+    "22=8|48=BTC-USD",
+]
 LONG_ID = "thirty-six-characters-of-a-client-id"
 DAY = 2026112101
 
@@ -40,6 +52,7 @@ TEXTS = {"clOrdId": 11, "origClOrdId": 41, "symbol": 55, "account": 1}
 NUMBERS = {"orderId": 37, "execId": 17, "matchNumber": 527, "execRefId": 19}
 REASONS = {"ordRejReason": 103, "execRestatementReason": 378}
 PRICES = {"price": 44, "lastPx": 31}
+HEADER = (8, 9, 35, 34, 49, 52, 56, 10)
 QUANTITIES = {"orderQty": 38, "lastQty": 32, "leavesQty": 151, "cumQty": 14}
 
 
@@ -59,55 +72,80 @@ def published(desk: FixDesk) -> list[tuple[int, bytes]]:
     while stream.next_row < desk.table.tail:
         count = stream.select(desk.table.tail)
         rows = list(stream.rows[:count])
-        messages.encode(stream.content, stream.rows, 0, count, b"")
-        octets = messages.take()
-        size = message_bytes(stream.content)
-        found += [(row, octets[i * size : (i + 1) * size]) for i, row in enumerate(rows)]
+        octets = messages.encode(stream.content, stream.rows, 0, count)
+        found += zip(rows, octets, strict=True)
         stream.pass_to(stream.reached, count)
     return found
 
 
-def scaled(value: str | None, decimals: int) -> int | None:
-    return None if value is None else int(Decimal(value).scaleb(decimals))
+def fields_said(values: dict[str, Any], *, echoed: bool) -> dict[int, list[str]]:
+    """What a message says, as the fields of a FIX report would.
 
-
-def assert_says_the_same(
-    values: dict[str, Any], report: dict[int, str], row: int, echoed: bool
-) -> None:
-    """Decoded fields of a message against the tags of the FIX report of the same row.
-
-    echoed: what translation refused goes back as it came, terms left out and impossible ones too.
+    echoed: translation refused the order, so its terms are said as they came, not from the block.
     """
+    said: dict[int, list[str]] = {}
+    for pair in (values["carried"] or "").split("\x01")[:-1]:
+        tag, _, value = pair.partition("=")
+        said.setdefault(int(tag), []).append(value)
+    block: dict[int, Any] = {58: values["text"]}
+    block |= {tag: wire.get(values[field]) for field, (tag, wire) in CODES.items()}
+    block |= {tag: values[field] for field, tag in (TEXTS | NUMBERS | REASONS).items()}
+    for fields, places in ((PRICES, "priceDecimals"), (QUANTITIES, "qtyDecimals")):
+        block |= {tag: decimal(values[field], values[places]) for field, tag in fields.items()}
+    block[6] = decimal(values["avgPx"], values["avgPxDecimals"])
+    block[37] = block[37] or "NONE"
     if echoed:
         assert values["execType"] == "Rejected"
-        report = {59: "0"} | report
-        for field, tag in (("price", 44), ("orderQty", 38)):
-            assert values[field] is None or tag in report
-            report.pop(tag, None)
-            values = values | {field: None}
-    for field, (tag, wire) in CODES.items():
-        assert wire.get(values[field]) == report.get(tag), (field, values[field], report)
-    for field, tag in TEXTS.items():
-        assert values[field] == report.get(tag), (field, report)
-    for field, tag in (NUMBERS | REASONS).items():
-        expected = report.get(tag)
-        assert values[field] == (None if expected in (None, "NONE") else int(expected)), field
-    for field, tag in PRICES.items():
-        assert values[field] == scaled(report.get(tag), values["priceDecimals"]), field
-    for field, tag in QUANTITIES.items():
-        assert values[field] == scaled(report.get(tag), values["qtyDecimals"]), field
-    assert values["avgPx"] == scaled(report[6], values["avgPxDecimals"])
-    assert values["execId"] == row
-    assert values["session"] == report[56]
-    if 58 in report:
-        assert report[58] in [why.text for why in WHYS.values()]
+        block = {tag: block[tag] for tag in (6, 11, 14, 17, 37, 39, 58, 103, 150, 151)}
+    for tag, value in block.items():
+        # A ClOrdID that is too long stands whole among what is carried.
+        if value is not None and tag not in said:
+            said[tag] = [str(value)]
+    return said
+
+
+def decimal(value: int | None, places: int) -> str | None:
+    return None if value is None else f"{Decimal(value).scaleb(-places).normalize():f}"
+
+
+def assert_says_the_same(desk: FixDesk, row: int, octets: bytes) -> dict[str, Any]:
+    """All fields of a message against all of the body of the same row's FIX report."""
+    name, values = decode(octets)
+    assert name == "ExecutionReport"
+    session = desk.table.row_words(row)[r.W_HEAD] >> 32
+    report: dict[int, list[str]] = {}
+    for tag, value in parse(desk.encode(session, [row]))[0]:
+        report.setdefault(tag, []).append(value)
+    (client,) = report[56]
+    for tag in HEADER:
+        report.pop(tag, None)
+    cause = desk.table.row_words(desk.table.word(row, r.W_CAUSE))
+    echoed = bool(cause[0] & 0xFF == r.NEW_ORDER and cause[0] >> 8 & r.F_REFUSED)
+    said = fields_said(values, echoed=echoed)
+    # As the client wrote it, and nanoseconds here; else among what is carried.
+    time = report.pop(60, None)
+    if time is not None and 60 not in said:
+        assert values["transactTime"] == nanoseconds(time[0])
+    elif time is not None:
+        assert said.pop(60) == time
+    assert said == report, values
+    assert values["session"] == client
+    assert values["sessionNumber"] == session
+    assert values["engineTime"] == desk.table.row_words(row)[r.W_TIME]
+    return values
+
+
+def nanoseconds(text: str) -> int:
+    second, _, fraction = text.partition(".")
+    since = dt.datetime.strptime(second + "+0000", "%Y%m%d-%H:%M:%S%z")
+    return int(since.timestamp()) * 10**9 + int(fraction.ljust(9, "0"))
 
 
 def test_every_field_of_a_new_order_is_there() -> None:
     desk = desk_with_stream()
     desk.send(ORDER.replace("11=a", f"11={LONG_ID}") + "|21=1|59=1|15=USD|58=mine")
     ((row, octets),) = published(desk)
-    assert len(octets) == REPORT_BYTES
+    assert len(octets) == REPORT_BYTES + len("mine") + len("15=USD.")
     assert decode(octets) == (
         "ExecutionReport",
         {
@@ -144,6 +182,8 @@ def test_every_field_of_a_new_order_is_there() -> None:
             "ordRejReason": None,
             "execRestatementReason": None,
             "why": "NoReason",
+            "text": "mine",
+            "carried": "15=USD\x01",
         },
     )
 
@@ -173,7 +213,9 @@ def random_command(rng: random.Random, number: int) -> tuple[int, str]:
             cl_ord_id = f"{LONG_ID[:-4]}{number:04}"
         text = f"D|11={cl_ord_id}|{where}|38={qty}|40=2|44={price}|59={rng.choice('0134')}"
         text += rng.choice(["", "|1=SHARED", "|21=1", "|526=two"])
-    return session, f"{text}|{TIME}"
+    if kind not in "Fq" and rng.random() < 0.3:
+        text += "|" + "|".join(rng.sample(CARRIED, rng.randint(1, 4)))
+    return session, f"{text}|{rng.choice([TIME, TIME, FINE_TIME, LEAP_TIME])}"
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -186,15 +228,7 @@ def test_every_report_says_what_its_fix_message_says(seed: int) -> None:
         desk.send(text, session=sender)
         desk.table.time_ns += 1_000_003
         for row, octets in published(desk):
-            name, values = decode(octets)
-            assert name == "ExecutionReport"
-            session = desk.table.row_words(row)[r.W_HEAD] >> 32
-            report = dict(parse(desk.encode(session, [row]))[0])
-            cause = desk.table.row_words(desk.table.word(row, r.W_CAUSE))
-            echoed = bool(cause[0] & 0xFF == r.NEW_ORDER and cause[0] >> 8 & r.F_REFUSED)
-            assert_says_the_same(values, report, row, echoed)
-            assert values["engineTime"] == desk.table.row_words(row)[r.W_TIME]
-            assert values["sessionNumber"] == session
+            values = assert_says_the_same(desk, row, octets)
             seen.add((values["execType"], values["ordStatus"]))
     told = [row for sent in desk.sent.values() for row in sent]
     reports = [row for row in told if desk.table.word(row, 0) & 0xFF in (64, 69)]
@@ -258,41 +292,70 @@ def test_a_stream_of_named_accounts_carries_theirs_alone() -> None:
     ]
 
 
-def test_packets_hold_what_messages_say_in_the_order_of_their_numbers() -> None:
+def test_only_so_many_bytes_of_messages_are_given_as_are_asked_for() -> None:
     desk = desk_with_stream()
-    for number in range(11):
-        desk.send(ORDER.replace("11=a", f"11=a{number}"))
+    for number in range(3):
+        desk.send(ORDER.replace("11=a", f"11=a{number}") + ("|58=mine" if number else ""))
     messages = [octets for _, octets in published(desk)]
-    rows = array("q", desk.stream.rows[:11])
-    desk.messages.pack(r.STREAM_REPORTS, rows, 0, 11, b"%d" % DAY, 7, 4)
-    octets = desk.messages.take()
-    size = 20 + 4 * (2 + REPORT_BYTES)
-    packets = [octets[:size], octets[size : 2 * size], octets[2 * size :]]
-    assert [parse_downstream(packet) for packet in packets] == [
-        Downstream(b"2026112101", 7, tuple(messages[:4])),
-        Downstream(b"2026112101", 11, tuple(messages[4:8])),
-        Downstream(b"2026112101", 15, tuple(messages[8:])),
-    ]
-
-
-def test_a_frame_stands_before_each_message() -> None:
-    desk = desk_with_stream()
-    desk.send(ORDER)
-    ((row, octets),) = published(desk)
-    desk.messages.encode(r.STREAM_REPORTS, array("q", [row, row]), 0, 2, b"\x01\x0aS")
-    assert desk.messages.take() == 2 * (b"\x01\x0aS" + octets)
+    rows = array("q", desk.stream.rows[:3])
+    sizes = [REPORT_BYTES, REPORT_BYTES + 4, REPORT_BYTES + 4]
+    assert [len(one) for one in messages] == sizes
+    for count in range(4):
+        room = sum(sizes[:count]) + 3 * count
+        for bytes_max, expected in ((room, count), (room - 1, count - 1)):
+            found = desk.messages.encode(r.STREAM_REPORTS, rows, 0, 3, bytes_max, 3)
+            assert found == messages[: max(expected, 0)]
 
 
 @pytest.mark.parametrize("row", [0, 10**9])
-def test_a_row_that_is_not_there_is_named_and_nothing_is_appended(row: int) -> None:
+def test_a_row_that_is_not_there_is_named(row: int) -> None:
     desk = desk_with_stream()
     desk.send(ORDER)
     ((known, _),) = published(desk)
     with pytest.raises(IndexError, match=f"row {row}, or one that it needs"):
-        desk.messages.encode(r.STREAM_REPORTS, array("q", [known, row]), 0, 2, b"")
-    assert desk.messages.length == 0
+        desk.messages.encode(r.STREAM_REPORTS, array("q", [known, row]), 0, 2)
     with pytest.raises(IndexError, match="no rows 1 to 4 of 2"):
-        desk.messages.encode(r.STREAM_REPORTS, array("q", [known, row]), 1, 3, b"")
+        desk.messages.encode(r.STREAM_REPORTS, array("q", [known, row]), 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("order", "text", "carried"),
+    [
+        (ORDER.replace("11=a", f"11={LONG_ID}+"), "ClOrdID(11) is longer than 36 characters",
+         f"1=ACME|11={LONG_ID}+|38=1.5|40=2|44=50000.05|54=1|55=BTC-USD|{TIME}|"),
+        (ORDER + "|58=mine|110=1", "Unsupported order term: MinQty(110)",
+         f"1=ACME|38=1.5|40=2|44=50000.05|54=1|55=BTC-USD|{TIME}|"),
+        (ORDER.replace("BTC", "DOGE") + "|526=b", "Unknown symbol",
+         f"1=ACME|38=1.5|40=2|44=50000.05|54=1|55=DOGE-USD|{TIME}|526=b|"),
+        (ORDER.replace(TIME, FINE_TIME) + f"|15=USD|{PARTIES}", None,
+         f"15=USD|{FINE_TIME}|{PARTIES}|"),
+    ],
+)  # fmt: skip
+def test_what_no_field_has_room_for_is_said_as_fix_says_it(
+    order: str, text: str | None, carried: str
+) -> None:
+    desk = desk_with_stream()
+    desk.send(order)
+    ((row, octets),) = published(desk)
+    values = assert_says_the_same(desk, row, octets)
+    assert (values["text"], values["carried"]) == (text, carried.replace("|", "\x01"))
+
+
+def test_what_an_order_carries_is_on_each_of_its_messages_until_it_is_replaced() -> None:
+    desk = desk_with_stream()
+    desk.send(ORDER + f"|58=mine|{PARTIES}")
+    desk.send(SELL.replace("38=1.5", "38=0.5"), session=2)
+    desk.send(ORDER.replace("D|11=a", "G|11=b|41=a") + "|583=link")
+    desk.send(f"F|11=c|41=b|54=1|55=BTC-USD|{TIME}")
+    told = [assert_says_the_same(desk, row, octets) for row, octets in published(desk)]
+    mine = [(one["execType"], one["text"], one["carried"]) for one in told if one["side"] == "Buy"]
+    parties = PARTIES.replace("|", "\x01") + "\x01"
+    assert mine == [
+        ("New", "mine", parties),
+        ("Trade", "mine", parties),
+        ("Replaced", None, "583=link\x01"),
+        ("Canceled", None, "583=link\x01"),
+    ]
 
 
 def is_aggressor(desk: FixDesk, row: int) -> bool:

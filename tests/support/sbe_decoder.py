@@ -36,28 +36,43 @@ def decode(octets: bytes) -> tuple[str, dict[str, Any]]:
     head = HEADER.parse(octets)
     schema_id, version, messages = declarations()
     assert (head.schema_id, head.version) == (schema_id, version)
-    name, block_length, layout = messages[head.template_id]
-    assert head.block_length == block_length == len(octets) - HEADER.sizeof()
-    found = layout.parse(octets[HEADER.sizeof() :])
+    name, block_length, layout, data = messages[head.template_id]
+    assert head.block_length == block_length
+    behind = HEADER.sizeof() + block_length
+    found = {**layout.parse(octets[HEADER.sizeof() : behind]), **data.parse(octets[behind:])}
     return name, {key: value for key, value in found.items() if not key.startswith("_")}
 
 
 @cache
-def declarations() -> tuple[int, int, dict[int, tuple[str, int, Any]]]:
-    """Schema id, version, and by template id: name, block length, layout."""
+def declarations() -> tuple[int, int, dict[int, tuple[str, int, Any, Any]]]:
+    """Schema id, version, and by template id: name, block length, layout, and that of its data."""
     root = ET.parse(SCHEMA).getroot()
     types = {element.attrib["name"]: element for element in root.findall("./types/*")}
     messages = {}
     for message in root:
         if message.tag == "types":
             continue
-        fields = [placed(field, types[field.attrib["type"]]) for field in message]
+        fields = [placed(one, types[one.attrib["type"]]) for one in message.findall("field")]
+        data = [sized(one, types[one.attrib["type"]]) for one in message.findall("data")]
+        assert [one.tag for one in message] == ["field"] * len(fields) + ["data"] * len(data)
         messages[int(message.attrib["id"])] = (
             message.attrib["name"],
             int(message.attrib["blockLength"]),
             c.Struct(*fields),
+            c.Struct(*data, c.Terminated),
         )
     return int(root.attrib["id"]), int(root.attrib["version"]), messages
+
+
+def sized(data: ET.Element, of: ET.Element) -> Any:
+    length, octets = of
+    assert (length.attrib["name"], octets.attrib["name"]) == ("length", "varData")
+    raw = c.Prefixed(PRIMITIVES[length.attrib["primitiveType"]], c.GreedyBytes)
+
+    def shown(value: bytes, _context: Any) -> str | None:
+        return value.decode("latin-1") or None
+
+    return data.attrib["name"] / c.ExprAdapter(raw, shown, lambda value, _context: value)
 
 
 def placed(field: ET.Element, of: ET.Element) -> Any:

@@ -1,7 +1,7 @@
 """MoldUDP64 packets, both ways: downstream packets and requests.
 
 Owns their bytes and nothing of what a number means to whom. The gateway fills its own packets in
-`gateway.report_streams`; here is what a listener reads, asks and is answered. Runs per packet.
+`gateway.report_packets`; here is what a listener reads, asks and is answered. Runs per packet.
 Specification: NASDAQ, MoldUDP64 1.00; offsets are the declaration's, which a test holds to these.
 """
 

@@ -1,9 +1,10 @@
-"""SBE messages of one fixed block, both ways, by the schema: for who reads one at a time.
+"""SBE messages of one block and data behind it, both ways, by the schema: one at a time.
 
 Owns the header, and the way between a field's bytes and a Python value. An absent value is None,
 a string comes without its padding, an enumerated value is its name, or where a later schema has
-it, the bare number. A longer block of a later version is read as far as it is known here. The
-gateway's own encoder of reports is `gateway.report_streams`, which works by batches.
+it, the bare number. Data is text of which each character is a byte (Latin-1), None where empty. A
+longer block of a later version, or data behind the last, is read as far as it is known here. The
+gateway's own encoder of reports is `gateway.report_messages`, which works by batches.
 Specification: FIX Simple Binary Encoding 1.0; docs/multicast.md.
 """
 
@@ -14,7 +15,13 @@ from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
-from portcullis.dictionaries.sbe_schema import SbeField, SbeMessage, SbeSchema, read_schema
+from portcullis.dictionaries.sbe_schema import (
+    SbeData,
+    SbeField,
+    SbeMessage,
+    SbeSchema,
+    read_schema,
+)
 
 Value = int | str | None
 
@@ -41,8 +48,8 @@ class SbeCodec:
         self._layouts = {one.name: _layout(one.fields) for one in schema.messages}
 
     def size(self, name: str) -> int:
-        """Bytes of a message, its header counted."""
-        return self.schema.header_length + self._by_name[name].block_length
+        """Bytes of a message whose data is empty, its header counted."""
+        return self.schema.header_length + self._by_name[name].size
 
     def decode(self, octets: bytes | bytearray | memoryview) -> Decoded:
         """Read one message. SbeError: it is of another schema, unknown, or too short."""
@@ -60,18 +67,17 @@ class SbeCodec:
                 f"its header at least, not {min(block_length, len(view) - length)}"
             )
         found = self._layouts[message.name].unpack_from(view, length)
-        return Decoded(
-            message.name,
-            {
-                field.name: _value(field, raw)
-                for field, raw in zip(message.fields, found, strict=True)
-            },
-        )
+        values = {
+            field.name: _value(field, raw)
+            for field, raw in zip(message.fields, found, strict=True)
+        }
+        return Decoded(message.name, values | _read_data(message, view, length + block_length))
 
     def encode(self, name: str, values: Mapping[str, Value]) -> bytes:
         """A message; fields left out are absent. SbeError names a value that does not fit."""
         message = self._by_name[name]
         unknown = values.keys() - {field.name for field in message.fields}
+        unknown -= {one.name for one in message.data}
         if unknown:
             raise SbeError(f"{name} has no field {min(unknown)}")
         block = self._layouts[name].pack(
@@ -81,7 +87,8 @@ class SbeCodec:
         header = self._header.pack(
             message.block_length, message.template_id, schema.schema_id, schema.version
         )
-        return header + block.ljust(message.block_length, b"\0")
+        data = b"".join(_data(message, one, values.get(one.name)) for one in message.data)
+        return header + block.ljust(message.block_length, b"\0") + data
 
 
 @cache
@@ -99,6 +106,29 @@ def _layout(fields: tuple[SbeField, ...]) -> struct.Struct:
         parts.append(f"{field.offset - at}x{letter}")
         at = field.offset + field.size
     return struct.Struct("".join(parts))
+
+
+def _read_data(message: SbeMessage, view: memoryview, at: int) -> dict[str, Value]:
+    """The data behind a block, which ends at `at`."""
+    found: dict[str, Value] = {}
+    for one in message.data:
+        begin = at + one.length_size
+        at = begin + int.from_bytes(view[at:begin], "little")
+        if at > len(view):
+            raise SbeError(f"{message.name}.{one.name} ends at byte {at} of {len(view)}")
+        found[one.name] = bytes(view[begin:at]).decode("latin-1") or None
+    return found
+
+
+def _data(message: SbeMessage, one: SbeData, value: Value) -> bytes:
+    """Data with its length; the highest that its type has means "none" and is never written."""
+    text = value or ""
+    longest = (1 << 8 * one.length_size) - 2
+    if not isinstance(text, str) or len(text) > longest:
+        name = f"{message.name}.{one.name}"
+        raise SbeError(f"{name} was {value!r}, expected up to {longest} characters")
+    octets = text.encode("latin-1")
+    return len(octets).to_bytes(one.length_size, "little") + octets
 
 
 def _value(field: SbeField, raw: int | bytes) -> Value:

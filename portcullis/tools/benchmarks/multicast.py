@@ -14,15 +14,16 @@ import socket
 import struct
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from portcullis.dictionaries.moldudp64_offsets import BLOCK_HEADER_BYTES, DOWNSTREAM_BYTES
+from portcullis.dictionaries.moldudp64_offsets import DOWNSTREAM_BYTES
 from portcullis.gateway.config import parse
 from portcullis.gateway.config_schema import Stream
 from portcullis.gateway.multicast import Line, Outlet, Sender
-from portcullis.gateway.report_messages import REPORT_BYTES, ReportMessages
+from portcullis.gateway.report_messages import ReportMessages
+from portcullis.gateway.report_packets import Run
 from portcullis.tools.benchmarks import gateway, load, orders
 from portcullis.tools.benchmarks.figures import Figure, percentile
 from portcullis.tools.benchmarks.stages import Chain
@@ -30,7 +31,6 @@ from portcullis.tools.gateway_process import CONFIG
 
 TURN_PACKETS = 80  # of a read of 64 KiB: the reports of its orders
 PACKET_MESSAGES = 5  # of the default size
-PACKET_BYTES = DOWNSTREAM_BYTES + PACKET_MESSAGES * (BLOCK_HEADER_BYTES + REPORT_BYTES)
 REPORTS_MAX = 100_000
 ENCODE_NS = 40  # budget: of an order, whose report it mostly is
 _RECEIVE_BYTES = 4 << 20
@@ -78,7 +78,7 @@ def _stream_config() -> tuple[str, str]:
 class _Nowhere:
     """A line that takes everything and sends nothing: what is left is selecting and encoding."""
 
-    def send(self, _chunk: bytes) -> bool:
+    def send(self, _chunk: Sequence[Run]) -> bool:
         return True
 
 
@@ -89,7 +89,7 @@ def _published(
     with tempfile.TemporaryDirectory(prefix="portcullis-bench-") as directory:
         chain = Chain(Path(directory), config)
         stream = chain.recovered.streams.named("reports")
-        outlet = Outlet(settings, lines, PACKET_MESSAGES)
+        outlet = Outlet(settings, lines)
         catalog = chain.recovered.registry.catalog
         sender = Sender(outlet, stream, ReportMessages(chain.turn.table, catalog))
         spent = 0
@@ -119,7 +119,7 @@ def measure_cost(size: int) -> list[Figure]:
     packets: list[bytes] = []
     settings = parse(config.format(port=0), "").stream[0]
     encode_ns, count = _published(size, config, settings, [_Nowhere()], lambda: None)
-    line, listener = Line(settings, group, PACKET_BYTES), Listener(group)
+    line, listener = Line(settings, group), Listener(group)
     try:
         publish_ns, _ = _published(
             size, config, settings, [line], lambda: packets.extend(listener.drain())

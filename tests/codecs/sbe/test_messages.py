@@ -100,6 +100,10 @@ def field_values(field: SbeField) -> st.SearchStrategy[Any]:
     return found if field.null is None else found | st.none()
 
 
+# Characters that are bytes; empty is absent.
+DATA = st.none() | st.text(st.characters(max_codepoint=255), min_size=1, max_size=300)
+
+
 @pytest.mark.parametrize("name", MESSAGES)
 @settings(max_examples=30)
 @given(data=st.data())
@@ -108,8 +112,10 @@ def test_what_is_encoded_a_decoder_made_from_the_schema_alone_reads(
 ) -> None:
     fields = MESSAGES[name].fields
     values = {field.name: data.draw(field_values(field), field.name) for field in fields}
+    octets_of = {one.name: data.draw(DATA, one.name) for one in MESSAGES[name].data}
+    values |= octets_of
     octets = CODEC.encode(name, values)
-    assert len(octets) == CODEC.size(name)
+    assert len(octets) == CODEC.size(name) + sum(len(one or "") for one in octets_of.values())
     assert decode(octets) == (name, values)
     assert CODEC.decode(octets) == (name, values)
 
@@ -125,8 +131,39 @@ def test_a_later_versions_longer_block_and_unknown_value_are_read_as_far_as_they
     trade = bytearray(CODEC.encode("Trade", {**TRADE, "aggressorSide": "Buy"}))
     trade[-1] = ord("Z")
     assert CODEC.decode(trade).values["aggressorSide"] == ord("Z")
+    report = bytearray(
+        CODEC.encode("ExecutionReport", {**REPORT, "text": "why", "carried": "15="})
+    )
+    block = CODEC.size("ExecutionReport") - 4
+    longer = int.from_bytes(report[:2], "little") + 3
+    report[:2] = longer.to_bytes(2, "little")
+    report[block:block] = b"new"
+    report += b"\2\0and data behind"
+    assert CODEC.decode(report).values["text"] == "why"
+    assert CODEC.decode(report).values["carried"] == "15="
 
 
+@pytest.mark.parametrize("cut", range(1, 11))
+def test_data_that_is_cut_short_is_refused(cut: int) -> None:
+    octets = CODEC.encode("ExecutionReport", {**REPORT, "text": "why", "carried": "15="})
+    with pytest.raises(SbeError, match=r"ExecutionReport\.\w+ ends at byte \d+ of \d+"):
+        CODEC.decode(octets[:-cut])
+
+
+def test_data_has_as_many_bytes_as_its_length_can_say() -> None:
+    values = {**REPORT, "text": "x" * 65_534}
+    assert CODEC.decode(CODEC.encode("ExecutionReport", values)).values["text"] == "x" * 65_534
+    with pytest.raises(SbeError, match=r"ExecutionReport.text was .*, expected up to 65534"):
+        CODEC.encode("ExecutionReport", {**REPORT, "text": "x" * 65_535})
+
+
+REPORT: dict[str, Any] = {
+    name: 0
+    for name in (
+        "engineTime", "execId", "leavesQty", "cumQty", "avgPx", "priceDecimals", "qtyDecimals",
+        "avgPxDecimals",
+    )
+} | {"execType": "New", "ordStatus": "New", "side": "Buy", "why": "NoReason"}  # fmt: skip
 TRADE: dict[str, Any] = {
     "engineTime": 1,
     "execId": 2,
@@ -190,6 +227,7 @@ def test_every_reason_of_the_engine_has_its_name_and_text_in_the_schema() -> Non
         ('blockLength="54"', 'blockLength="53"', "beyond its block of 53"),
         ('id="1" type', 'id="1" offset="7" type', "Account begins within ClOrdId"),
         ('<field name="Side"', '<group name="Side"', "has a group"),
+        ('<field name="Side"', '<data name="Side"', "has a data"),
     ],
 )
 def test_a_schema_that_is_not_taken_says_why(
