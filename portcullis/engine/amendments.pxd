@@ -17,10 +17,22 @@ cdef class Amendments:
     cdef long long[::1] _instruments
 
     cdef void apply(self, long long row) noexcept nogil
+    cpdef long long standing(
+        self, long long fill_row, long long total, long long new_qty, long long new_price
+    ) noexcept nogil
     cdef long long _amended_sum(
-        self, long long at, long long cum, long long total, long long new_qty, long long
+        self, long long qty, long long price, long long cum, long long total, long long new_qty,
+        long long new_price
+    ) noexcept nogil
+    cdef long long _live_sum(
+        self, long long slot, long long qty, long long price, long long new_qty, long long
         new_price
     ) noexcept nogil
+    cdef long long _past_sum(
+        self, long long final_row, long long qty, long long price, long long total, long long
+        new_qty, long long new_price
+    ) noexcept nogil
+    cdef long long _past_instrument(self, long long final) noexcept nogil
     cdef long long _amend_live(
         self, long long row, long long at, long long slot, long long new_qty, long long
         new_price

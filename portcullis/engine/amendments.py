@@ -4,7 +4,8 @@ Owns the arithmetic of a fill that is taken back or changed, for orders that liv
 that have ended. A bust takes quantity out of CumQty and out of OrderQty of a live order, so that
 OrderQty = CumQty + LeavesQty holds and nothing comes back; a filled order becomes cancelled. The
 sum of an ended order's fills comes with the row, since only live orders keep it. Each BUST or
-CORRECT row makes one report, so both sides of a match take two rows.
+CORRECT row makes one report, so both sides of a match take two rows; whoever appends them has
+asked for both before (`standing`), since what is done to one side stays done.
 Why bounds checks are off below: rows are asked for with has_row, slots come from the id table.
 Specification: docs/rules-of-engagement.md, "Reports"; FIX order state matrices, J.1.
 """
@@ -67,6 +68,47 @@ class Amendments:
         self._instruments = instruments
         self.ignored = 0
 
+    @cython.ccall
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def standing(
+        self,
+        fill_row: cython.longlong,
+        total: cython.longlong,
+        new_qty: cython.longlong,
+        new_price: cython.longlong,
+    ) -> cython.longlong:
+        """What an amendment of a fill, which the table has, would find. Changes nothing.
+
+        0: its order lives; above: the last report of its order, which has ended; STANDS_GONE: the
+        order's day has ended, also where its id is another order's by now; STANDS_OUT_OF_RANGE.
+        total: see W_FILL_SUM; new_qty and new_price: 0 for a bust.
+        """
+        fill: cython.longlong = self._table.at(fill_row)
+        order_row: cython.longlong = self._words[fill + W_ORDER]
+        qty: cython.longlong = self._words[fill + W_LAST_QTY]
+        price: cython.longlong = self._words[fill + W_LAST_PX]
+        if not self._table.has_row(order_row):
+            return STANDS_GONE
+        at: cython.longlong = self._table.at(order_row)
+        self._keys.hash_id(order_row, at, (self._words[at + W_HEAD] >> 32) & ID_MASK)
+        found: cython.longlong = self._keys.find()
+        if found < 0:
+            return STANDS_GONE
+        reference: cython.longlong = self._ids.reference(self._ids.current(found))
+        row: cython.longlong = reference >> 2
+        if reference & 3 == REF_LIVE:
+            if self._orders[row * ORDER_WORDS + O_ROW] != order_row:
+                return STANDS_GONE
+            total = self._live_sum(row, qty, price, new_qty, new_price)
+            return STANDS_OUT_OF_RANGE if total < 0 else 0
+        if reference & 3 != REF_CLOSED or not self._table.has_row(row):
+            return STANDS_GONE
+        if self._words[self._table.at(row) + W_ORDER] != order_row:
+            return STANDS_GONE
+        total = self._past_sum(row, qty, price, total, new_qty, new_price)
+        return STANDS_OUT_OF_RANGE if total < 0 else row
+
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
@@ -112,15 +154,14 @@ class Amendments:
     @cython.cdivision(True)
     def _amended_sum(
         self,
-        at: cython.longlong,
+        qty: cython.longlong,
+        price: cython.longlong,
         cum: cython.longlong,
         total: cython.longlong,
         new_qty: cython.longlong,
         new_price: cython.longlong,
     ) -> cython.longlong:
         """The sum of price x quantity with one fill changed; -1 where that can't be."""
-        qty: cython.longlong = self._words[at + W_FILL_QTY]
-        price: cython.longlong = self._words[at + W_FILL_PRICE]
         bound: cython.longlong = (cython.cast(cython.longlong, 1) << 62) - 1
         if qty <= 0 or qty > cum or price <= 0 or total < 0 or price > total // qty:
             return -1
@@ -128,6 +169,74 @@ class Amendments:
             return -1
         total -= price * qty
         return -1 if total > bound - new_price * new_qty else total + new_price * new_qty
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _live_sum(
+        self,
+        slot: cython.longlong,
+        qty: cython.longlong,
+        price: cython.longlong,
+        new_qty: cython.longlong,
+        new_price: cython.longlong,
+    ) -> cython.longlong:
+        """The same of a live order, within its instrument's bounds."""
+        order: cython.longlong = slot * ORDER_WORDS
+        record: cython.longlong = (self._orders[order + O_REF] & ID_MASK) * INSTRUMENT_WORDS
+        total: cython.longlong = self._amended_sum(
+            qty,
+            price,
+            self._orders[order + O_CUM],
+            self._orders[order + O_SUM],
+            new_qty,
+            new_price,
+        )
+        if (
+            total < 0
+            or new_price > self._instruments[record + I_PRICE_WIDEST]
+            or self._orders[order + O_QTY] + new_qty - qty
+            > self._instruments[record + I_QTY_WIDEST]
+        ):
+            return -1
+        return total
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _past_sum(
+        self,
+        final_row: cython.longlong,
+        qty: cython.longlong,
+        price: cython.longlong,
+        total: cython.longlong,
+        new_qty: cython.longlong,
+        new_price: cython.longlong,
+    ) -> cython.longlong:
+        """The same of an order that has ended, by its last report."""
+        final: cython.longlong = self._table.at(final_row)
+        if not self._table.has_row(self._words[final + W_TERMS_ROW]):
+            return -1
+        old_cum: cython.longlong = self._words[final + W_CUM_QTY]
+        total = self._amended_sum(qty, price, old_cum, total, new_qty, new_price)
+        if total < 0:
+            return -1
+        cum: cython.longlong = old_cum - qty + new_qty
+        record: cython.longlong = self._past_instrument(final)
+        if (
+            cum > self._instruments[record + I_QTY_WIDEST]
+            or total > cum * self._instruments[record + I_PRICE_WIDEST]
+        ):
+            return -1
+        return total
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _past_instrument(self, final: cython.longlong) -> cython.longlong:
+        """Where the instrument of an order's last report stands."""
+        order: cython.longlong = self._table.at(self._words[final + W_ORDER])
+        return (self._words[order + W_REF] & ID_MASK) * INSTRUMENT_WORDS
 
     @cython.cfunc
     @cython.nogil
@@ -142,15 +251,13 @@ class Amendments:
     ) -> cython.longlong:
         order: cython.longlong = slot * ORDER_WORDS
         record: cython.longlong = (self._orders[order + O_REF] & ID_MASK) * INSTRUMENT_WORDS
-        total: cython.longlong = self._amended_sum(
-            at, self._orders[order + O_CUM], self._orders[order + O_SUM], new_qty, new_price
-        )
-        if total < 0 or new_price > self._instruments[record + I_PRICE_WIDEST]:
+        qty: cython.longlong = self._words[at + W_FILL_QTY]
+        price: cython.longlong = self._words[at + W_FILL_PRICE]
+        total: cython.longlong = self._live_sum(slot, qty, price, new_qty, new_price)
+        if total < 0:
             return -1
-        change: cython.longlong = new_qty - self._words[at + W_FILL_QTY]
+        change: cython.longlong = new_qty - qty
         cum: cython.longlong = self._orders[order + O_CUM] + change
-        if self._orders[order + O_QTY] + change > self._instruments[record + I_QTY_WIDEST]:
-            return -1
         self._orders[order + O_CUM] = cum
         self._orders[order + O_QTY] += change
         self._orders[order + O_SUM] = total
@@ -183,25 +290,20 @@ class Amendments:
     ) -> cython.longlong:
         if not self._table.has_row(final_row):
             return -1
+        qty: cython.longlong = self._words[at + W_FILL_QTY]
+        total: cython.longlong = self._past_sum(
+            final_row,
+            qty,
+            self._words[at + W_FILL_PRICE],
+            self._words[at + W_FILL_SUM],
+            new_qty,
+            new_price,
+        )
+        if total < 0:
+            return -1
         final: cython.longlong = self._table.at(final_row)
-        terms_row: cython.longlong = self._words[final + W_TERMS_ROW]
-        if not self._table.has_row(terms_row):
-            return -1
-        instrument: cython.longlong = (
-            self._words[self._table.at(self._words[final + W_ORDER]) + W_REF] & ID_MASK
-        )
-        record: cython.longlong = instrument * INSTRUMENT_WORDS
-        old_cum: cython.longlong = self._words[final + W_CUM_QTY]
-        total: cython.longlong = self._amended_sum(
-            at, old_cum, self._words[at + W_FILL_SUM], new_qty, new_price
-        )
-        cum: cython.longlong = old_cum - self._words[at + W_FILL_QTY] + new_qty
-        if (
-            total < 0
-            or cum > self._instruments[record + I_QTY_WIDEST]
-            or total > cum * self._instruments[record + I_PRICE_WIDEST]
-        ):
-            return -1
+        record: cython.longlong = self._past_instrument(final)
+        cum: cython.longlong = self._words[final + W_CUM_QTY] - qty + new_qty
         bust: cython.bint = self._words[at + W_HEAD] & 0xFF == BUST
         offset: cython.longlong = self._reports.past(
             REPORT,

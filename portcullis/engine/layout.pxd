@@ -2,6 +2,8 @@
 
 cdef enum:
     ID_MASK = 2147483647
+    STANDS_GONE = -1
+    STANDS_OUT_OF_RANGE = -2
     ORDER_WORDS = 16
     O_ROW = 0
     O_TERMS = 1

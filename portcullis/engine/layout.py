@@ -12,6 +12,10 @@ from __future__ import annotations
 
 ID_MASK = 0x7FFFFFFF  # ids of sessions, instruments and accounts have 31 bits
 
+# --- amendments: how the order of a fill stands, where it neither lives nor has a last report --
+STANDS_GONE = -1  # its day has ended
+STANDS_OUT_OF_RANGE = -2  # it can't have such quantities or prices
+
 # --- orders: a slot each, while they live ------------------------------------------------------
 ORDER_WORDS = 16
 O_ROW = 0  # row that brought the order: OrderID; 0: the slot is free

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from portcullis import __version__, _build
+from portcullis.engine import layout as x
 from portcullis.gateway.fix_peer import FixPeer
 from portcullis.gateway.fix_peers import FixPeers
 from portcullis.gateway.operator_port import OperatorError, Request
@@ -48,6 +49,8 @@ class Operator:
         self._quarantine = quarantine
         self._told = told
         self._began = time.monotonic()
+        # The last row that amended a trade; those of earlier processes lie before this.
+        self._amended_row: int = turn.journal.sealed_row
         self._commands: dict[str, Callable[[Request], dict[str, Any]]] = {
             "state": self._state,
             "day end": self._end_day,
@@ -229,11 +232,12 @@ class Operator:
 
         match: the row of its aggressor's fill. sums: of the two orders, price x quantity over
         their fills, aggressor's first; whoever asks has added them up, for that takes a while.
+        looked_to: the last row that this took in, and which shows that it is amended once.
         """
-        match = _number(request, "match")
-        sums = _number(request, "sum"), _number(request, "other_sum")
-        if match is None or None in sums:
-            raise OperatorError("expected match, sum and other_sum")
+        match, looked_to = _number(request, "match"), _number(request, "looked_to")
+        sum_, other_sum = _number(request, "sum"), _number(request, "other_sum")
+        if match is None or looked_to is None or sum_ is None or other_sum is None:
+            raise OperatorError("expected match, sum, other_sum and looked_to")
         table, amendments = self._turn.table, self._turn.engine.amendments
         self._turn.begin()
         self._turn.settle()
@@ -243,16 +247,23 @@ class Operator:
             head = table.row_words(row)[rows.W_HEAD]
             if head & 0xFF != rows.REPORT or not head >> 8 & flag:
                 raise OperatorError(f"row {row} is no fill of a match that begins at row {match}")
-        self._journal(request)
-        ignored = amendments.ignored
-        for row, total in zip((match, match + 1), sums, strict=True):
-            self._append_amendment(kind, row, {**words, rows.W_FILL_SUM: total or 0})
-        self._turn.settle()
-        if left_out := amendments.ignored - ignored:
+        sides = ((match, sum_), (match + 1, other_sum))
+        new = words.get(rows.W_NEW_QTY, 0), words.get(rows.W_NEW_PRICE, 0)
+        # Both sides or none, and not by what has become wrong since it was looked at.
+        stands = [amendments.standing(row, total, *new) for row, total in sides]
+        if x.STANDS_GONE in stands:
+            raise OperatorError(f"match {match}: the day of one of its orders has ended")
+        if max(*stands, self._amended_row) > looked_to:
             raise OperatorError(
-                f"of the two sides of match {match} {left_out} could not be amended: the order's "
-                "day has ended, or the values are out of range"
+                f"match {match} or its orders have moved on behind row {looked_to}: try again"
             )
+        if x.STANDS_OUT_OF_RANGE in stands:
+            raise OperatorError(f"match {match}: an order can't have such a quantity or price")
+        self._journal(request)
+        for row, total in sides:
+            self._append_amendment(kind, row, {**words, rows.W_FILL_SUM: total})
+        self._turn.settle()
+        self._amended_row = self._turn.journal.sealed_row
         return {"match": match}
 
     def _append_amendment(self, kind: int, fill_row: int, words: dict[int, int]) -> None:

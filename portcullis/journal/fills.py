@@ -41,7 +41,7 @@ class NoMatchError(JournalError):
 class Match:
     """A match. number: its aggressor's fill row. qty and price count units of the instrument.
 
-    sums: price x quantity over the fills of both orders, the aggressor's first.
+    sums: price x quantity over the fills of both orders, the aggressor's first, up to last_row.
     """
 
     number: int
@@ -49,6 +49,7 @@ class Match:
     price: int
     instrument: int
     sums: tuple[int, int]
+    last_row: int
 
 
 def find_match(directory: Path, exec_id: int) -> Match:
@@ -66,7 +67,8 @@ def find_match(directory: Path, exec_id: int) -> Match:
     (_, brought), *_rest = _rows(directory, orders[0], orders[0])
     fills: dict[int, dict[int, int]] = {order: {} for order in orders}
     meant: dict[int, int] = {}  # by row of a BUST or CORRECT, the fill it names
-    for row, words in _rows(directory, min(orders)):
+    reader = JournalReader(directory)
+    for row, words in _rows_of(reader, min(orders)):
         if words[W_HEAD] & 0xFF != REPORT:
             meant[row] = words[W_FILL_ROW]
             continue
@@ -89,14 +91,19 @@ def find_match(directory: Path, exec_id: int) -> Match:
         sides[0][W_LAST_PX],
         brought[W_REF] & 0xFFFFFFFF,
         (first, second),
+        reader.found.last_row,
     )
 
 
-def _rows(
-    directory: Path, from_row: int, to_row: int | None = None
+def _rows(directory: Path, from_row: int, to_row: int) -> Iterator[tuple[int, list[int]]]:
+    return _rows_of(JournalReader(directory), from_row, to_row)
+
+
+def _rows_of(
+    reader: JournalReader, from_row: int, to_row: int | None = None
 ) -> Iterator[tuple[int, list[int]]]:
     """Sealed rows and their words: all between the two, or all reports and amendments on."""
-    for batch in JournalReader(directory).batches(from_row):
+    for batch in reader.batches(from_row):
         if to_row is not None and batch.first_row > to_row:
             return
         kinds = bytes(batch.octets[::ROW_BYTES])

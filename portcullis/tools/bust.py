@@ -37,5 +37,13 @@ def command(exec_id: int, data: Path, why: str, as_json: bool) -> None:
     except JournalError as error:
         refuse(str(error))
     first, second = match.sums
-    found = command_gateway(data, "bust", why, match=match.number, sum=first, other_sum=second)
+    found = command_gateway(
+        data,
+        "bust",
+        why,
+        match=match.number,
+        sum=first,
+        other_sum=second,
+        looked_to=match.last_row,
+    )
     print_answer(found, as_json, f"match {match.number} is busted")

@@ -55,6 +55,7 @@ def command(
         price=match.price if price is None else _units(price, decimals["price_decimals"]),
         sum=first,
         other_sum=second,
+        looked_to=match.last_row,
     )
     print_answer(found, as_json, f"match {match.number} is corrected")
 

@@ -22,6 +22,7 @@ from portcullis.gateway.config import load
 from portcullis.gateway.control_port import CONNECTIONS_MAX
 from portcullis.gateway.event_log import EventLog
 from portcullis.gateway.operator_port import OperatorError, Request, Value, call
+from portcullis.journal.fills import Match, find_match
 from portcullis.journal.retention import CURSOR_SUFFIX, FOLLOWERS
 from portcullis.journal.rows import ROW_BYTES
 from portcullis.journal.segments import HEADER_BYTES, segment_path
@@ -198,6 +199,66 @@ def test_an_operator_sees_and_acts(venue: Venue) -> None:
         "day end",
     ]
     assert all(one["who"] and one["why"] for one in told)
+
+
+def test_a_trade_is_amended_on_both_sides_or_none_and_as_it_is_now(venue: Venue) -> None:
+    buyer, seller = venue.buyer, venue.seller
+
+    def order(client: FixClient, name: str, side: str, qty: str, *more: str) -> list[str]:
+        """Give ExecIDs of its fills."""
+        client.link.sendall(client.order(name, side, qty, "100", *more))
+        return [one[17] for one in client.barrier() if one.get(150) == "F"]
+
+    def amend(match: Match, do: str = "bust", **new: int) -> None:
+        sums = {"sum": match.sums[0], "other_sum": match.sums[1]}
+        args: dict[str, Value] = {
+            "match": match.number,
+            **sums,
+            "looked_to": match.last_row,
+            **new,
+        }
+        call(venue.gateway.data, Request(do=do, why="test", args=args))
+
+    def refused(text: str, match: Match, do: str = "bust", **new: int) -> None:
+        """Nobody is told of a thing, and nothing is written."""
+        row = venue.state()["last_row"]
+        with pytest.raises(OperatorError, match=text):
+            amend(match, do, **new)
+        assert venue.state()["last_row"] == row
+
+    # Two look at once, both act: the second finds that it has been done.
+    order(buyer, "B1", "1", "3")
+    (exec_id,) = order(seller, "S1", "2", "1")
+    order(seller, "S2", "2", "1")
+    buyer.barrier()
+    match = find_match(venue.gateway.data, int(exec_id))
+    amend(match)
+    assert [one[14] for one in buyer.barrier() + seller.barrier()] == ["1", "0"]
+    refused("moved on", match)
+
+    # It trades to its end behind a look: the sum of its fills is another by now.
+    (exec_id,) = order(seller, "S3", "2", "0.5")
+    match = find_match(venue.gateway.data, int(exec_id))
+    order(seller, "S4", "2", "0.5")
+    refused("moved on", match)
+    match = find_match(venue.gateway.data, int(exec_id))
+    refused("can't have", match, "correct", qty=match.qty, price=1 << 40)
+    amend(match)
+    assert [one[6] for one in buyer.barrier()][-1] == "100"
+    seller.barrier()
+
+    # One of the two lives on into the next day; then ids are others'.
+    order(buyer, "B2", "1", "2", "59=1")
+    (half,) = order(seller, "S5", "2", "1")
+    order(buyer, "B3", "1", "1", "59=1")
+    (past,) = order(seller, "S6", "2", "2")[1:]
+    venue.run("day", "end", "--why", "test")
+    buyer.barrier(), seller.barrier()
+    order(buyer, "B3", "1", "2")
+    order(seller, "S6", "2", "1")
+    buyer.barrier()
+    for exec_id in (half, past):
+        refused("day .* has ended", find_match(venue.gateway.data, int(exec_id)))
 
 
 def test_orders_that_live_on_are_restated_where_a_session_wants_it(tmp_path: Path) -> None:
