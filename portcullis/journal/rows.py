@@ -8,7 +8,7 @@ Input rows (kind below FIRST_OUTPUT) say what came in: orders, session events, c
 operators' actions. Output rows say what the engine made of them; each belongs to one session and
 carries that session's outbound number. A batch holds inputs first, then outputs, and is sealed in
 the last words of its last row. TEXT rows stand directly behind the input row they belong to and
-hold what has no room in it, as items (see `journal.text`).
+hold what has no room in it, as items (see `journal.table`).
 
 This file is the source; `rows.pxd` beside it is made from it (`python -m portcullis.journal.rows`)
 so that compiled modules see C constants, and a test holds the two together. Word names start with

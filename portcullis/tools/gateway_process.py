@@ -73,11 +73,10 @@ def free_port() -> int:
 class GatewayProcess:
     """`portcullis serve` on a directory; as a context manager it is stopped at the end.
 
-    config: TOML text; {port} and {ouch_port} in it stand for the ports chosen.
-    environment: variables beside our own. program: what Python runs, before the arguments of
-    `portcullis`. Port and data
-    outlive `stop` and `kill`: `start` again is a restart. What the process wrote stands in `log`,
-    and is shown where the context ends with an error.
+    config: TOML text; {port} and {ouch_port} in it stand for the ports chosen. environment:
+    variables beside our own. program: what Python runs, before the arguments of `portcullis`.
+    Ports and data outlive `stop` and `kill`: `start` again is a restart. What the process wrote
+    stands in `log`, and is shown where the context ends with an error.
     """
 
     def __init__(

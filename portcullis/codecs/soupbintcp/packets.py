@@ -1,8 +1,8 @@
 """Packets that SoupBinTCP sessions exchange on their own account: logins, heartbeats, ends.
 
-Owns their bytes, both ways, by the declarations. Runs per session event, and in
-clients per message. Text is given back stripped on both sides, since clients pad either way; ours
-is padded as declared.
+Owns their bytes, both ways, by the declarations. Runs per session event, and in clients per
+message. Text is given back stripped on both sides, since clients pad either way; ours is padded as
+declared.
 """
 
 from __future__ import annotations
