@@ -38,8 +38,6 @@ else:
     from portcullis.engine.layout import *
     from portcullis.journal.table import RowTable
 
-# Bytes of an id that stand in a row's own words.
-SHORT_ID_BYTES = 24
 # Blocks of the longest message: 4 bytes of session, 255 of id, and the length byte.
 _BLOCKS_MAX = 33
 

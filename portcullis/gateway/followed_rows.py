@@ -50,14 +50,13 @@ class FollowedRows:
             if header.number == reader.segment.number:
                 break
 
-    def take(self, batch: ReadBatch, header: SegmentHeader) -> int:
-        """Take in a batch of the reader's; give how many of its rows are inputs."""
+    def take(self, batch: ReadBatch, header: SegmentHeader) -> None:
+        """Take in a batch of the reader's."""
         self._map(header)
         table = self.table
         table.tail = batch.first_row + batch.row_count
-        inputs: int = table.input_count(batch.first_row, table.tail - 1)
+        inputs = table.input_count(batch.first_row, table.tail - 1)
         self.registry.apply_batch(table, batch.first_row, inputs)
-        return inputs
 
     def release(self, next_row: int) -> None:
         """Let go of segments that were pruned, up to a row that was read."""

@@ -27,7 +27,3 @@ cdef class RowTable:
     ) noexcept nogil
     cdef long long text_find(self, long long owner, long long code) noexcept nogil
     cdef unsigned char text_octet(self, long long owner, long long position) noexcept nogil
-    cdef void text_copy(
-        self, long long owner, long long position, unsigned char[::1] target, long long start,
-        long long length
-    ) noexcept nogil

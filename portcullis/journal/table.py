@@ -327,22 +327,6 @@ class RowTable:
             position += ITEM_HEAD + length
         return -1
 
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def text_copy(
-        self,
-        owner: cython.longlong,
-        position: cython.longlong,
-        target: cython.uchar[::1],
-        start: cython.longlong,
-        length: cython.longlong,
-    ) -> cython.void:
-        """Copy bytes of the owner's text into target[start:]; the caller has checked the room."""
-        index: cython.longlong
-        for index in range(length):
-            target[start + index] = self.text_octet(owner, position + index)
-
     # --- for callers in Python -----------------------------------------------------------------
 
     def append_input(

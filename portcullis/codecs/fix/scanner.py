@@ -1229,11 +1229,6 @@ class FixScanner(FixFrames):
 
     # --- for callers in Python -----------------------------------------------------------------
 
-    def scan_bytes(self, data: bytes) -> int:
-        """Scan bytes that stand elsewhere, in place of the buffer, which is let go."""
-        self.octets = memoryview(data)
-        return self.scan(0, len(data))
-
     def word(self, index: int, word: int) -> int:
         """A word (M_ constant) of message `index` of the last scan."""
         if not 0 <= word < MSG_WORDS:

@@ -20,10 +20,6 @@ class Figure:
     note: str = ""
 
 
-class Skipped(Exception):
-    """A benchmark that cannot run here, and why."""
-
-
 def percentile(ordered: Sequence[int], share: float) -> int:
     """The value that `share` of the ordered ones do not exceed (nearest rank)."""
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

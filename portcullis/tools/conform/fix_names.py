@@ -28,7 +28,6 @@ MESSAGES: dict[str, str] = {
     "r": "OrderMassCancelReport",
 }
 TYPES: dict[str, str] = {name: msg_type for msg_type, name in MESSAGES.items()}
-ADMIN = frozenset("012345A")
 
 FIELDS: dict[int, str] = {
     1: "Account",
