@@ -25,7 +25,6 @@ MARKET_HOURS = 99_998
 SYSTEM_HOURS = 99_999
 
 _PRICES = frozenset(("price", "execution_price"))
-_INTEGERS = {4: "I", 8: "Q"}
 
 
 # --- what is sent ------------------------------------------------------------------------------
@@ -292,10 +291,7 @@ class _Layout:
 
     def __init__(self, message: Message) -> None:
         self.fields = tuple(message.fields())
-        codes = [
-            f"{one.size}s" if one.kind == "alpha" else _INTEGERS[one.size] for one in self.fields
-        ]
-        self.struct = struct.Struct(">c" + "".join(codes))
+        self.struct = struct.Struct(">c" + "".join(field.code for field in self.fields))
 
 
 _INBOUND = {message.letter: _Layout(message) for message in INBOUND}

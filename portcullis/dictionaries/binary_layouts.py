@@ -19,6 +19,7 @@ import construct
 IN = "in"  # to the gateway
 OUT = "out"
 BOTH = "both"
+_INTEGERS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,11 @@ class Field:
     size: int
     kind: str
     note: str
+
+    @property
+    def code(self) -> str:
+        """As `struct` spells it where integers are big-endian."""
+        return f"{self.size}s" if self.kind == "alpha" else _INTEGERS[self.size]
 
 
 @dataclass(frozen=True, slots=True)

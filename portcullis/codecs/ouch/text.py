@@ -10,10 +10,9 @@ import struct
 from collections.abc import Iterator
 
 from portcullis.dictionaries import ouch, soupbintcp
-from portcullis.dictionaries.binary_layouts import Field, Message
+from portcullis.dictionaries.binary_layouts import Message
 from portcullis.dictionaries.soupbintcp_offsets import HEADER_BYTES
 
-_CODES = {("int", 4): "I", ("int", 8): "Q"}
 # Of two by one letter, as SoupBinTCP 3.00 has it: it stands first.
 _PACKETS = {message.letter: message for message in reversed(soupbintcp.MESSAGES)}
 _PASSWORD = next(one for one in _PACKETS["L"].fields() if one.name == "password")
@@ -28,7 +27,7 @@ class _Reader:
         self.name = message.name.encode()
         self.size = message.size
         self._names = [field.name.encode() for field in fields]
-        self._struct = struct.Struct(">x" + "".join(_code(field) for field in fields))
+        self._struct = struct.Struct(">x" + "".join(field.code for field in fields))
 
     def text(self, octets: bytes) -> bytes:
         """Its name and fields, without what is blank or a password."""
@@ -36,10 +35,6 @@ class _Reader:
         return self.name + b"".join(
             b" %b=%b" % (name, value) for name, value in values if value and name != b"password"
         )
-
-
-def _code(field: Field) -> str:
-    return f"{field.size}s" if field.kind == "alpha" else _CODES[field.kind, field.size]
 
 
 def _shown(value: bytes | int) -> bytes:
