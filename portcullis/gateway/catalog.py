@@ -26,6 +26,7 @@ else:
     from portcullis.codecs.fix.octets import same_octets, word_at
     from portcullis.journal.table import RowTable
 
+from portcullis.gateway.decimals import avg_px_decimals
 from portcullis.journal import rows
 
 # Words of an instrument in `Catalog.instruments`: eight, one cache line. Also in catalog.pxd.
@@ -50,8 +51,6 @@ if not cython.compiled:
     NAME_WORDS = 3
 
 NAME_BYTES_MAX = 255  # encoders see to so much room
-AVG_PX_DECIMALS_EXTRA = 4
-AVG_PX_DECIMALS_MAX = 8
 _OUCH_DECIMALS = 4
 _STOCK_BYTES = 8
 
@@ -232,7 +231,7 @@ class Catalog:
         words[instrument * INSTRUMENT_WORDS : (instrument + 1) * INSTRUMENT_WORDS] = [
             price_decimals,
             qty_decimals,
-            min(price_decimals + AVG_PX_DECIMALS_EXTRA, AVG_PX_DECIMALS_MAX),
+            avg_px_decimals(price_decimals),
             tick,
             lot,
             price_max,

@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 from portcullis.codecs.sbe.messages import Value, report_stream
 from portcullis.engine import layout as x
-from portcullis.gateway.catalog import AVG_PX_DECIMALS_EXTRA, AVG_PX_DECIMALS_MAX
+from portcullis.gateway.decimals import avg_px_decimals
 from portcullis.gateway.replay_port import SNAPSHOT
 from portcullis.gateway.replica import Replica
 from portcullis.gateway.report_index import StreamHistory, session_name
@@ -144,7 +144,6 @@ class _Maker:
         row = self._replica.table.row_words(terms_row)
         terms = row[rows.W_TERMS]
         decimals = self._decimals(instrument)
-        averages = min(decimals["priceDecimals"] + AVG_PX_DECIMALS_EXTRA, AVG_PX_DECIMALS_MAX)
         key = self._keys.get(meta >> 32, b"")
         return {
             "engineTime": self._time_ns,
@@ -163,7 +162,7 @@ class _Maker:
             "session": _name(key.partition(b"->")[2] or key.removeprefix(b"OUCH:")),
             "sessionNumber": meta >> 32,
             **decimals,
-            "avgPxDecimals": averages,
+            "avgPxDecimals": avg_px_decimals(decimals["priceDecimals"]),
             "execType": "OrderStatus",
             "ordStatus": "PartiallyFilled" if words[x.O_CUM] else "New",
             "side": meta & 0xFF,

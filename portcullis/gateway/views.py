@@ -35,8 +35,8 @@ from portcullis.engine.layout import (
     SESSION_WORDS,
     TYPE_LIMIT,
 )
-from portcullis.gateway.catalog import AVG_PX_DECIMALS_EXTRA, AVG_PX_DECIMALS_MAX
 from portcullis.gateway.control_port import answer
+from portcullis.gateway.decimals import avg_px_decimals, decimal
 from portcullis.gateway.followers import Followed
 from portcullis.gateway.registry import key_meant
 from portcullis.gateway.replica import Replica
@@ -58,13 +58,6 @@ _EVENTS = {
 
 class BadQuestionError(ValueError):
     """A parameter that is not understood; the text names it."""
-
-
-def decimal(units: int, places: int) -> str:
-    """Units of 10^-places as a decimal, without trailing zeros."""
-    sign, digits = "-" if units < 0 else "", f"{abs(units):0{places + 1}}"
-    whole, fraction = digits[: len(digits) - places], digits[len(digits) - places :].rstrip("0")
-    return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
 
 
 def _decimals(replica: Replica, instrument: int) -> tuple[int, int]:
@@ -131,7 +124,6 @@ def _order(replica: Replica, words: list[int], keys: dict[int, str]) -> dict[str
     catalog = replica.registry.catalog
     instrument, account = words[O_REF] & ID_MASK, words[O_REF] >> 32
     prices, quantities = _decimals(replica, instrument)
-    averages = min(prices + AVG_PX_DECIMALS_EXTRA, AVG_PX_DECIMALS_MAX)
     meta = words[O_META]
     is_limit = meta >> 8 & 0xFF == TYPE_LIMIT
     return {
@@ -145,7 +137,7 @@ def _order(replica: Replica, words: list[int], keys: dict[int, str]) -> dict[str
         "order_qty": decimal(words[O_QTY], quantities),
         "leaves_qty": decimal(words[O_LEAVES], quantities),
         "cum_qty": decimal(words[O_CUM], quantities),
-        "avg_px": decimal(words[O_AVG], averages),
+        "avg_px": decimal(words[O_AVG], avg_px_decimals(prices)),
         "time_in_force": _TIMES[chr(meta >> 16 & 0xFF)],
     }
 

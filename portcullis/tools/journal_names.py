@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from portcullis.engine.why import WHYS
-from portcullis.gateway.catalog import AVG_PX_DECIMALS_EXTRA, AVG_PX_DECIMALS_MAX
+from portcullis.gateway.decimals import avg_px_decimals, decimal
 from portcullis.gateway.registry import key_meant
 from portcullis.journal import rows as r
 from portcullis.journal.errors import DamageError
@@ -94,10 +94,9 @@ class JournalNames:
         for names, places in ((_PRICES, prices), (_QUANTITIES, quantities)):
             for name in names:
                 if told.get(name) and not (counts and name.startswith("last_")):
-                    told[name] = _decimal(told[name], places)
+                    told[name] = decimal(told[name], places)
         if told.get("avg_px"):
-            places = min(prices + AVG_PX_DECIMALS_EXTRA, AVG_PX_DECIMALS_MAX)
-            told["avg_px"] = _decimal(told["avg_px"], places)
+            told["avg_px"] = decimal(told["avg_px"], avg_px_decimals(prices))
 
     def _instrument(self, shown: dict[str, Any]) -> int:
         """The instrument that a row is about; 0: none."""
@@ -122,10 +121,3 @@ class JournalNames:
                 terms = fields.get("terms_row")  # of a fill, that a bust or correction names
                 return self._instrument_of(terms) if terms else int(fields.get("instrument", 0))
         return 0
-
-
-def _decimal(units: int, places: int) -> str:
-    """Units of 10^-places, without trailing zeros."""
-    sign, units = ("-", -units) if units < 0 else ("", units)
-    whole, part = divmod(units, 10**places)
-    return f"{sign}{whole}.{part:0{places}d}".rstrip("0").rstrip(".") if part else f"{sign}{whole}"
