@@ -266,6 +266,11 @@ class Catalog:
             self.clients[place] = word
             place += 1
 
+    def client(self, session: int) -> bytes:
+        """What a session's client is called, as far as 24 bytes say it; empty: it has no name."""
+        place = session * NAME_WORDS
+        return bytes(memoryview(self.clients)[place : place + NAME_WORDS]).rstrip(b"\0")
+
     def apply(self, table: RowTable, row: int) -> None:
         """Take an INSTRUMENT, ACCOUNT or SESSION row; any other kind is passed over."""
         words = table.row_words(row)

@@ -38,7 +38,7 @@ PRODUCT_MAX = 1 << 62  # price x quantity of an order, in units: see docs/archit
 DECIMALS_MAX = 9  # with them and a bound of 2^62 a price still has nine digits before the point
 OUCH_DECIMALS = 4  # of prices on the wire
 STREAMS_MAX = 16
-STREAM_NAME_MAX = 16  # characters of an account's name in a stream's messages
+STREAM_NAME_MAX = 16  # characters of a name in a stream's messages
 # Of a stream, in nanoseconds: more often were a packet a turn, seldom a loss that nobody notices.
 HEARTBEAT_MIN, HEARTBEAT_MAX = 10_000_000, 60_000_000_000
 STALL_MAX = 10_000_000_000  # a line that takes nothing for longer is dead, and holds up the other

@@ -16,6 +16,7 @@ from weakref import WeakSet
 
 from portcullis.codecs.sbe.messages import Value, report_stream
 from portcullis.engine import layout as x
+from portcullis.gateway.config import STREAM_NAME_MAX
 from portcullis.gateway.decimals import avg_px_decimals
 from portcullis.gateway.replay_port import SNAPSHOT
 from portcullis.gateway.replica import Replica
@@ -23,7 +24,6 @@ from portcullis.gateway.report_index import StreamHistory, session_name
 from portcullis.gateway.views import cl_ord_id
 from portcullis.journal import rows
 
-_NAME_MAX = 16  # characters of names in messages
 _SOH = b"\x01"
 
 Messages = Iterator[tuple[str, Mapping[str, Value]]]
@@ -113,7 +113,6 @@ class _Maker:
     def __init__(self, replica: Replica) -> None:
         self._replica = replica
         self._time_ns = replica.time_ns
-        self._keys = dict(replica.registry.sessions())
 
     def made(
         self,
@@ -144,7 +143,6 @@ class _Maker:
         row = self._replica.table.row_words(terms_row)
         terms = row[rows.W_TERMS]
         decimals = self._decimals(instrument)
-        key = self._keys.get(meta >> 32, b"")
         return {
             "engineTime": self._time_ns,
             "orderId": words[x.O_ROW],
@@ -159,7 +157,7 @@ class _Maker:
             "clOrdId": cl_ord_id(self._replica, terms_row),
             "symbol": catalog.symbols.name(instrument).decode(),
             "account": _name(catalog.accounts.name(words[x.O_REF] >> 32)),
-            "session": _name(key.partition(b"->")[2] or key.removeprefix(b"OUCH:")),
+            "session": _name(catalog.client(meta >> 32)),
             "sessionNumber": meta >> 32,
             **decimals,
             "avgPxDecimals": avg_px_decimals(decimals["priceDecimals"]),
@@ -195,4 +193,4 @@ class _Maker:
 
 
 def _name(octets: bytes) -> str:
-    return octets.decode("latin-1")[:_NAME_MAX]
+    return octets.decode("latin-1")[:STREAM_NAME_MAX]

@@ -37,3 +37,12 @@ def test_bounds_whose_product_is_too_large_are_refused() -> None:
         catalog.set_instrument(2, b"B", price_max=1 << 31, qty_max=1 << 31, **scale)
     with pytest.raises(ValueError, match="from 1"):
         catalog.set_instrument(2, b"B", price_max=1, qty_max=0, **scale)
+
+
+def test_a_client_is_called_as_its_session_is_without_the_gateway() -> None:
+    catalog = Catalog()
+    catalog.set_session(2, b"FIX.4.4:OURS->THEIRS")
+    catalog.set_session(5, b"OUCH:USER")
+    catalog.set_session(3, b"FIX.4.4:OURS->" + b"X" * 30)
+    names = [catalog.client(session) for session in range(8)]
+    assert names == [b"", b"", b"THEIRS", b"X" * 24, b"", b"USER", b"", b""]
