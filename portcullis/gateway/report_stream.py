@@ -28,11 +28,11 @@ except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
 if cython.compiled:
-    from cython.cimports.portcullis.engine.layout import ID_MASK
+    from cython.cimports.portcullis.engine.layout import EXEC_BUST, EXEC_CORRECT, ID_MASK
     from cython.cimports.portcullis.journal.rows import *
     from cython.cimports.portcullis.journal.table import RowTable
 else:
-    from portcullis.engine.layout import ID_MASK
+    from portcullis.engine.layout import EXEC_BUST, EXEC_CORRECT, ID_MASK
     from portcullis.journal.rows import *
     from portcullis.journal.table import RowTable
 
@@ -153,7 +153,7 @@ class ReportStream:
         if self.content == STREAM_TRADES:
             if kind != REPORT:
                 return False
-            if exec_type == 0x48 or exec_type == 0x47:  # H, G
+            if exec_type == EXEC_BUST or exec_type == EXEC_CORRECT:
                 return (self._words[self._table.at(cause)] >> 8) & F_OF_AGGRESSOR != 0
             return flags & F_AGGRESSOR != 0
         if self.content != STREAM_ACCOUNTS:

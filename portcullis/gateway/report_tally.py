@@ -144,5 +144,5 @@ class ReportTally:
         account = (self._words[order + W_REF] >> 32) & ID_MASK
         if account < self._accounts and instrument < self._instruments:
             self._positions[
-                (account * self._instruments + instrument) * _WORDS + (side != 0x31)  # buy
+                (account * self._instruments + instrument) * _WORDS + (side != SIDE_BUY)
             ] += quantity
