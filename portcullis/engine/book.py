@@ -494,7 +494,7 @@ class Book:
                 slot = self.orders[slot * ORDER_WORDS + O_NEXT]
         return found
 
-    def orderzeroed(self, slot: int) -> list[int]:
+    def order_words(self, slot: int) -> list[int]:
         """A copy of the words of an order's record."""
         if not 1 <= slot <= self.order_capacity:
             raise IndexError(f"slot {slot} is not in 1 to {self.order_capacity}")

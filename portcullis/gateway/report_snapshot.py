@@ -79,7 +79,7 @@ class SnapshotReading:
             accounts = range(1, replica.registry.catalog.accounts.count)
         for account in accounts:
             for slot in replica.engine.live_orders(account):
-                orders.extend(replica.engine.book.orderzeroed(slot))
+                orders.extend(replica.engine.book.order_words(slot))
         self._last = len(orders) // x.ORDER_WORDS + len(positions) + 1
         end: Mapping[str, Value] = {"streamSession": session, "nextSequence": next_number}
         # Made by another, for a generator holds its object: whoever hangs up half-way would keep

@@ -115,7 +115,7 @@ def orders(
         raise BadQuestionError(f"symbol: there is none called {symbol!r}")
     for number in accounts:
         for slot in replica.engine.live_orders(number):
-            shown = _order(replica, replica.engine.book.orderzeroed(slot), keys)
+            shown = _order(replica, replica.engine.book.order_words(slot), keys)
             if session in ("", shown["session"]) and symbol in ("", shown["symbol"]):
                 yield shown
 
