@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import os
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -74,7 +74,7 @@ class PasswordHash:
 
 
 class Crowded(Exception):
-    """Too many wait already."""
+    """Not looked at: too many wait already, or too many before were wrong. The text says which."""
 
 
 class Abandoned(asyncio.CancelledError):
@@ -97,15 +97,19 @@ class FairQueue:
         self._is_busy = False
 
     @contextlib.asynccontextmanager
-    async def turn(self, address: str) -> AsyncIterator[None]:
+    async def turn(self, address: str, may_try: Callable[[], bool]) -> AsyncIterator[None]:
         """Wait for the address's turn, and have it as long as the context lasts.
 
-        Crowded where too many wait, Abandoned where it is cancelled in its turn.
+        may_try: asked when the turn has come, for those before may have used up what the address
+        may get wrong. Crowded where not, or where too many wait; Abandoned where it is cancelled
+        in its turn.
         """
         if self._is_busy:
             await self._wait(address)
         self._is_busy = True
         try:
+            if not may_try():
+                raise Crowded("too many wrong ones from this address")
             yield
         except asyncio.CancelledError:
             raise Abandoned from None
@@ -115,7 +119,7 @@ class FairQueue:
     async def _wait(self, address: str) -> None:
         queue = self._waiting.get(address, deque())
         if self._count >= self._waiting_max or len(queue) >= self._waiting_per_address_max:
-            raise Crowded
+            raise Crowded("too many wait to be looked at")
         mine = asyncio.get_running_loop().create_future()
         queue.append(mine)
         self._waiting[address] = queue
@@ -151,9 +155,11 @@ class PasswordChecker:
             waiting_max=waiting_max, waiting_per_address_max=waiting_per_address_max
         )
 
-    async def check(self, known: PasswordHash, password: bytes, address: str) -> bool:
-        """Whether the password fits; Crowded where too many wait."""
-        async with self._queue.turn(address):
+    async def check(
+        self, known: PasswordHash, password: bytes, address: str, may_try: Callable[[], bool]
+    ) -> bool:
+        """Whether the password fits; Crowded, Abandoned as `FairQueue.turn` has them."""
+        async with self._queue.turn(address, may_try):
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._executor, known.accepts, password)
 

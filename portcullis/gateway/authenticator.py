@@ -18,6 +18,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -79,9 +80,11 @@ class Authenticator:
         self._lock = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
 
-    async def ask(self, request: LogonRequest, address: str) -> LogonAnswer | None:
-        """Its answer; None: no. Crowded where too many wait, AuthenticatorError where it fails."""
-        async with self._queue.turn(address):
+    async def ask(
+        self, request: LogonRequest, address: str, may_try: Callable[[], bool]
+    ) -> LogonAnswer | None:
+        """Its answer; None: no. AuthenticatorError where it fails, and as `FairQueue.turn`."""
+        async with self._queue.turn(address, may_try):
             # Whoever asked may go meanwhile: the answer is read all the same, for the next one.
             reply = await asyncio.shield(asyncio.ensure_future(self._exchange(request)))
         if reply.error:

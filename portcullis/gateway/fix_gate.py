@@ -11,7 +11,7 @@ takes as long as a wrong one: no time tells whether CompIDs exist. Must not know
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -179,15 +179,21 @@ class FixGate:
             return None
         return self._check(None, caller, self._decoy, message.get(PASSWORD) or b"")
 
+    def _may_try(self, caller: Caller) -> Callable[[], bool]:
+        """Asks whether credentials from there are still looked at."""
+        return lambda: self._admission.may_try(caller.place, self._turn.begin())
+
     async def _check(
         self, peer: FixPeer | None, caller: Caller, known: PasswordHash, password: bytes
     ) -> FixPeer | None:
         """Whom the password lets in. peer: None: nobody, it has been refused already."""
         try:
-            fits = await self._passwords.check(known, password, caller.place.address)
-        except Crowded:
+            fits = await self._passwords.check(
+                known, password, caller.place.address, self._may_try(caller)
+            )
+        except Crowded as error:
             if peer is not None:
-                self._refuse(peer.key, caller, "too many passwords wait to be checked")
+                self._refuse(peer.key, caller, str(error))
             return None
         except Abandoned:  # it hung up, and has not shown that it is right
             self._admission.failed(caller.place, self._turn.now_ns)
@@ -217,10 +223,10 @@ class FixGate:
             certificate_names=sorted(caller.certificate_names or ()),
         )
         try:
-            answer = await found.guard.authenticator.ask(request, caller.place.address)
-        except Crowded:
-            return self._refuse(found.key, caller, "too many wait for the authenticator")
-        except AuthenticatorError as error:
+            answer = await found.guard.authenticator.ask(
+                request, caller.place.address, self._may_try(caller)
+            )
+        except (Crowded, AuthenticatorError) as error:
             return self._refuse(found.key, caller, str(error))
         except Abandoned:
             self._admission.failed(caller.place, self._turn.now_ns)

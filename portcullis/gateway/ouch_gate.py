@@ -15,7 +15,7 @@ from portcullis.codecs.soupbintcp import packets
 from portcullis.codecs.soupbintcp.scanner import SoupScanner
 from portcullis.engine.why import WHYS
 from portcullis.gateway.admission import Admission, Place, is_allowed, parse_networks
-from portcullis.gateway.auth import Crowded, PasswordChecker, PasswordHash
+from portcullis.gateway.auth import Abandoned, Crowded, PasswordChecker, PasswordHash
 from portcullis.gateway.cancel_on_disconnect import DisconnectCancels
 from portcullis.gateway.config import Loaded
 from portcullis.gateway.config_schema import OuchClient
@@ -125,17 +125,19 @@ class OuchGate:
         fault: str,
     ) -> OuchPeer | None:
         """Whom the password lets in. fault: nobody, and why."""
-        fits = False
+        place, begin = caller.place, self._shared.turn.begin
         try:
-            fits = await self._passwords.check(known, password, caller.place.address)
-        except Crowded:
-            return self._refuse(user, caller, fault or "too many passwords wait to be checked")
-        finally:
-            now_ns = self._shared.turn.begin()
-            if (
-                fault or not fits
-            ):  # who hangs up while it is checked has not shown that it is right
-                self._admission.failed(caller.place, now_ns)
+            fits = await self._passwords.check(
+                known, password, place.address, lambda: self._admission.may_try(place, begin())
+            )
+        except Crowded as error:
+            return self._refuse(user, caller, fault or str(error))
+        except Abandoned:  # it hung up, and has not shown that it is right
+            self._admission.failed(place, begin())
+            raise
+        now_ns = begin()
+        if fault or not fits:
+            self._admission.failed(place, now_ns)
         if user is None or fault or not fits:
             return self._refuse(user, caller, fault or "wrong password")
         return OuchPeer(user, self.first_scanner, self._settings, now_ns)

@@ -22,7 +22,7 @@ from typing import Protocol, cast
 
 from portcullis.codecs.soupbintcp.scanner import SoupScanner
 from portcullis.gateway.admission import Admission, Network, Place, is_allowed
-from portcullis.gateway.auth import Crowded, PasswordChecker, PasswordHash
+from portcullis.gateway.auth import Abandoned, Crowded, PasswordChecker, PasswordHash
 from portcullis.gateway.event_log import Throttled
 from portcullis.gateway.listener import Listener
 from portcullis.gateway.retransmission import Source
@@ -282,32 +282,41 @@ class ReplayConnection(asyncio.Protocol):
 
     def _authenticate(self, event: Authenticate) -> None:
         if self._port.password is None:
-            self._answer(True)
-        elif not self._port.admission.may_try(self._place, self._port.clock()):
-            self._answer(False)
+            self._answer("")
+        elif not self._may_try():
+            self._answer("too many wrong passwords from this address")
         else:
             loop = asyncio.get_running_loop()
             self._check = loop.create_task(self._check_password(event.password.upper()))
 
+    def _may_try(self) -> bool:
+        return self._port.admission.may_try(self._place, self._port.clock())
+
     async def _check_password(self, password: bytes) -> None:
         port = self._port
         assert port.password is not None
-        fits = False
+        fault = ""
         try:
-            fits = await port.passwords.check(port.password, password, self._place.address)
-        except Crowded:
-            port.log.emit("replay_refused", host=self._place.host, reason="too many wait")
+            if not await port.passwords.check(
+                port.password, password, self._place.address, self._may_try
+            ):
+                fault = "wrong password"
+                port.admission.failed(self._place, port.clock())
+        except Crowded as error:
+            fault = str(error)
+        except Abandoned:  # it hung up, and has not shown that it is right
+            port.admission.failed(self._place, port.clock())
+            raise
         finally:
             self._check = None
-            if not fits:
-                port.admission.failed(self._place, port.clock())
         if not self._is_closing():
-            self._answer(fits)
+            self._answer(fault)
 
-    def _answer(self, fits: bool) -> None:
-        if not fits:
-            self._port.log.emit("replay_refused", host=self._place.host, reason="password")
-        self._session.authenticated(fits, self._port.clock())
+    def _answer(self, fault: str) -> None:
+        """Let it in, or say in the log why not."""
+        if fault:
+            self._port.log.emit("replay_refused", host=self._place.host, reason=fault)
+        self._session.authenticated(not fault, self._port.clock())
         self._carry_out()
 
     def _is_closing(self) -> bool:

@@ -42,6 +42,7 @@ class Match:
     """A match. number: its aggressor's fill row. qty and price count units of the instrument.
 
     sums: price x quantity over the fills of both orders, the aggressor's first, up to last_row.
+    sessions: theirs.
     """
 
     number: int
@@ -50,6 +51,7 @@ class Match:
     instrument: int
     sums: tuple[int, int]
     last_row: int
+    sessions: tuple[int, int]
 
 
 def find_match(directory: Path, exec_id: int) -> Match:
@@ -92,6 +94,7 @@ def find_match(directory: Path, exec_id: int) -> Match:
         brought[W_REF] & 0xFFFFFFFF,
         (first, second),
         reader.found.last_row,
+        (sides[0][W_HEAD] >> 32, sides[1][W_HEAD] >> 32),
     )
 
 

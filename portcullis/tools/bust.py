@@ -8,6 +8,7 @@ import click
 
 from portcullis.journal.errors import JournalError
 from portcullis.journal.fills import find_match
+from portcullis.tools.journal_names import JournalNames
 from portcullis.tools.operator_calls import (
     command_gateway,
     data_option,
@@ -46,4 +47,4 @@ def command(exec_id: int, data: Path, why: str, as_json: bool) -> None:
         other_sum=second,
         looked_to=match.last_row,
     )
-    print_answer(found, as_json, f"match {match.number} is busted")
+    print_answer(found, as_json, f"{JournalNames(data).match(match)} is busted")

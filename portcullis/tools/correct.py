@@ -10,6 +10,7 @@ from portcullis.gateway.config_values import Decimal
 from portcullis.gateway.operator_port import OperatorError
 from portcullis.journal.errors import JournalError
 from portcullis.journal.fills import find_match
+from portcullis.tools.journal_names import JournalNames
 from portcullis.tools.operator_calls import (
     ask_back_office,
     command_gateway,
@@ -46,18 +47,23 @@ def command(
         refuse(str(error))
     decimals = ask_back_office(data, "/instruments")["instruments"][str(match.instrument)]
     first, second = match.sums
+    new_qty = match.qty if qty is None else _units(qty, decimals["qty_decimals"])
+    new_price = match.price if price is None else _units(price, decimals["price_decimals"])
     found = command_gateway(
         data,
         "correct",
         why,
         match=match.number,
-        qty=match.qty if qty is None else _units(qty, decimals["qty_decimals"]),
-        price=match.price if price is None else _units(price, decimals["price_decimals"]),
+        qty=new_qty,
+        price=new_price,
         sum=first,
         other_sum=second,
         looked_to=match.last_row,
     )
-    print_answer(found, as_json, f"match {match.number} is corrected")
+    names = JournalNames(data)
+    terms = names.terms(match.instrument, new_qty, new_price)
+    text = f"{names.match(match)} is corrected" + (f" to {terms}" if terms else "")
+    print_answer(found, as_json, text)
 
 
 def _units(text: str, decimals: int) -> int:

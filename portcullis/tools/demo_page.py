@@ -6,6 +6,8 @@ know how the messages were come by.
 
 from __future__ import annotations
 
+import re
+
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -19,6 +21,7 @@ _WIDTH_MAX = 80
 _INDENT = 3
 _CELL_MAX = (_WIDTH_MAX - _INDENT - 1) // 2
 _TRADE = "F"
+_CAPITAL = re.compile("(?<=[a-z])(?=[A-Z])")  # where a word begins, in the name of a message
 # Colour follows what happened; the words say it, too.
 _STYLES = {"0": "cyan", "F": "green", "4": "yellow"}
 _DICTIONARY = "FIX44.xml"
@@ -131,7 +134,8 @@ class DemoPage:
     def _meaning(self, tag: int, value: str) -> str:
         """What the dictionary says of a code, in short; empty where the value is no code."""
         text = self._dictionary.fields[tag].values.get(value.encode("latin-1"), "")
-        return text.partition(",")[0].partition("(")[0].replace("_", " ").strip().lower()
+        words = _CAPITAL.sub(" ", text.partition(",")[0].partition("(")[0].replace("_", " "))
+        return words.strip().lower()
 
     def _print(self, what: RenderableType, *, indent: int = 0) -> None:
         """Print with a blank line behind, and without the blanks that fill a line up."""

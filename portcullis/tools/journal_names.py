@@ -18,6 +18,7 @@ from portcullis.gateway.decimals import avg_px_decimals, decimal
 from portcullis.gateway.registry import key_meant
 from portcullis.journal import rows as r
 from portcullis.journal.errors import DamageError
+from portcullis.journal.fills import Match
 from portcullis.journal.reader import dump, row_fields
 from portcullis.journal.segments import HEADER_BYTES, list_segments, segment_path
 
@@ -65,6 +66,21 @@ class JournalNames:
         if name.isascii() and name.isdigit():
             return int(name)
         return numbers[key_meant(name, numbers)]
+
+    def match(self, match: Match) -> str:
+        """A match in words; by its number alone where the rows of its names are gone."""
+        if not (terms := self.terms(match.instrument, match.qty, match.price)):
+            return f"match {match.number}"
+        first, second = map(self.session, match.sessions)
+        return f"match {match.number} ({terms} between {first} and {second})"
+
+    def terms(self, instrument: int, qty: int, price: int) -> str:
+        """What is traded, and for how much each; "": the rows of its names are gone."""
+        if instrument not in self._decimals:
+            return ""
+        prices, quantities = self._decimals[instrument]
+        symbol = self._names["instrument"][instrument]
+        return f"{decimal(qty, quantities)} {symbol} at {decimal(price, prices)}"
 
     def readable(self, shown: dict[str, Any]) -> dict[str, Any]:
         """The same fields with names for numbers, and prices and quantities as decimals."""

@@ -54,11 +54,36 @@ def test_what_is_no_hash_is_refused(text: str) -> None:
 KNOWN = PasswordHash(2, 1, 1, b"salt", hashlib.scrypt(b"right", salt=b"salt", n=2, r=1, p=1))
 
 
+def always() -> bool:
+    return True
+
+
+def test_guesses_that_come_at_once_are_no_more_than_those_one_after_the_other() -> None:
+    left = 3
+
+    async def guess(checker: PasswordChecker) -> None:
+        nonlocal left
+        assert not await checker.check(KNOWN, b"wrong", "a", lambda: left > 0)
+        left -= 1
+
+    async def run() -> list[BaseException | None]:
+        checker = PasswordChecker(waiting_max=100, waiting_per_address_max=100)
+        try:
+            guesses = [guess(checker) for _ in range(10)]
+            return await asyncio.gather(*guesses, return_exceptions=True)
+        finally:
+            checker.close()
+
+    answers = asyncio.run(run())
+    assert answers[:3] == [None, None, None]
+    assert [type(answer) for answer in answers[3:]] == [Crowded] * 7
+
+
 def test_no_more_checks_wait_than_allowed() -> None:
     async def check() -> list[bool | BaseException]:
         checker = PasswordChecker(waiting_max=2, waiting_per_address_max=2)
         try:
-            checks = [checker.check(KNOWN, b"right", str(address)) for address in range(5)]
+            checks = [checker.check(KNOWN, b"right", str(address), always) for address in range(5)]
             return await asyncio.gather(*checks, return_exceptions=True)
         finally:
             checker.close()
@@ -74,7 +99,7 @@ def test_an_address_that_brings_many_holds_the_others_up_by_one_each() -> None:
         served: list[str] = []
 
         async def one(address: str) -> None:
-            async with queue.turn(address):
+            async with queue.turn(address, always):
                 await asyncio.sleep(0)
                 served.append(address)
 
@@ -90,7 +115,7 @@ def test_an_address_that_brings_many_holds_the_others_up_by_one_each() -> None:
 def test_one_address_cannot_fill_the_queue() -> None:
     async def run() -> str:
         queue = FairQueue(waiting_max=10, waiting_per_address_max=2)
-        async with queue.turn("flood"):
+        async with queue.turn("flood", always):
             waiting = [asyncio.create_task(_pass(queue, "flood")) for _ in range(3)]
             await asyncio.sleep(0)
             other = asyncio.create_task(_pass(queue, "other"))
@@ -105,7 +130,7 @@ def test_one_address_cannot_fill_the_queue() -> None:
 def test_who_goes_while_waiting_leaves_the_turn_to_the_next() -> None:
     async def run() -> str:
         queue = FairQueue(waiting_max=10, waiting_per_address_max=10)
-        async with queue.turn("a"):
+        async with queue.turn("a", always):
             gone, granted, last = (
                 asyncio.create_task(_pass(queue, name)) for name in ("b", "c", "d")
             )
@@ -123,7 +148,7 @@ def test_to_go_in_ones_turn_is_not_to_go_while_waiting() -> None:
 
     async def hold(queue: FairQueue) -> None:
         try:
-            async with queue.turn("a"):
+            async with queue.turn("a", always):
                 await asyncio.Event().wait()
         except asyncio.CancelledError as end:
             ends.append(type(end))
@@ -143,5 +168,5 @@ def test_to_go_in_ones_turn_is_not_to_go_while_waiting() -> None:
 
 
 async def _pass(queue: FairQueue, address: str) -> str:
-    async with queue.turn(address):
+    async with queue.turn(address, always):
         return address

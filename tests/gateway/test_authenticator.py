@@ -44,6 +44,10 @@ number = 5
 """
 
 
+def always() -> bool:
+    return True
+
+
 def request(client: str, password: str = "sesame") -> LogonRequest:
     return LogonRequest(client, "PORTCULLIS", "ALICE", password, "192.0.2.1", [])
 
@@ -70,7 +74,7 @@ def run(
 
 def test_the_function_says_who_may_log_on_and_with_which_accounts(tmp_path: Path) -> None:
     async def work(one: Authenticator) -> list[LogonAnswer | None]:
-        return [await one.ask(request("A", word), "a") for word in ("sesame", "other")]
+        return [await one.ask(request("A", word), "a", always) for word in ("sesame", "other")]
 
     assert run(tmp_path, work) == [LogonAnswer("ALICE"), None]
 
@@ -80,9 +84,9 @@ def test_what_it_raises_is_told_without_its_text_and_it_goes_on(tmp_path: Path) 
         said = []
         for client in ("RAISES", "EXITS", "WRONG", "GONE"):
             with pytest.raises(AuthenticatorError) as error:
-                await one.ask(request(client, "hunter2"), "a")
+                await one.ask(request(client, "hunter2"), "a", always)
             said.append(str(error.value))
-        return said, await one.ask(request("A"), "a")
+        return said, await one.ask(request("A"), "a", always)
 
     said, answer = run(tmp_path, work)
     assert said == [
@@ -98,8 +102,8 @@ def test_one_that_takes_too_long_is_ended_and_begun_anew(tmp_path: Path) -> None
     async def work(one: Authenticator) -> LogonAnswer | None:
         await one.start()
         with pytest.raises(AuthenticatorError, match="no answer in time"):
-            await one.ask(request("SLOW"), "a")
-        return await one.ask(request("A"), "a")
+            await one.ask(request("SLOW"), "a", always)
+        return await one.ask(request("A"), "a", always)
 
     assert run(tmp_path, work, timeout_s=2.0) is not None
 
@@ -110,9 +114,9 @@ def test_one_that_hangs_with_a_child_of_its_own_is_begun_anew_all_the_same(
     async def work(one: Authenticator) -> LogonAnswer | None:
         await one.start()
         with pytest.raises(AuthenticatorError, match="no answer in time"):
-            await one.ask(request("FORKS"), "a")
+            await one.ask(request("FORKS"), "a", always)
         async with asyncio.timeout(20.0):
-            return await one.ask(request("A"), "a")
+            return await one.ask(request("A"), "a", always)
 
     assert run(tmp_path, work, timeout_s=2.0) is not None
 
@@ -120,11 +124,11 @@ def test_one_that_hangs_with_a_child_of_its_own_is_begun_anew_all_the_same(
 def test_who_goes_while_it_is_asked_does_not_mix_up_the_answers(tmp_path: Path) -> None:
     async def work(one: Authenticator) -> list[LogonAnswer | None]:
         await one.start()
-        gone = asyncio.create_task(one.ask(request("A", "other"), "a"))
+        gone = asyncio.create_task(one.ask(request("A", "other"), "a", always))
         await asyncio.sleep(0)
         gone.cancel()
         return list(
-            await asyncio.gather(*(one.ask(request("A", w), "a") for w in ("sesame", "x")))
+            await asyncio.gather(*(one.ask(request("A", w), "a", always) for w in ("sesame", "x")))
         )
 
     assert run(tmp_path, work) == [LogonAnswer("ALICE"), None]

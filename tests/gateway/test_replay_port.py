@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -221,6 +222,19 @@ def test_a_password_is_asked_where_one_is_configured() -> None:
         assert isinstance(await bench.client().log_in(password="secret"), Accepted)
 
     run(test, password=PasswordHash.make(b"SECRET"))
+
+
+def test_the_log_says_a_wrong_password_from_one_too_many(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    async def test(bench: Bench) -> None:
+        bench.port.admission = Admission(Limits(connections=4, failed_logons_per_minute=2))
+        for password in ("other", "other", "secret"):
+            assert await bench.client().log_in(password=password) == Refused("not authorized")
+
+    run(test, password=PasswordHash.make(b"SECRET", n=2))
+    said = re.findall('"reason":"([^"]*)"', capfd.readouterr().err)
+    assert said == ["wrong password"] * 2 + ["too many wrong passwords from this address"]
 
 
 def test_addresses_that_may_not_come_are_closed_at_once() -> None:

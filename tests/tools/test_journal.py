@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         buyer.expect("8", t150="F")
         filled = seller.expect("8", t150="F")
         bust = ["bust", filled[17], "--why", "x", "--data", str(gateway.data)]
-        assert CliRunner().invoke(main, bust).exit_code == 0
+        said = CliRunner().invoke(main, bust).output
+        assert re.fullmatch(
+            r"match \d+ \(0\.5 BTC-USD at 100\.5 between FIX\.4\.4:PORTCULLIS->CLIENT2"
+            r" and FIX\.4\.4:PORTCULLIS->CLIENT1\) is busted\n",
+            said,
+        )
         for client in (seller, buyer):
             client.expect("8", t150="H")
         seller.send("F", "11=c", "41=none", "54=2", "55=BTC-USD", "60=20260102-12:00:00")
