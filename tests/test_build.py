@@ -137,6 +137,10 @@ def test_a_declaration_newer_than_the_extensions_that_use_it_makes_them_stale(
     assert _build.stale_modules() == []
     os.utime(folder / "low.pxd", (1001, 1001))
     assert _build.stale_modules() == ["portcullis.user"]
+    monkeypatch.setattr(_build, "is_pure", lambda: False)
+    assert _build.stale_warning().endswith("compiled (`make build`): portcullis.user")
+    monkeypatch.setattr(_build, "is_pure", lambda: True)
+    assert _build.stale_warning() == ""
 
 
 def test_an_extension_whose_module_left_the_list_is_told(

@@ -77,16 +77,26 @@ def _told() -> Iterator[None]:
 
 def version_text() -> str:
     """Version and mode, and a warning where a compiled module is older than its source."""
+    warning = _build.stale_warning()
     text = f"portcullis {__version__} ({_build.mode()})"
-    stale = _build.stale_modules()
-    if stale:
-        text += "\nwarning: the source changed after it was compiled (make build): "
-        text += ", ".join(stale)
-    return text
+    return f"{text}\nwarning: {warning}" if warning else text
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(version_text())
+        ctx.exit()
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, message=version_text())
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
 def main() -> None:
     """An order gateway: FIX 4.4 or OUCH in, matched, journaled, reports out."""
 

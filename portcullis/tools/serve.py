@@ -174,6 +174,8 @@ def _greet(
         click.echo(
             "portcullis: not compiled, 20 to 60 times slower; `make build` compiles", err=True
         )
+    if warning := _build.stale_warning():
+        click.echo(f"portcullis: {warning}", err=True)
     log.emit(
         "started",
         version=__version__,
