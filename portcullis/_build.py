@@ -38,6 +38,7 @@ HOT_MODULES: tuple[str, ...] = (
     "portcullis.gateway.ouch_door",
     "portcullis.gateway.ouch_orders",
     "portcullis.gateway.ouch_reports",
+    "portcullis.gateway.read_records",
     "portcullis.gateway.report_bodies",
     "portcullis.gateway.report_messages",
     "portcullis.gateway.report_packets",

@@ -42,6 +42,26 @@ else:
 _BLOCKS_MAX = 33
 
 
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def _mix(v: cython.p_ulonglong) -> cython.void:
+    """A round of SipHash: the four words of its state are mixed, 64 bits each."""
+    all_bits: cython.ulonglong = 0xFFFFFFFFFFFFFFFF
+    v0: cython.ulonglong = (v[0] + v[1]) & all_bits
+    v1: cython.ulonglong = (((v[1] << 13) & all_bits) | (v[1] >> 51)) ^ v0
+    v2: cython.ulonglong = (v[2] + v[3]) & all_bits
+    v3: cython.ulonglong = (((v[3] << 16) & all_bits) | (v[3] >> 48)) ^ v2
+    v0 = ((v0 << 32) & all_bits) | (v0 >> 32)
+    v0 = (v0 + v3) & all_bits
+    v2 = (v2 + v1) & all_bits
+    v[3] = (((v3 << 21) & all_bits) | (v3 >> 43)) ^ v0
+    v[1] = (((v1 << 17) & all_bits) | (v1 >> 47)) ^ v2
+    v[2] = ((v2 << 32) & all_bits) | (v2 >> 32)
+    v[0] = v0
+
+
 @cython.boundscheck(False)
 @cython.initializedcheck(False)
 @cython.wraparound(False)
@@ -142,40 +162,27 @@ class IdTable:
     @cython.exceptval(check=False)
     def _hash_blocks(self, count: cython.longlong) -> cython.void:
         """SipHash-1-3 with 128 bits of output over `count` blocks, the length in the last."""
-        all_bits: cython.ulonglong = 0xFFFFFFFFFFFFFFFF
-        v0: cython.ulonglong = 0x736F6D6570736575
-        v1: cython.ulonglong = 0x646F72616E646F6D
-        v2: cython.ulonglong = 0x6C7967656E657261
-        v3: cython.ulonglong = 0x7465646279746573
-        block: cython.ulonglong = 0
-        turn: cython.longlong
-        v0 ^= self._key_low
-        v1 ^= self._key_high ^ 0xEE
-        v2 ^= self._key_low
-        v3 ^= self._key_high
-        # A round for each block, then three and three of the finalisation.
-        for turn in range(count + 6):
-            if turn < count:
-                block = self._blocks[turn]
-                v3 ^= block
-            elif turn == count:
-                block = 0
-                v2 ^= 0xEE
-            elif turn == count + 3:
-                self.first = v0 ^ v1 ^ v2 ^ v3
-                v1 ^= 0xDD
-            v0 = (v0 + v1) & all_bits
-            v1 = (((v1 << 13) & all_bits) | (v1 >> 51)) ^ v0
-            v0 = ((v0 << 32) & all_bits) | (v0 >> 32)
-            v2 = (v2 + v3) & all_bits
-            v3 = (((v3 << 16) & all_bits) | (v3 >> 48)) ^ v2
-            v0 = (v0 + v3) & all_bits
-            v3 = (((v3 << 21) & all_bits) | (v3 >> 43)) ^ v0
-            v2 = (v2 + v1) & all_bits
-            v1 = (((v1 << 17) & all_bits) | (v1 >> 47)) ^ v2
-            v2 = ((v2 << 32) & all_bits) | (v2 >> 32)
-            v0 ^= block
-        self.second = v0 ^ v1 ^ v2 ^ v3
+        v: cython.ulonglong[4]
+        index: cython.longlong
+        v = [0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573]
+        v[0] ^= self._key_low
+        v[1] ^= self._key_high ^ 0xEE
+        v[2] ^= self._key_low
+        v[3] ^= self._key_high
+        for index in range(count):
+            v[3] ^= self._blocks[index]
+            _mix(v)
+            v[0] ^= self._blocks[index]
+        v[2] ^= 0xEE
+        _mix(v)
+        _mix(v)
+        _mix(v)
+        self.first = v[0] ^ v[1] ^ v[2] ^ v[3]
+        v[1] ^= 0xDD
+        _mix(v)
+        _mix(v)
+        _mix(v)
+        self.second = v[0] ^ v[1] ^ v[2] ^ v[3]
 
     @cython.cfunc
     @cython.nogil

@@ -1,32 +1,31 @@
 """What clients sent, as it came: a ring of files, and its reader.
 
 Owns the files `capture/*.in` of the data directory. Each read of a connection is one record: time,
-session and the whole messages it brought. A turn only takes a copy; the timer writes what has come
-since it last ran, 50 ms ago, and a turn does so, behind what it sent, where that is much: one
-write a turn cost the turn of a lone order a fifth of its time. So a killed process loses what
-clients sent within 50 ms, of the capture alone. The oldest file goes when there is one too many.
-What it is given has no secrets in it any more. A full disk ends the capture for a while and is
-said; it stops nobody. Must not know what a message means.
-
-    record: time, nanoseconds since the epoch (i8) | session (u4) | length (u4) | octets
+session and the whole messages it brought. A turn only takes a copy (`read_records`); the timer
+writes what has come since it last ran, 50 ms ago, and a turn does so, behind what it sent, where
+that is much, or at once, where there is no room for more: one write a turn cost the turn of a lone
+order a fifth of its time. So a killed process loses what clients sent within 50 ms, of the capture
+alone. The oldest file goes when there is one too many. What is written has no secrets in it. A
+full disk ends the capture for a while and is said; it stops nobody. Must not know what a message
+means.
 """
 
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from portcullis.gateway.event_log import EventLog
+from portcullis.gateway.read_records import HEAD, ReadRecords
 from portcullis.gateway.turn import Turn
 
 FOLDER = "capture"
 SUFFIX = ".in"
-_HEAD = struct.Struct("<qII")
-HEAD_BYTES = _HEAD.size
+HEAD_BYTES = HEAD.size
 _WAITING_MAX = 256 << 10  # bytes that wait for the timer: one full read
+_ROOM_BYTES = 1 << 20  # for those, and for what a turn brings beyond them
 _RETRY_NS = 10_000_000_000  # after a write that failed
 
 
@@ -41,35 +40,59 @@ class Record(NamedTuple):
 
 
 class Capture:
-    """Writes. file_bytes: a file is ended once it has so many. files: so many are kept."""
+    """Writes. received: the buffer that connections read into. file_bytes: a file is ended once it
+    has so many. files: so many are kept."""
 
     def __init__(
-        self, directory: Path, turn: Turn, log: EventLog, *, file_bytes: int, files: int
+        self,
+        directory: Path,
+        turn: Turn,
+        log: EventLog,
+        received: memoryview,
+        *,
+        file_bytes: int,
+        files: int,
     ) -> None:
         self._folder = directory / FOLDER
         self._turn = turn
         self._log = log
         self._file_bytes = file_bytes
         self._files = files
-        self._parts: list[bytes] = []
-        self._waiting = 0
+        # Room for any read.
+        self._records = ReadRecords(received, _ROOM_BYTES + HEAD_BYTES + len(received))
         self._descriptor = -1
         self._number = 0
         self._size = 0
         self._not_before_ns = 0
 
-    def add(self, session: int, now_ns: int, octets: bytes) -> None:
-        """Have a read written, soon."""
-        self._parts.append(_HEAD.pack(now_ns, session, len(octets)))
-        self._parts.append(octets)
-        was, self._waiting = self._waiting, self._waiting + len(octets)
-        if was < _WAITING_MAX <= self._waiting:
+    def add(self, session: int, now_ns: int, start: int, stop: int) -> None:
+        """Have received[start:stop], a read of a session, written soon."""
+        was = self._records.size
+        if not self._records.add(session, now_ns, start, stop):
+            self.write()
+            self._records.add(session, now_ns, start, stop)
+        # Much is written behind what this turn sends.
+        if was < _WAITING_MAX <= self._records.size:
+            self._turn.after.append(self.write)
+
+    def add_octets(self, session: int, now_ns: int, octets: bytes) -> None:
+        """Have octets that stand elsewhere written soon, as a read of a session."""
+        was = self._records.size
+        if not self._records.add_octets(session, now_ns, octets):
+            self.write()
+            self._write(HEAD.pack(now_ns, session, len(octets)) + octets)
+        if was < _WAITING_MAX <= self._records.size:
             self._turn.after.append(self.write)
 
     def write(self) -> None:
-        """Write what waits; called by the timer. Never raises for what the disk does."""
-        content, self._parts, self._waiting = b"".join(self._parts), [], 0
-        if not content or self._turn.now_ns < self._not_before_ns:
+        """Write what waits; called by the timer."""
+        if self._records.size:
+            self._write(self._records.waiting())
+            self._records.forget()
+
+    def _write(self, content: bytes | memoryview) -> None:
+        """Write records. Never raises for what the disk does."""
+        if self._turn.now_ns < self._not_before_ns:
             return
         try:
             if self._descriptor < 0 or self._size >= self._file_bytes:
@@ -126,7 +149,7 @@ class CaptureReader:
                 self.number, self.offset = newer[0], 0
             before = taken
             for record in self._read(bytes_max - taken):
-                taken += len(record.octets) + _HEAD.size
+                taken += len(record.octets) + HEAD_BYTES
                 yield record
                 if taken >= bytes_max:
                     return
@@ -144,13 +167,13 @@ class CaptureReader:
         except FileNotFoundError:
             return
         at = 0
-        while at + _HEAD.size <= len(content):
-            time_ns, session, length = _HEAD.unpack_from(content, at)
-            end = at + _HEAD.size + length
+        while at + HEAD_BYTES <= len(content):
+            time_ns, session, length = HEAD.unpack_from(content, at)
+            end = at + HEAD_BYTES + length
             if end > len(content):
                 return
             record = Record(
-                time_ns, session, content[at + _HEAD.size : end], self.number, self.offset
+                time_ns, session, content[at + HEAD_BYTES : end], self.number, self.offset
             )
             self.offset += end - at
             at = end

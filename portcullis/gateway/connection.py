@@ -209,11 +209,13 @@ class Connection(asyncio.BufferedProtocol):
                     stop = scanner.consumed
                     if taken < count:
                         stop = peer.start_of(scanner, taken)
-                    octets = bytes(self._hub.buffer[start:stop])
-                    if peer.redacts or peer.slow_messages != slow:
-                        octets = peer.redact(octets)
                     # At the time of its rows: in a log it stands before what it caused.
-                    capture.add(peer.store.session, self._hub.turn.table.time_ns, octets)
+                    session, time_ns = peer.store.session, self._hub.turn.table.time_ns
+                    if peer.redacts or peer.slow_messages != slow:
+                        octets = peer.redact(bytes(self._hub.buffer[start:stop]))
+                        capture.add_octets(session, time_ns, octets)
+                    else:
+                        capture.add(session, time_ns, start, stop)
                 if self._ended:
                     return
                 if taken < count:

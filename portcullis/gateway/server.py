@@ -90,7 +90,12 @@ class Server:
         if kept.enabled:
             folder = recovered.journal.directory
             self.capture = Capture(
-                folder, self.turn, log, file_bytes=kept.file_bytes, files=kept.files
+                folder,
+                self.turn,
+                log,
+                self.buffer,
+                file_bytes=kept.file_bytes,
+                files=kept.files,
             )
         self.day = TradingDay(
             Calendar(self.config.day), self.turn, recovered.registry.day_began_ns

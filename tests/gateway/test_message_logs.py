@@ -6,6 +6,7 @@ import re
 import signal
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,8 +43,9 @@ class _Turn:
 
 def kept(directory: Path) -> tuple[Capture, EventLog]:
     log = EventLog.to_file(directory / "events.log")
-    turn = _Turn()
-    return Capture(directory, turn, log, file_bytes=100, files=2), log  # type: ignore[arg-type]
+    turn: Any = _Turn()
+    received = memoryview(b"wholenextyx")
+    return Capture(directory, turn, log, received, file_bytes=100, files=2), log
 
 
 def messages(path: Path) -> list[tuple[str, dict[str, str]]]:
@@ -190,12 +192,12 @@ def test_entries_that_are_young_wait_for_each_other(tmp_path: Path) -> None:
 def test_a_ring_keeps_so_many_files_and_a_reader_goes_on_with_the_oldest(tmp_path: Path) -> None:
     capture, log = kept(tmp_path)
     for number in range(10):
-        capture.add(1, number, b"x" * 100)
+        capture.add_octets(1, number, b"x" * 100)
         capture.write()
     assert len(list((tmp_path / "capture").iterdir())) == 2
     reader = CaptureReader(tmp_path, 1, 0)
     assert [record.time_ns for record in reader.records(1 << 20)] == [8, 9]
-    capture.add(1, 10, b"y")
+    capture.add(1, 10, 9, 10)
     assert list(reader.records(1 << 20)) == []
     capture.write()
     assert [(record.time_ns, record.octets) for record in reader.records(1 << 20)] == [(10, b"y")]
@@ -203,15 +205,30 @@ def test_a_ring_keeps_so_many_files_and_a_reader_goes_on_with_the_oldest(tmp_pat
     log.close()
 
 
+def test_what_finds_no_room_has_the_rest_written_first_and_nothing_is_lost(tmp_path: Path) -> None:
+    capture, log = kept(tmp_path)
+    capture.add_octets(1, 1, b"a" * 600_000)
+    capture.add_octets(1, 1, b"b" * 600_000)
+    found = [record.octets for record in CaptureReader(tmp_path).records(1 << 24)]
+    assert found == [b"a" * 600_000, b"b" * 600_000]
+    capture.add(1, 1, 0, 5)
+    capture.add_octets(1, 1, b"c" * (3 << 20))
+    found = [record.octets for record in CaptureReader(tmp_path).records(1 << 24)]
+    # The ring, of two files, has run over the first.
+    assert found == [b"b" * 600_000, b"whole", b"c" * (3 << 20)]
+    capture.close()
+    log.close()
+
+
 def test_a_record_that_was_cut_ends_its_file_and_is_passed_over(tmp_path: Path) -> None:
     capture, log = kept(tmp_path)
-    capture.add(1, 1, b"whole")
+    capture.add(1, 1, 0, 5)
     capture.write()
     capture.close()
     (path,) = (tmp_path / "capture").iterdir()
     path.write_bytes(path.read_bytes() + b"\0" * 20)
     path.write_bytes(path.read_bytes()[:-10] + b"\xff")
-    capture.add(2, 2, b"next")
+    capture.add(2, 2, 5, 9)
     capture.write()
     found = [record.octets for record in CaptureReader(tmp_path).records(1 << 20)]
     assert found == [b"whole", b"next"]
@@ -223,7 +240,7 @@ def test_a_disk_that_fails_is_said_and_stops_nobody(tmp_path: Path) -> None:
     (tmp_path / "capture").write_text("no folder")
     capture, log = kept(tmp_path)
     for _ in range(3):
-        capture.add(1, 1, b"x")
+        capture.add(1, 1, 10, 11)
         capture.write()
     log.close()
     assert (tmp_path / "events.log").read_text().count("capture_failed") == 1
