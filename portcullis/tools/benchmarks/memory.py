@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import socket
 import tempfile
-import threading
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -59,10 +58,7 @@ def trade(link: socket.socket, first: int, end: int, seq: int) -> int:
     messages.append(orders.end_request(orders.TAKER, seq))
     octets = b"".join(messages)
     room = bytearray(len(octets) * 5 + 65536)
-    sending = threading.Thread(target=link.sendall, args=(octets,))
-    sending.start()
-    used = load.receive_to_end(link, room)
-    sending.join()
+    _seconds, used = load.stream(link, octets, room)
     load.check_answers(room, used, Counter({"0": end - first, "F": end - first}))
     return seq + 1
 
