@@ -62,12 +62,18 @@ firm = "ACME"
 )
 
 
-def free_port() -> int:
-    """A TCP port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+def free_port(kind: int = socket.SOCK_STREAM, host: str = "127.0.0.1") -> int:
+    """A TCP port that nobody listens on now; of another kind of socket, one that none has."""
+    with socket.socket(type=kind) as probe:
+        probe.bind((host, 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def free_group() -> str:
+    """A multicast group and port whose port no UDP socket has now."""
+    port = free_port(socket.SOCK_DGRAM, "")
+    return f"239.255.{port >> 8}.{port & 0xFF}:{port}"
 
 
 class GatewayProcess:

@@ -17,9 +17,9 @@ from portcullis.gateway.streams import Streams
 from portcullis.journal.reader import JournalReader
 from portcullis.journal.rows import ROW_BYTES
 from portcullis.journal.table import RowTable
-from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG, GatewayProcess, free_group
 from tests.support.fix_client import FixClient
-from tests.support.multicast_listener import MulticastListener, free_group
+from tests.support.multicast_listener import MulticastListener
 from tests.support.ouch_client import OuchClient, enter, replace
 from tests.support.sbe_decoder import decode
 

@@ -17,8 +17,9 @@ from portcullis.gateway.report_messages import ReportMessages
 from portcullis.gateway.report_packets import Run
 from portcullis.gateway.report_stream import ReportStream
 from portcullis.journal import rows as r
+from portcullis.tools.gateway_process import free_group
 from tests.support.fix_desk import FixDesk
-from tests.support.multicast_listener import MulticastListener, free_group
+from tests.support.multicast_listener import MulticastListener
 from tests.support.sbe_decoder import decode
 from tests.support.streams import put_stream
 

@@ -74,19 +74,12 @@ replay = "{replay_2}"
 """
 
 
-def free_udp_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
 class Venue:
     """A gateway with one stream, and two clients that trade."""
 
     def __init__(self, directory: Path, more: str) -> None:
         self.group = (GROUP, free_group_port(GROUP))
-        self.retransmit = (HOST, free_udp_port())
+        self.retransmit = (HOST, free_port(socket.SOCK_DGRAM))
         self.replay = (HOST, free_port())
         self.replay_of_client1 = (HOST, free_port())
         self.replay_of_trades = (HOST, free_port())

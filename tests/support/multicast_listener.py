@@ -1,23 +1,13 @@
-"""A listener on a multicast group of the loopback interface, and groups that nobody else has."""
+"""A listener on a multicast group of the loopback interface."""
 
 from __future__ import annotations
 
-import socket
-import struct
 import time
 
 from portcullis.codecs.moldudp64.packets import Downstream, parse_downstream
+from tests.support.lossy_relay import listener
 
-INTERFACE = "127.0.0.1"
 TIMEOUT_S = 10.0
-
-
-def free_group() -> str:
-    """A group and port whose port no UDP socket has now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("", 0))
-        port = probe.getsockname()[1]
-    return f"239.255.{port >> 8}.{port & 0xFF}:{port}"
 
 
 class MulticastListener:
@@ -25,12 +15,7 @@ class MulticastListener:
 
     def __init__(self, group: str) -> None:
         host, _, port = group.rpartition(":")
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-        self._socket.bind((host, int(port)))
-        membership = struct.pack("4s4s", socket.inet_aton(host), socket.inet_aton(INTERFACE))
-        self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+        self._socket = listener(host, int(port))
         self.datagrams: list[bytes] = []
         self.packets: list[Downstream] = []
 

@@ -27,7 +27,7 @@ from portcullis.gateway.report_packets import Run
 from portcullis.tools.benchmarks import gateway, load, orders
 from portcullis.tools.benchmarks.figures import Figure, percentile
 from portcullis.tools.benchmarks.stages import Chain
-from portcullis.tools.gateway_process import CONFIG
+from portcullis.tools.gateway_process import CONFIG, free_group
 
 TURN_PACKETS = 80  # of a read of 64 KiB: the reports of its orders
 PACKET_MESSAGES = 5  # of the default size
@@ -68,10 +68,7 @@ class Listener:
 
 def _stream_config() -> tuple[str, str]:
     """A configuration with a stream, and its group, whose port nobody has now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("", 0))
-        port = probe.getsockname()[1]
-    group = f"239.255.{port >> 8}.{port & 0xFF}:{port}"
+    group = free_group()
     return CONFIG + f'\n[[stream]]\nname = "reports"\ngroups = ["{group}"]\n', group
 
 

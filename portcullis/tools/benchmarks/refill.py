@@ -40,8 +40,8 @@ def measure(size: int) -> list[Figure]:
     """The three ways, one after the other."""
     replay, control = free_port(), free_port()
     places = {
-        "group": f"239.255.13.2:{_free_udp_port()}",
-        "retransmit": f"{_HOST}:{_free_udp_port()}",
+        "group": f"239.255.13.2:{free_port(socket.SOCK_DGRAM)}",
+        "retransmit": f"{_HOST}:{free_port(socket.SOCK_DGRAM)}",
         "replay": f"{_HOST}:{replay}",
     }
     config = CONFIG.replace("enabled = false", "enabled = true").replace(
@@ -121,10 +121,3 @@ def _get(control: int, path: str) -> dict[str, Any]:
         return found
     finally:
         link.close()
-
-
-def _free_udp_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((_HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -14,10 +14,9 @@ from portcullis.tools.conform.matching import Grade
 from portcullis.tools.conform.results import Outcome, Run
 from portcullis.tools.conform.schedule import run_all
 from portcullis.tools.conform.target import Target, make_target
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG, GatewayProcess, free_group, free_port
 from tests.support.conformance import conform
 from tests.support.moldudp64_server import BROKEN, Stream
-from tests.support.multicast_listener import free_group
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "conformance.md"
 COMMAND = (
@@ -157,9 +156,7 @@ def test_our_gateway_holds(tmp_path: Path) -> None:
     script = tmp_path / "publish.py"
     script.write_text(PUBLISH)
     line_a, line_b = free_group(), free_group()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        retransmit = probe.getsockname()[1]
+    retransmit = free_port(socket.SOCK_DGRAM)
     config = CONFIG.replace("enabled = false", "enabled = true")
     config += STREAM.format(line_a=line_a, line_b=line_b, retransmit=retransmit)
     ours = f"{sys.executable} -m portcullis.tools.main"
