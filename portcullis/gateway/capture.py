@@ -13,6 +13,7 @@ means.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -92,7 +93,7 @@ class Capture:
 
     def _write(self, content: bytes | memoryview) -> None:
         """Write records. Never raises for what the disk does."""
-        if self._turn.now_ns < self._not_before_ns:
+        if time.monotonic_ns() < self._not_before_ns:
             return
         try:
             if self._descriptor < 0 or self._size >= self._file_bytes:
@@ -103,7 +104,7 @@ class Capture:
                 raise OSError(f"only {written} of {len(content)} bytes were written")
         except OSError as error:
             self.close()
-            self._not_before_ns = self._turn.now_ns + _RETRY_NS
+            self._not_before_ns = time.monotonic_ns() + _RETRY_NS
             self._log.emit("capture_failed", error=str(error))
 
     def close(self) -> None:
@@ -186,4 +187,4 @@ def _path(folder: Path, number: int) -> Path:
 
 def _numbers(folder: Path) -> list[int]:
     """Numbers of the files there are, ascending."""
-    return sorted(int(path.stem) for path in folder.glob("*" + SUFFIX) if path.stem.isdigit())
+    return sorted(int(path.stem) for path in folder.glob("*" + SUFFIX) if path.stem.isdecimal())

@@ -20,7 +20,7 @@ from portcullis.gateway.config import Loaded
 from portcullis.gateway.event_log import EventLog
 from portcullis.gateway.message_logs import MessageLogs
 from portcullis.journal.errors import DamageError
-from portcullis.journal.retention import CURSOR_SUFFIX, FOLLOWERS
+from portcullis.journal.retention import CURSOR_SUFFIX, FOLLOWERS, cursor_row, write_cursor
 from portcullis.journal.tail import JournalTail
 
 RETRY_FIRST_S = 1.0
@@ -113,27 +113,19 @@ class Followed:
         return self._reader.next_row - 1 if self._reader else self.kept_row() - 1
 
     def kept_row(self) -> int:
-        """Where it goes on after a restart: its file says, else at the first row.
-
-        The file is not forced to disk: after a power loss it may be empty.
-        """
+        """Where it goes on after a restart: its file says, else at the first row."""
         if not self._kept_row:
-            try:
-                self._kept_row = max(int(self._path().read_text()), 1)
-            except (FileNotFoundError, ValueError):
-                self._kept_row = 1
+            self._kept_row = cursor_row(self._path())
         return self._kept_row
 
     def keep(self) -> None:
-        """Write its cursor down, where it has moved. Not forced to disk: rows may come again."""
+        """Write its cursor down, where it has moved."""
         if self.follower is None or self.follower.next_row == self._kept_row:
             return
         self._kept_row = self.follower.next_row
         path = self._path()
         path.parent.mkdir(exist_ok=True)
-        fresh = path.with_suffix(".new")
-        fresh.write_text(f"{self._kept_row}\n")
-        fresh.replace(path)
+        write_cursor(path, self._kept_row)
 
     def _path(self) -> Path:
         return self.directory / FOLLOWERS / f"{self.name}{CURSOR_SUFFIX}"

@@ -32,6 +32,7 @@ from portcullis.journal import rows
 from portcullis.journal.disk import Disk
 from portcullis.journal.index import SessionIndex
 from portcullis.journal.replay import replay
+from portcullis.journal.retention import forget_behind
 from portcullis.journal.snapshots import Snapshot
 from portcullis.journal.writer import Journal
 
@@ -159,6 +160,7 @@ def _begin(recovered: Recovered, loaded: Loaded) -> None:
     recovered.registry.check(loaded)
     table = recovered.journal.table
     if recovered.loss:
+        forget_behind(recovered.journal.directory, recovered.journal.report.last_row)
         recovered.journal.note_loss()
         recovered.passed_over = recovered.journal.pass_over()
     accounts = recovered.registry.catalog.accounts

@@ -24,10 +24,12 @@ from portcullis.journal.segments import (
     segment_path,
     sync_directory,
 )
-from portcullis.journal.snapshots import list_snapshots, read_meta
+from portcullis.journal.snapshots import list_snapshots, read_meta, snapshot_row
 
 FOLLOWERS = "followers"
 CURSOR_SUFFIX = ".row"
+# Of a snapshot that knows more than its journal.
+LOST_SUFFIX = ".lost"
 # What is never let go: the segment being written, and the one before it.
 _LAST_KEPT = 2
 
@@ -58,10 +60,46 @@ def find_floor(directory: Path, keep_after_ns: int) -> Floor:
         floors.append(Floor(row, f"a start from {path.name} needs it, live orders included"))
         rewind_row = meta["rewind_row"]
         floors.append(Floor(rewind_row, "OUCH users may rewind to it ([day] sessions_kept)"))
-    for path in sorted((directory / FOLLOWERS).glob("*" + CURSOR_SUFFIX)):
-        floors.append(Floor(int(path.read_text()), f"follower {path.stem} goes on there"))
+    for path in _cursors(directory):
+        floors.append(Floor(cursor_row(path), f"follower {path.stem} goes on there"))
     floors.append(Floor(_first_since(directory, segments, keep_after_ns), "resends (--keep)"))
     return min(floors, key=lambda floor: floor.row)
+
+
+def cursor_row(path: Path) -> int:
+    """The row that a follower's file says; 1 where it says none.
+
+    It is not forced to disk: after a power loss it may be empty.
+    """
+    try:
+        return max(int(path.read_text()), 1)
+    except (FileNotFoundError, ValueError):
+        return 1
+
+
+def write_cursor(path: Path, row: int) -> None:
+    """Have a follower's file say a row. Not forced to disk: rows may come again."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(f"{row}\n")
+    fresh.replace(path)
+
+
+def _cursors(directory: Path) -> list[Path]:
+    return sorted((directory / FOLLOWERS).glob("*" + CURSOR_SUFFIX))
+
+
+def forget_behind(directory: Path, last_row: int) -> None:
+    """Rows behind the last one are lost: let what knew of them know of them no more.
+
+    Followers go back to it, else they would wait for ever where nothing will be written. Snapshots
+    of later rows get another suffix: no start takes them, so nothing may be let go for their sake.
+    """
+    for path in _cursors(directory):
+        if cursor_row(path) > last_row + 1:
+            write_cursor(path, last_row + 1)
+    for path in list_snapshots(directory):
+        if snapshot_row(path) > last_row:
+            path.rename(path.with_suffix(LOST_SUFFIX))
 
 
 def _first_since(directory: Path, segments: list[SegmentHeader], after_ns: int) -> int:
@@ -105,7 +143,11 @@ def archive(
     for header in headers:
         source, copy = segment_path(directory, header.number), segment_path(target, header.number)
         temporary = copy.with_suffix(".copying")
-        shutil.copyfile(source, temporary)
+        try:
+            shutil.copyfile(source, temporary)
+        except OSError:  # a disk that is full has its room again
+            temporary.unlink(missing_ok=True)
+            raise
         if copy.exists() and not _same(temporary, copy):
             raise JournalError(f"{copy}: exists, and is not {source}")
         descriptor = os.open(temporary, os.O_RDONLY)

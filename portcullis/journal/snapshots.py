@@ -97,7 +97,8 @@ def write_snapshot(
 
 def list_snapshots(directory: Path) -> list[Path]:
     """The snapshot files of a data directory, oldest first."""
-    return sorted((directory / FOLDER).glob("*" + SUFFIX))
+    found = (directory / FOLDER).glob("*" + SUFFIX)
+    return sorted(path for path in found if path.stem.isdecimal() and path.is_file())
 
 
 def snapshot_row(path: Path) -> int:

@@ -57,7 +57,7 @@ def _reading(function: Callable[..., None]) -> Callable[..., None]:
     def run(**options: Any) -> None:
         try:
             function(**options)
-        except JournalError as error:
+        except (JournalError, OSError) as error:
             click.echo(f"portcullis: {error}", err=True)
             sys.exit(EXIT_DAMAGE)
 

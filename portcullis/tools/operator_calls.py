@@ -25,6 +25,7 @@ from portcullis.gateway.control_port import SOCKET
 from portcullis.gateway.operator_port import OperatorError, Request, Value, call, short_path
 
 EXIT_REFUSED = 1
+_DIGITS_MAX = 19  # of a row's number
 WAIT_S = 10.0
 
 data_option = click.option(
@@ -39,7 +40,7 @@ why_option = click.option("--why", required=True, help="The reason, for the jour
 
 
 def _exec_id(_ctx: click.Context, _param: click.Parameter, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text)):
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX and int(text)):
         raise click.BadParameter(f"expected ExecID(17) of a fill, a number from 1, got {text!r}")
     return int(text)
 
@@ -56,6 +57,8 @@ def refusing(function: Callable[..., None]) -> Callable[..., None]:
             function(**options)
         except OperatorError as error:
             refuse(str(error))
+        except UnicodeEncodeError:
+            refuse("expected arguments in UTF-8")
 
     return run
 

@@ -136,6 +136,7 @@ def test_an_operator_sees_and_acts(venue: Venue) -> None:
     trade(venue, 1, "x")
     venue.caught_up()
     assert venue.get("/ready") == (200, {"ready": True})
+    assert venue.get("/orders?limit=" + "9" * 5000)[0] == 400
 
     (order,) = map(json.loads, venue.run("orders", "--json").splitlines())
     assert json.loads(venue.run("orders", "--session", "CLIENT1", "--json")) == order
@@ -446,7 +447,7 @@ def test_a_number_that_no_row_can_hold_is_refused(venue: Venue) -> None:
 
 
 def test_a_number_that_is_no_exec_id_is_named(tmp_path: Path) -> None:
-    for text in ("zzz", "0", "-5", "1.5"):
+    for text in ("zzz", "0", "-5", "1.5", "9" * 5000):
         line = ["bust", "--why", "x", "--data", str(tmp_path), "--", text]
         refused = CliRunner().invoke(main, line)
         assert refused.exit_code == 2

@@ -18,7 +18,10 @@ from portcullis.gateway.startup import Recovered, recover
 from portcullis.journal import rows
 from portcullis.journal.disk import Disk
 from portcullis.journal.maker import make_segment
+from portcullis.journal.retention import CURSOR_SUFFIX, FOLLOWERS, LOST_SUFFIX, cursor_row
 from portcullis.journal.segments import encode_header, list_segments, segment_path, write_header
+from portcullis.journal.snapshots import FOLDER, SUFFIX, list_snapshots
+from portcullis.journal.tail import JournalTail
 from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG
 from tests.engine.naive_matcher import Command
 from tests.support.commands import append
@@ -180,8 +183,18 @@ def test_a_journal_cut_as_asked_passes_over_what_was_cut(tmp_path: Path) -> None
     with segment_path(tmp_path, 1).open("rb+") as file:
         file.seek(4096 + (bad - 1) * rows.ROW_BYTES + 20)
         file.write(b"\xff\xff")
+    # What knew of more: a follower, and a snapshot.
+    follower = tmp_path / FOLLOWERS / f"any{CURSOR_SUFFIX}"
+    later = tmp_path / FOLDER / f"{seen.rows:016d}{SUFFIX}"
+    for path, text in ((follower, f"{seen.rows}\n"), (later, "")):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
     again = recover(config(), tmp_path, accept_loss=True)
     assert "cut" in again.loss
+    assert list_snapshots(tmp_path) == [] and later.with_suffix(LOST_SUFFIX).exists()
+    tail = JournalTail(tmp_path, cursor_row(follower))
+    assert tail.next_row <= bad
+    assert sum(batch.row_count for batch in tail.batches(1 << 20)) and tail.next_row > seen.rows
     assert again.journal.table.batch_first > seen.rows
     for session, last in seen.numbers.items():
         assert again.engine.next_out(session) > last
