@@ -6,6 +6,7 @@ and stopped and nothing of what it serves.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 START_S = 20.0
 STOP_S = 20.0
@@ -147,6 +149,12 @@ class GatewayProcess:
         assert self._process is not None
         self._process.kill()
         self._process.wait(STOP_S)
+
+    def events(self, name: str = "") -> list[dict[str, Any]]:
+        """What it has logged so far, the lines of JSON; of one event alone where it is named."""
+        lines = self.log.read_text().splitlines()
+        found = [json.loads(line) for line in lines if line.startswith("{")]
+        return [event for event in found if name in ("", event["event"])]
 
     @property
     def pid(self) -> int:

@@ -417,10 +417,9 @@ def test_a_stop_begins_no_other_back_office(venue: Venue) -> None:
     for client in (venue.buyer, venue.seller):
         client.log_out()
     assert venue.gateway.stop() == 0
-    log = venue.gateway.log.read_text().splitlines()
-    lines = [json.loads(line) for line in log if line.startswith("{")]
-    assert [line["event"] for line in lines].count("back_office_started") == 1
-    assert lines[-1]["event"] == "stopped"
+    events = [event["event"] for event in venue.gateway.events()]
+    assert events.count("back_office_started") == 1
+    assert events[-1] == "stopped"
 
 
 def test_cursors_that_a_power_loss_left_empty_stop_no_follower(venue: Venue) -> None:

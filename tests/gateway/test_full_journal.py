@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import resource
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -91,11 +89,6 @@ class Disk:
             resource.prlimit(process, resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def events(gateway: GatewayProcess) -> list[dict[str, Any]]:
-    lines = gateway.log.read_text().splitlines()
-    return [json.loads(line) for line in lines if line.startswith("{")]
-
-
 @fills_journals
 def test_a_full_disk_is_said_everywhere_and_over_once_there_is_room(tmp_path: Path) -> None:
     venue = Venue(tmp_path, "reserve_rate = 300")
@@ -123,14 +116,14 @@ def test_a_full_disk_is_said_everywhere_and_over_once_there_is_room(tmp_path: Pa
         assert trouble["code"] == "journal_full"
         assert "new orders are refused, cancels pass" in trouble["text"]
         assert "(File too large)" in trouble["text"]
-        wait_for(lambda: trouble["text"] in [one.get("text") for one in events(gateway)])
+        wait_for(lambda: trouble["text"] in [one.get("text") for one in gateway.events()])
 
         disk.set(is_full=False)
         wait_for(lambda: venue.state()["can_take_orders"])
         client.link.sendall(client.order("after", "1", "1", "10"))
         client.expect("8", t150="0", t11="after")
         wait_for(lambda: venue.get("/health")[1]["status"] == "ok")
-        told = [one for one in events(gateway) if one.get("text") == trouble["text"]]
+        told = [one for one in gateway.events() if one.get("text") == trouble["text"]]
         assert {one["event"] for one in told} == {"trouble", "trouble_over"}
 
         # Once more, and nobody makes room: with the last reserved row the process ends.
@@ -140,7 +133,7 @@ def test_a_full_disk_is_said_everywhere_and_over_once_there_is_room(tmp_path: Pa
             while True:
                 client.link.sendall(client.order("again", "1", "1", "10", TEXT))
         assert gateway.wait() == EXIT_JOURNAL
-        (fatal,) = [one for one in events(gateway) if one["event"] == "fatal"]
+        (fatal,) = gateway.events("fatal")
         assert "what was reserved for cancels" in fatal["error"] and not fatal["session"]
         assert not (gateway.data / "quarantine").exists()
         gateway.start()

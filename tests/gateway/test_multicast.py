@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,12 +80,6 @@ def journal_messages(directory: Path, name: str) -> dict[int, list[bytes]]:
         streams.observe(batch.first_row, last_row)
         batch.octets.release()
     return found
-
-
-def logged(gateway: GatewayProcess, name: str) -> list[dict[str, object]]:
-    lines = gateway.log.read_text().splitlines()
-    found = [json.loads(line) for line in lines if line.startswith("{")]
-    return [event for event in found if event["event"] == name]
 
 
 def test_every_report_is_published_once_over_a_kill_and_a_stop(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import random
 import signal
 import time
@@ -66,12 +65,6 @@ def fix(gateway: GatewayProcess, name: str = "CLIENT1") -> FixClient:
     DESKS.append(client)
     client.log_on()
     return client
-
-
-def logged(gateway: GatewayProcess, name: str) -> list[dict[str, object]]:
-    lines = gateway.log.read_text().splitlines()
-    found = [json.loads(line) for line in lines if line.startswith("{")]
-    return [event for event in found if event["event"] == name]
 
 
 def test_a_session_has_the_id_of_the_day_and_begins_with_its_event(client: OuchClient) -> None:
@@ -217,7 +210,7 @@ def test_fix_sees_and_cancels_the_orders_of_its_account(gateway: GatewayProcess)
     desk.expect("r", t533="1")
     client.expect("C", order_token="B", decrement_shares=12, reason="U")
     gateway.stop()
-    assert [(one["token"], one["text"]) for one in logged(gateway, "unsaid")] == [
+    assert [(one["token"], one["text"]) for one in gateway.events("unsaid")] == [
         ("B", "Mass cancel")
     ]
 
@@ -227,7 +220,7 @@ def test_what_ouch_has_no_words_for_is_in_the_log(gateway: GatewayProcess) -> No
     client.send(enter("A", "B", 1, 1005001), enter("A", "B", 1, 100), cancel("none"))
     client.expect("J", reason="X")
     gateway.stop()
-    assert [(one["token"], one["text"]) for one in logged(gateway, "unsaid")] == [
+    assert [(one["token"], one["text"]) for one in gateway.events("unsaid")] == [
         ("A", "Price(44) is not a multiple of the tick"),
         ("A", "Duplicate ClOrdID(11)"),
         ("none", "Unknown order"),
@@ -408,7 +401,7 @@ def test_who_does_not_read_is_cut_and_gets_the_rest_on_return(tmp_path: Path) ->
         head, tail = packets.packet("U", message)[:4], message[15:]
         tokens = (b"%-14d" % number for number in range(orders))
         slow.link.sendall(b"".join(head + token + tail for token in tokens))
-        while not logged(gateway, "slow_consumer"):
+        while not gateway.events("slow_consumer"):
             assert other.packet()[0] == "H"  # a second later
         before = slow.count_to(b"nothing")
         again = OuchClient(gateway.ouch_port)
@@ -476,4 +469,4 @@ def test_signal_for_the_state_is_answered(gateway: GatewayProcess, client: OuchC
     client.send(enter("A", "B", 1, 100))
     client.expect("A")
     gateway.stop()
-    assert logged(gateway, "state")
+    assert gateway.events("state")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +16,6 @@ from tests.support.fix_client import FixClient
 def gateway(tmp_path: Path) -> Iterator[GatewayProcess]:
     with GatewayProcess(tmp_path) as gateway:
         yield gateway
-
-
-def events(gateway: GatewayProcess, name: str) -> list[dict[str, object]]:
-    """The event log's entries of one kind."""
-    lines = gateway.log.read_text().splitlines()
-    found = [json.loads(line) for line in lines if line.startswith("{")]
-    return [event for event in found if event["event"] == name]
 
 
 @pytest.fixture
@@ -47,12 +39,12 @@ def test_the_log_names_strangers_within_bounds_and_new_accounts_once(
     stranger.send("A", "98=0", "108=30")
     assert stranger.is_closed_by_peer()
     stranger.close()
-    assert [(one["client"], one["comp_id"]) for one in events(gateway, "stranger")] == [
+    assert [(one["client"], one["comp_id"]) for one in gateway.events("stranger")] == [
         ("X?" + "y" * 62, "PORTCULLIS")
     ]
     gateway.stop()
     gateway.start()
-    new = [one["accounts"] for one in events(gateway, "accounts_new")]
+    new = [one["accounts"] for one in gateway.events("accounts_new")]
     assert new == [["CLIENT1", "CLIENT2"]]
 
 
@@ -176,9 +168,9 @@ def test_a_stop_logs_clients_out_and_marks_the_journal_clean(
         client.send("5")
         assert client.is_closed_by_peer()
     assert gateway.wait() == 0
-    (stopped,) = events(gateway, "stopped")
+    (stopped,) = gateway.events("stopped")
     gateway.start()
-    started = events(gateway, "started")[-1]
+    started = gateway.events("started")[-1]
     assert (started["clean_stop"], started["last_row"]) == (True, stopped["last_row"])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,8 +50,7 @@ def is_refused(client: FixClient, password: str = "sesame") -> bool:
 
 
 def reasons(gateway: GatewayProcess) -> list[str]:
-    lines = [json.loads(s) for s in gateway.log.read_text().splitlines() if s.startswith("{")]
-    return [line["reason"] for line in lines if "reason" in line]
+    return [event["reason"] for event in gateway.events() if "reason" in event]
 
 
 def test_a_client_not_known_in_advance_trades_and_is_known_after_a_restart(

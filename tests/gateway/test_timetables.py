@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import calendar
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -161,12 +160,6 @@ def gateway(tmp_path: Path) -> Iterator[ClockedGateway]:
         yield gateway
 
 
-def events(gateway: ClockedGateway, name: str) -> list[dict[str, str]]:
-    lines = gateway.log.read_text().splitlines()
-    found = [json.loads(line) for line in lines if line.startswith("{")]
-    return [event for event in found if event["event"] == name]
-
-
 def numbers(client: ClockedClient) -> tuple[int, int]:
     return client.next_in, client.next_out
 
@@ -220,7 +213,7 @@ def test_who_is_connected_at_reset_time_is_logged_out_and_begins_at_one(tmp_path
             arrive(one)
         client.send("F", "11=o2", "41=o1", "54=1", "55=BTC-USD", "60=20260102-12:00:00")
         client.expect("8", t150="4")  # the order lived on
-        assert {event["session"] for event in events(gateway, "numbers_reset")} == {
+        assert {event["session"] for event in gateway.events("numbers_reset")} == {
             "FIX.4.4:PORTCULLIS->CLIENT1",
             "FIX.4.4:PORTCULLIS->CLIENT2",
         }
