@@ -13,6 +13,7 @@ import pytest
 
 from portcullis import _build
 from portcullis.codecs.soupbintcp import packets
+from portcullis.gateway.auth import PasswordHash
 from portcullis.tools.gateway_process import OUCH_CONFIG, GatewayProcess
 from tests.support.fix_client import FixClient
 from tests.support.ouch_client import OuchClient, cancel, enter, modify, replace
@@ -269,8 +270,6 @@ def test_a_login_that_cannot_be_is_refused(gateway: GatewayProcess) -> None:
 
 
 def test_a_password_is_asked_where_there_is_one_in_capitals_or_not(tmp_path: Path) -> None:
-    from portcullis.gateway.auth import PasswordHash
-
     line = f'username = "OUCH1"\npassword_hash = "{PasswordHash.make(b"SECRET")}"'
     config = CONFIG.replace('username = "OUCH1"', line)
     with GatewayProcess(tmp_path, config) as gateway:
