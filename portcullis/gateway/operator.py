@@ -186,17 +186,20 @@ class Operator:
                 peer.store.skip(next_out)
             if next_in is not None:
                 peer.store.advance(next_in)
-        return self._numbers(peer)
+        return self._agreed(peer)
 
     def _reset(self, request: Request) -> dict[str, Any]:
         peer = self._peer_at_rest(request)
         self._journal(request, peer.store.session)
         peer.store.reset(1, 1)
-        return self._numbers(peer)
+        return self._agreed(peer)
 
-    @staticmethod
-    def _numbers(peer: FixPeer) -> dict[str, Any]:
+    def _agreed(self, peer: FixPeer) -> dict[str, Any]:
+        """A session's numbers, in force at once, and on disk before anybody is told of them."""
+        peer.session.take_numbers()
         store = peer.store
+        self._turn.settle()
+        self._turn.journal.force()
         return {"session": peer.key, "next_in": store.next_in, "next_out": store.next_out}
 
     def _disconnect(self, request: Request) -> dict[str, Any]:

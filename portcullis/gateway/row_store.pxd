@@ -23,7 +23,9 @@ cdef class RowStore:
     cdef long long _again
     cdef long long _again_last
     cdef long long _opening
+    cdef long long _closing
     cdef long long _reset_row
+    cdef long long _unsynced_row
     cdef object _unsent
     cdef Py_ssize_t _unsent_at
     cdef readonly long long reset_asked_ns
@@ -36,4 +38,5 @@ cdef class RowStore:
     cdef long long _sendable(self, long long count)
     cdef long long _number(self, long long row)
     cdef long long _reached(self)
+    cdef bint _is_closed(self) noexcept
     cdef void _mark(self)

@@ -40,6 +40,7 @@ else:
 # Reports numbered anew after a reset are appended so many a turn, and more only when these are
 # sent: who catches up as fast as it reads is never `max_lag` behind, however much it is owed.
 _REISSUE_ROWS = 64
+_LOGOUT = b"5"
 _MESSAGE_BYTES = 128  # few messages that are sent again are shorter
 # The first number in doubt is written down so often while `in_doubt_max` messages are sent.
 _MARKS = 4
@@ -105,8 +106,10 @@ class RowStore:
         self._again_last = 0
         # Number of the connection's first message, which nothing comes before.
         self._opening = 0
-        # The last RESET row.
-        self._reset_row = 0
+        # Number of our Logout, behind which nothing new goes out; 0: none was sent.
+        self._closing = 0
+        # The last RESET row, and the same until it is known to be on disk.
+        self._reset_row = self._unsynced_row = 0
         # Rows of a past epoch whose messages nobody has seen.
         self._unsent = array("q") if unsent is None else unsent
         self._unsent_at = 0
@@ -157,10 +160,13 @@ class RowStore:
             rows.W_UNSENT_ROW: last,
         }
         flags = rows.F_ASKED if asked else 0
-        self._reset_row = self._turn.append(rows.RESET, self.session, flags=flags, words=words)
+        self._unsynced_row = self._reset_row = self._turn.append(
+            rows.RESET, self.session, flags=flags, words=words
+        )
         if asked:
             self.reset_asked_ns = self._table.word(self._reset_row, rows.W_TIME)
         self._again, self._again_last = 1, 0
+        self._closing = 0
         self.next_unsent = self._opening = self._first_in_doubt = next_out
         self._mark_seq = next_out + self._in_doubt_max
 
@@ -172,6 +178,7 @@ class RowStore:
         if self._turn.engine.cursor > self._reset_row:
             self.next_unsent = self.next_out
         self._opening = self.next_unsent
+        self._closing = 0
         self._mark_seq = self._opening + self._in_doubt_max
         if not self._first_in_doubt:
             self._first_in_doubt = self._opening
@@ -197,6 +204,11 @@ class RowStore:
     ) -> None:
         """See `SequenceStore`. Here `header` may have any header field that is not ours to set."""
         self.sends += 1
+        if msg_type == _LOGOUT:
+            # FIX 4.4 vol 2, Logout: who has sent one sends nothing but what is asked for. And the
+            # answer to it shows that they have all before it, and nothing behind. Its number is
+            # the next, which the engine takes before it goes on with a mass command.
+            self._closing = self.next_out
         items = {rows.ITEM_HEADER: header} if header else {}
         items[rows.ITEM_BODY] = body
         self._turn.append(
@@ -228,6 +240,11 @@ class RowStore:
         """Send what is due, within the byte budget; whether more could go next turn."""
         if self.stopped or self.wire is None:
             return False
+        if self._unsynced_row:
+            # Were the reset lost with the machine, a number that was sent would stand for two.
+            if not self._turn.is_on_disk(self.session, self._unsynced_row):
+                return False
+            self._unsynced_row = 0
         sent: cython.longlong = 0
         budget: cython.longlong = self._budget_bytes
         if self.is_resending:
@@ -252,18 +269,26 @@ class RowStore:
         again: cython.bint = self._again <= self._again_last
         if again and self.next_unsent != self._opening:
             return self._next_again(budget)
-        if self.next_unsent > self._index.head_seq(self.session):
+        if self.next_unsent > self._index.head_seq(self.session) or self._is_closed():
             return b""
         count: cython.longlong = self._sendable(
             self._index.walk(self.session, self.next_unsent, self._rows)
         )
         if again and count > 1:
             count = 1
+        while self._closing and count and self._number(self._rows[count - 1]) > self._closing:
+            count -= 1
         if not count:
             return b""
         done: cython.longlong = self._reports.encode(self._door, 0, count, budget)
         self.next_unsent = self._number(self._rows[done - 1]) + 1
         return self._reports.take()
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _is_closed(self) -> cython.bint:
+        """Whether our Logout is on its way, or gone."""
+        return 0 < self._closing < self.next_unsent
 
     @cython.cfunc
     def _next_again(self, budget: cython.longlong) -> bytes:
@@ -344,6 +369,8 @@ class RowStore:
 
     def _reissue(self) -> bool:
         """Number some of them anew; whether there was anything to do."""
+        if self._is_closed():
+            return False
         some = self._unsent[self._unsent_at : self._unsent_at + _REISSUE_ROWS]
         self._unsent_at += len(some)
         for row in some:

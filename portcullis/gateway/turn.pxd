@@ -25,6 +25,7 @@ cdef class Turn:
     cdef set _behind
     cdef dict _unsynced
     cdef list _parting
+    cdef dict _wanted
     cdef long long _clock_offset_ns
 
     cpdef long long begin(self) except? -1

@@ -101,6 +101,8 @@ class Turn:
         # What waits for the disk, and up to which row: sessions, and calls of `after_sending`.
         self._unsynced: dict[int, int] = {}
         self._parting: list[tuple[int, Callable[[], None]]] = []
+        # Under any policy: who sends nothing before a row of its own is on disk, and that row.
+        self._wanted: dict[int, int] = {}
         self._clock_offset_ns = self.now_ns - time.monotonic_ns()
 
     @cython.ccall
@@ -184,6 +186,7 @@ class Turn:
         due: list[int] = self.index.take_touched()
         if self._syncs_batches:
             due = self._held_back(due, self.journal.sealed_row)
+        if self._syncs_batches or self._wanted:
             self.sync()
         if self._behind:
             due.extend(self._behind.difference(due))
@@ -232,15 +235,31 @@ class Turn:
             call()
 
     def sync(self) -> None:
-        """Begin a sync if the policy wants one now and none is under way. On the timer, too."""
-        if not self._syncing and self.journal.sync_needed:
+        """Begin a sync if the policy or somebody wants one now and none is under way.
+
+        On the timer, too.
+        """
+        if not self._syncing and (self._wanted or self.journal.sync_needed):
             self._syncing = True
             self._start_sync(self._synced)
 
     def _synced(self) -> None:
         self._syncing = False
-        if self._syncs_batches:
+        synced = self.journal.synced_row
+        for session in [one for one, row in self._wanted.items() if row <= synced]:
+            del self._wanted[session]
+            self._behind.add(session)
             self.begin()
+        if self._syncs_batches or self._wanted:
+            self.begin()
+
+    def is_on_disk(self, session: int, row: int) -> bool:
+        """Whether a row is on disk; else see that it soon is, and wake the session then."""
+        if self.journal.is_on_disk(row):
+            return True
+        self._wanted[session] = row
+        self.begin()
+        return False
 
     @property
     def has_rows(self) -> bool:

@@ -117,6 +117,7 @@ class Journal:
         self._next: SegmentHeader | None = None
         self._maker: SegmentMaker | None = None
         self._unsynced: list[int] = []  # descriptors; the last is the open segment's
+        self._synced_number = 0  # with sync "none": segments from there on may not be on disk
         self._synced_ns = time.monotonic_ns()
         self._lock = lock_directory(directory)
         try:
@@ -139,7 +140,7 @@ class Journal:
             self.table.oldest_row = segments[0].first_row
             self._segment = segments[-1]
             self._first_number = segments[0].number
-            self._found_number = segments[-1].number
+            self._found_number = self._synced_number = segments[-1].number
             if ahead:
                 self._maker = disk.segment_maker(directory)
         except BaseException:
@@ -387,6 +388,10 @@ class Journal:
             return True
         return time.monotonic_ns() - self._synced_ns >= self.sync_interval_ns
 
+    def is_on_disk(self, row: int) -> bool:
+        """Whether a row, and so all before it, outlives the machine's stop."""
+        return row <= self.synced_row
+
     def sync(self) -> int:
         """Wait until all that is sealed is on disk; give the last such row.
 
@@ -394,6 +399,12 @@ class Journal:
         the interpreter while it waits. OSError is fatal: what a failed sync left out is unknown.
         """
         sealed = self.sealed_row
+        if self.sync_policy == "none":  # descriptors of segments that are closed are not kept
+            number = self._segment.number
+            self._force(max(self._synced_number, self._first_number), number)
+            self._synced_number = number
+            self.synced_row = sealed
+            return sealed
         files = list(self._unsynced)
         for descriptor in files:
             self._disk.sync(descriptor)
@@ -405,11 +416,14 @@ class Journal:
         return sealed
 
     def force(self) -> None:
-        """Wait until all that is sealed is on disk, here and now: for what happens once a day.
+        """Wait until all that is sealed is on disk, here and now: for what happens seldom.
 
         Beside a `sync` that is under way; `synced_row` stays as it is.
         """
-        self._force(max(self._segment.number - 1, self._first_number), self._segment.number)
+        first = self._segment.number - 1
+        if self.sync_policy == "none":
+            first = min(first, self._synced_number)
+        self._force(max(first, self._first_number), self._segment.number)
 
     def _force(self, first: int, last: int) -> None:
         """Wait until segments, by their numbers, are on disk."""

@@ -223,6 +223,14 @@ class FixSession:
             raise RuntimeError("numbers of a connected session cannot be reset: log it out first")
         self._link.reset_numbers()
 
+    def take_numbers(self) -> None:
+        """Expect what the store does, which an operator has changed; only while no connection is
+        there."""
+        if self.is_connected:
+            raise RuntimeError("numbers of a connected session cannot be set: log it out first")
+        self._lane.next_in = self._link.store.next_in
+        self._link.gap.clear()
+
     def pass_over(self, step_ns: int) -> None:
         """The wall clock was set by so much since the last call: no time-out runs by that."""
         self._link.pass_over(step_ns)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from portcullis.gateway.operator_port import Request, call
 from portcullis.tools.gateway_process import CONFIG, GatewayProcess
 from tests.support.fix_client import FixClient
 
@@ -127,6 +128,51 @@ def test_who_logs_out_in_order_has_had_everything(
     client.close()
     gateway.start()
     assert ids(reset(client)) == [f"o{n}" for n in range(5, 10)]
+
+
+def test_nothing_follows_our_logout_and_what_happened_then_is_owed(
+    gateway: GatewayProcess, client: FixClient
+) -> None:
+    client.log_on()
+    orders(client, 0, 1)
+    accepted(client, 1)
+    call(gateway.data, Request(do="sessions disconnect", why="x", args={"session": "CLIENT1"}))
+    client.expect("5")
+    with contextlib.closing(FixClient("CLIENT2", gateway.port)) as other:
+        other.log_on()
+        other.link.sendall(other.order("t", "2", "1", "10"))
+        other.expect("8", t150="0")
+        other.expect("8", t150="F")
+    client.send("5")
+    assert client.is_closed_by_peer()
+    client.close()
+    (fill,) = reset(client)
+    assert (fill[150], fill[11], fill[97]) == ("F", "o0", "Y")
+
+
+def test_an_operator_gives_a_session_that_was_here_other_numbers(
+    gateway: GatewayProcess, client: FixClient
+) -> None:
+    def operate(do: str, **numbers: int) -> None:
+        args = {"session": "CLIENT1", **numbers}
+        told = call(gateway.data, Request(do=do, why="x", args=args))
+        client.next_out, client.next_in = told["next_in"], told["next_out"]
+
+    client.log_on()
+    orders(client, 0, 3)
+    accepted(client, 3)
+    client.log_out()
+    operate("sessions reset")
+    assert (client.next_out, client.next_in) == (1, 1)
+    client.log_on()
+    client.log_out()
+    operate("sessions set-seq", next_in=40, next_out=50)
+    client.log_on()
+    assert client.barrier() == []
+    client.log_out()
+    operate("sessions set-seq", next_in=7, next_out=5)
+    client.log_on()
+    assert client.barrier() == []
 
 
 def test_a_logout_that_leaves_bytes_unread_shows_nothing(

@@ -8,19 +8,21 @@ it.
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from portcullis.engine.layout import S_NEXT_OUT, SESSION_WORDS
-from portcullis.gateway import startup
+from portcullis.gateway import row_store, startup
 from portcullis.gateway.ouch_store import OuchStore
 from portcullis.gateway.server import Server
 from portcullis.gateway.trading_day import TradingDay
 from portcullis.journal.recovery import Recovery
 from portcullis.journal.rows import ROW_BYTES
 from portcullis.journal.writer import Journal
+from portcullis.sessions.fix_session import FixSession
 
 _EVERY = 40  # of many chances to break a rule, one is taken
 
@@ -115,6 +117,14 @@ def _nothing(_right: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *_args: None
 
 
+def _always(_right: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *_args: True
+
+
+def _no_unsent(_right: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *_args: array("q")
+
+
 def _note_this_run(_right: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self: self.note_run()
 
@@ -152,6 +162,22 @@ RULES = (
     Rule(
         "state is a function of the journal", Server, "_on_timer", _now_and_then(_skip_a_number),
         ("kill",),
+    ),
+    Rule(
+        "a reset is on disk before anything is sent behind it", Journal, "is_on_disk",
+        _always, ("reset", "power", "drop"), "none",
+    ),
+    Rule(
+        "numbers that an operator sets are on disk before anybody is told", Journal, "force",
+        _nothing, ("operator", "power"), "none",
+    ),
+    Rule(
+        "what a reset may have cut off comes again", row_store, "unsent_behind",
+        _no_unsent, ("reset", "drop"),
+    ),
+    Rule(
+        "numbers that an operator sets are in force at once", FixSession, "take_numbers",
+        _nothing, ("operator",),
     ),
     Rule("a day's end is a row", TradingDay, "tick", _nothing, ("day",), messages=12_000),
 )  # fmt: skip

@@ -4,6 +4,11 @@ Owns a client's side of FIX 4.4: numbers, resends, heartbeats, and what it makes
 keeps all that it was sent and holds every repetition against the first. What it knows of the
 gateway, it knows by protocol: when a connection is lost or the gateway has started again, it logs
 on with its next number, and the rest follows from numbers.
+
+Where numbers begin anew (141=Y, a schedule, an operator who calls), what it had not shown to
+have comes again with PossResend, and new reports between: it puts them down until a TestRequest's
+answer shows that all is there, then takes them in the order of ExecIDs. A request that is
+unanswered then was never received.
 """
 
 from __future__ import annotations
@@ -20,7 +25,10 @@ from tests.simulation.world import MILLISECOND_NS, SECOND_NS, Violation, World
 HEART_BT_S = 10
 _PATIENCE_NS = 25 * SECOND_NS
 _OPEN_MAX = 40
+_UNANSWERED_MAX = 200
 _LENGTH = re.compile(rb"8=FIX\.4\.4\x019=(\d+)\x01")
+# What is sent again where it is asked for; all else is filled.
+_REQUESTS = {"D", "F", "G", "q", "AF"}
 # What a repetition may differ in.
 _PASSING = {"9", "10", "34", "43", "52", "97", "122"}
 _SIDES = {"1": "buy", "2": "sell"}
@@ -47,8 +55,21 @@ class SimulatedFixClient:
         world: World,
         ledger: Ledger,
         connect: Callable[[SimulatedFixClient], Link | None],
+        last_reset: Callable[[int], int] = lambda _now_ns: 0,
     ) -> None:
         self.name = name
+        # Whether its numbers may be found not to fit: the clock was set across its schedule.
+        self.may_misfit = False
+        self._last_reset = last_reset
+        self._reset_ns = world.wall_ns
+        # Whether Logons ask for a reset, until one is answered.
+        self._asks_reset = False
+        # What came in a new numbering while the rest of the old one is to come; None: it is not.
+        self._put_down: list[dict[str, str]] | None = None
+        # Requests of a numbering that has ended.
+        self._doubtful: set[str] = set()
+        # Whether anything that was owed has come since it asked last.
+        self._heard_owed = False
         self.wants_connection = True
         self._world = world
         self._chance = world.random
@@ -100,13 +121,23 @@ class SimulatedFixClient:
             self._buffer = b""
             self._missing = 0
             self._heard_ns = self._world.now_ns
-            self._send("A", f"98=0\x01108={HEART_BT_S}\x01")
+            due_ns = self._last_reset(self._world.wall_ns)
+            if self._asks_reset or due_ns > self._reset_ns:
+                self._reset_ns = max(self._reset_ns, due_ns)
+                self.begin_numbers()
+            flag = "141=Y\x01" if self._asks_reset else ""
+            self._send("A", f"98=0\x01108={HEART_BT_S}\x01{flag}")
 
     def _hang_up(self) -> None:
         link, self._link = self._link, None
         self._is_up = False
         if link is not None:
             link.close()
+
+    def leave(self) -> None:
+        """Hang up, and stay away until `wants_connection`."""
+        self.wants_connection = False
+        self._hang_up()
 
     def lost(self, link: Link) -> None:
         """The connection has ended."""
@@ -126,19 +157,74 @@ class SimulatedFixClient:
 
     def come_to_rest(self) -> None:
         """See to it that everything arrives; see `is_at_rest`."""
+        self._set_barrier()
+        self.tick()
+
+    def _set_barrier(self) -> None:
         self._tests += 1
         self._barrier = f"{self.name}-{self._tests}"
         self._barrier_link = None
-        self.tick()
 
     def _ask(self) -> None:
         self._barrier_link = self._link
+        self._heard_owed = False
         self._send("1", f"112={self._barrier}\x01")
 
     @property
     def is_at_rest(self) -> bool:
         """Whether its barrier was answered, and nothing is missing."""
-        return self._is_up and not self._barrier and not self._missing
+        return self._is_up and not self._barrier and not self._missing and self._put_down is None
+
+    # --- numbers that begin anew -----------------------------------------------------------------
+
+    def ask_reset(self) -> None:
+        """Log on again with ResetSeqNumFlag, until that is answered."""
+        self._asks_reset = True
+        self._hang_up()
+
+    def begin_numbers(self, next_in: int = 1, next_out: int = 1) -> None:
+        """Number anew from here on: agreed by protocol, by a schedule, or with an operator."""
+        self._next_in, self._next_out = next_in, next_out
+        self._sent.clear()
+        self._came.clear()
+        self._doubtful |= set(self._unanswered)
+        if self._put_down is None:
+            self._put_down = []
+
+    def skip_to(self, next_out: int) -> None:
+        """Go on at a number agreed on with an operator: what has a lower one is not wanted."""
+        self._next_out = next_out
+        self._sent.clear()
+        self._doubtful |= set(self._unanswered)
+        if self._put_down is None:
+            self._put_down = []
+
+    @property
+    def next_out(self) -> int:
+        """The number of its next message."""
+        return self._next_out
+
+    def rows_put_down(self) -> list[int]:
+        """Rows of reports that have come and are not in the ledger yet."""
+        return [int(one["17"]) for one in self._put_down or () if "17" in one]
+
+    def _take_up(self) -> None:
+        """All that was owed is there: take it in its order, and forget what was never received."""
+        put_down, self._put_down = self._put_down or [], None
+        for message in sorted(put_down, key=lambda one: int(one.get("17", 0))):
+            self._report(message)
+        for identity in self._doubtful & set(self._unanswered):
+            del self._unanswered[identity]
+            order = self._by_id.pop(identity, None)
+            if order is not None and order.sent_id == identity:
+                order.state = "never received"
+        self._doubtful.clear()
+
+    def _misfit(self, message: dict[str, str]) -> None:
+        """The gateway's numbers are not those that it expects: begin anew, where that may be."""
+        if not self.may_misfit:
+            raise Violation(f"{self.name}: numbers do not fit, {self._next_in} is next: {message}")
+        self.ask_reset()
 
     # --- what it sends ---------------------------------------------------------------------------
 
@@ -146,7 +232,7 @@ class SimulatedFixClient:
         number = self._next_out
         self._next_out += 1
         now = utc(self._world.now_ns)
-        if msg_type in "DGF":
+        if msg_type in _REQUESTS:
             self._sent[number] = (msg_type, body, now)
         if self._link is not None:
             self._write(msg_type, number, f"52={now}\x01", body)
@@ -161,7 +247,9 @@ class SimulatedFixClient:
 
     def trade(self) -> None:
         """Do something that a client does."""
-        if not self._is_up:
+        if not self._is_up or self._put_down is not None:
+            return
+        if len(self._unanswered) > _UNANSWERED_MAX:
             return
         draw = self._chance.random()
         if self._open and (draw < 0.2 or len(self._open) > _OPEN_MAX):
@@ -251,8 +339,18 @@ class SimulatedFixClient:
 
     def _take(self, message: dict[str, str]) -> None:
         number, msg_type = int(message["34"]), message["35"]
+        if not self._is_up and msg_type == "5" and "too low" in message.get("58", ""):
+            self._misfit(message)
+            return
         if msg_type == "A" and not self._is_up:
-            self._is_up = True
+            if self._asks_reset and (message.get("141"), number) != ("Y", 1):
+                raise Violation(f"{self.name}: a reset was asked for: {message}")
+            if number < self._next_in:
+                self._misfit(message)
+                return
+            self._is_up, self._asks_reset = True, False
+            if self._put_down is not None and not self._barrier:
+                self._set_barrier()
         elif msg_type == "2" and number >= self._next_in:
             self._send_again(int(message["7"]), int(message["16"]))
         if number > self._next_in:
@@ -284,14 +382,22 @@ class SimulatedFixClient:
             raise Violation(f"{self.name}: number {number} stands for {first} and {message}")
 
     def _in_turn(self, number: int, msg_type: str, message: dict[str, str]) -> None:
-        if msg_type in "89":
+        if msg_type in {"8", "9", "r"}:
             self._came[number] = message
-            self._report(message)
+            self._heard_owed |= "97" in message
+            if self._put_down is None:
+                self._report(message)
+            else:
+                self._put_down.append(message)
         elif msg_type == "1":
             self._send("0", f"112={message['112']}\x01")
         elif msg_type == "0":
             if message.get("112") == self._barrier:
                 self._barrier = ""
+                if self._heard_owed:
+                    self.come_to_rest()
+                elif self._put_down is not None:
+                    self._take_up()
         elif msg_type == "5":
             if self._is_up:
                 self._send("5", "")
@@ -321,12 +427,16 @@ class SimulatedFixClient:
     # --- reports ---------------------------------------------------------------------------------
 
     def _report(self, message: dict[str, str]) -> None:
+        is_again = message.get("97") == "Y"
         if message["35"] == "9":
-            self._answered(message["11"], 0)
+            if not is_again or message["11"] in self._unanswered:
+                self._answered(message["11"], 0)
             return
         row = int(message["17"])
         if not self._ledger.exec_id(self.name, message["17"], _content(message)):
-            raise Violation(f"{self.name}: a report came twice: {message}")
+            if not is_again:
+                raise Violation(f"{self.name}: a report came twice: {message}")
+            return
         exec_type = message["150"]
         identity = message["11"]
         if exec_type in "08":
@@ -372,6 +482,8 @@ class SimulatedFixClient:
     def forget(self, lost: frozenset[int]) -> None:
         """The gateway has lost these rows: what was said by them is void."""
         self._losses += 1
+        if self._put_down is not None:
+            self._put_down = [one for one in self._put_down if int(one.get("17", 0)) not in lost]
         self._ledger.forget(self.name, lambda row: row not in lost)
         self._open = {
             order.sent_id: order for order in self._orders if order.state == "open" and order.rests

@@ -20,6 +20,7 @@ from typing import Any
 from portcullis.gateway import views
 from portcullis.gateway.config import Loaded
 from portcullis.gateway.event_log import EventLog
+from portcullis.gateway.operator_port import OperatorError, Request
 from portcullis.gateway.quarantine import Quarantine
 from portcullis.gateway.registry import LIMITS
 from portcullis.gateway.saved_state import ENGINE_VERSION, make_engine
@@ -213,6 +214,27 @@ class Machine:
     def _fatal(self, error: BaseException) -> None:
         self.ended_by = error
         self._die(20 * MILLISECOND_NS)
+
+    # --- operators -------------------------------------------------------------------------------
+
+    def operate(self, do: str, **args: int | str) -> bool:
+        """Have an operator's command done; False: the gateway says why it can't be, or is down,
+        which may mean either."""
+        if self.running is None or self.has_died:
+            return False
+        request = Request(do=do, who="ann", why="simulated", args=args)
+        try:
+            self.running.server._operator.handle(request)
+        except OperatorError:
+            return False
+        return not self.has_died
+
+    def numbers(self, client: str) -> tuple[int, int] | None:
+        """The next number of a FIX session's client, and ours; None: the gateway is down."""
+        if self.running is None or self.has_died:
+            return None
+        (peer,) = (one for one in self.running.server._peers if one.client == client)
+        return peer.store.next_in, peer.store.next_out
 
     # --- faults that come at a moment ------------------------------------------------------------
 

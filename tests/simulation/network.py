@@ -118,6 +118,8 @@ class Link:
         self.up = Pipe(world, weather, self._reaches_server, self._server_sees_end)
         self.down = Pipe(world, weather, self._reaches_client, self._client_sees_end)
         self._client_has_it = True
+        # Bytes that came when the client had closed its end: its machine acknowledges none.
+        self.refused = 0
         # What came before the gateway has opened its end.
         self._early = bytearray()
         self._has_early_end = False
@@ -172,6 +174,8 @@ class Link:
         if self._client_has_it:
             self._world.note(self.client.name, octets)
             self.client.received(self, octets)
+        else:
+            self.refused += len(octets)
 
     def _client_sees_end(self) -> None:
         if self._client_has_it:
@@ -248,7 +252,7 @@ class Transport(asyncio.Transport):
     @property
     def unacknowledged(self) -> int:
         """Bytes written that have not reached the client."""
-        return len(self._link.down)
+        return len(self._link.down) + self._link.refused
 
     def write(self, data: Any) -> None:
         if self._gone:

@@ -33,6 +33,7 @@ _HEARTBEAT_NS = SECOND_NS
 _RETRY_NS = 4 * SECOND_NS
 _REFUSALS_MAX = 12
 _OPEN_MAX = 30
+_UNANSWERED_MAX = 200
 _DAY, _IMMEDIATE = 99_999, 0
 _SIDES = {b"B": "buy", b"S": "sell"}
 
@@ -151,7 +152,7 @@ class SimulatedOuchClient:
 
     def trade(self) -> None:
         """Do something that a client does."""
-        if not self._is_up:
+        if not self._is_up or len(self._unanswered) > _UNANSWERED_MAX:
             return
         draw = self._chance.random()
         if self._open and (draw < 0.2 or len(self._open) > _OPEN_MAX):

@@ -38,6 +38,8 @@ FAULTS = {
     "slow": "the disk takes its time",
     "clock": "somebody sets the clock",
     "day": "a trading day ends, with the gateway up or down",
+    "reset": "numbers begin anew: by 141=Y, or by a schedule",
+    "operator": "an operator resets, sets numbers, disconnects, ends the day",
 }
 _CONFIG = """
 [gateway]
@@ -82,7 +84,13 @@ _FIX = """
 protocol = "fix"
 client = "{name}"
 account = "{name}"
-
+{more}
+"""
+_SCHEDULE = """
+[[schedule]]
+name = "often"
+timezone = "UTC"
+resets = [{resets}]
 """
 _OUCH = """
 [[session]]
@@ -95,6 +103,11 @@ _OUCH_NAMES = ("OUCH1", "OUCH2")
 _EPISODE_MESSAGES = 3000
 _REST_NS = 300 * SECOND_NS
 _TICK_NS = 500 * MILLISECOND_NS
+# The session whose numbers begin anew by schedule, so many seconds after the world has begun, and
+# at these times of every day.
+_SCHEDULED = "CLIENT3"
+_RESETS_S = (20, 45, 75, 120, 180, 240, 330, 420, 540, 900)
+_DAY_S = 86_400
 
 
 @dataclass(frozen=True)
@@ -161,7 +174,17 @@ class Simulation:
         self._chance = self.world.random
         self.sync = plan.sync or self._chance.choice(("batch", "interval", "interval", "none"))
         text = _CONFIG.format(sync=self.sync, ids=1 << 16)
-        text += "".join(_FIX.format(name=name) for name in _FIX_NAMES)
+        resets = [(second + after) % _DAY_S for after in _RESETS_S]
+        self._resets_s = sorted(resets) if "reset" in plan.faults else []
+        for name in _FIX_NAMES:
+            is_scheduled = name == _SCHEDULED and self._resets_s
+            text += _FIX.format(name=name, more='schedule = "often"' if is_scheduled else "")
+        if self._resets_s:
+            shown = ", ".join(
+                f'"daily {one // 3600:02d}:{one // 60 % 60:02d}:{one % 60:02d}"'
+                for one in self._resets_s
+            )
+            text += _SCHEDULE.format(resets=shown)
         text += "".join(_OUCH.format(name=name) for name in _OUCH_NAMES)
         self._loaded = Loaded(parse(text, "simulation.toml"), "simulation.toml", folder)
         self.weather = Weather()
@@ -170,7 +193,11 @@ class Simulation:
         self.clients: list[SimulatedFixClient | SimulatedOuchClient] = [
             *(
                 SimulatedFixClient(
-                    name, self.world, self.ledger, lambda one: self.machine.connect(one, "fix")
+                    name,
+                    self.world,
+                    self.ledger,
+                    lambda one: self.machine.connect(one, "fix"),
+                    self._last_reset if name == _SCHEDULED else lambda _now_ns: 0,
                 )
                 for name in _FIX_NAMES
             ),
@@ -302,6 +329,10 @@ class Simulation:
             self.world.after(delay_ns, lambda: self._break_down(server_learns=False))
         if self._has("clock", 0.1):
             self.world.after(delay_ns, self._set_clock)
+        if self._has("reset", 0.4):
+            self.world.after(delay_ns, chance.choice(self._fix_clients()).ask_reset)
+        if self._has("operator", 0.3):
+            self.world.after(delay_ns, lambda: self._operate(chance.randrange(1, 15)))
 
     def _break_down(self, *, server_learns: bool) -> None:
         link = self._chance.choice(self.clients).link
@@ -310,6 +341,59 @@ class Simulation:
 
     def _set_clock(self) -> None:
         self.world.wall_offset_ns = self._chance.randrange(-20, 20) * SECOND_NS
+        for client in self._fix_clients():
+            # The gateway may have seen a time of its schedule that the client never has.
+            client.may_misfit |= client.name == _SCHEDULED
+
+    def _fix_clients(self) -> list[SimulatedFixClient]:
+        return [one for one in self.clients if isinstance(one, SimulatedFixClient)]
+
+    def _last_reset(self, now_ns: int) -> int:
+        """When the schedule last had numbers begin anew; 0: it never does."""
+        day, now_s = divmod(now_ns // SECOND_NS, _DAY_S)
+        passed = [one for one in self._resets_s if one <= now_s]
+        if not self._resets_s:
+            return 0
+        last_s = passed[-1] if passed else self._resets_s[-1] - _DAY_S
+        return (day * _DAY_S + last_s) * SECOND_NS
+
+    def _operate(self, sure_s: int) -> None:
+        """An operator does something, and tells those whom it concerns."""
+        chance, machine = self._chance, self.machine
+        client = chance.choice(self.clients)
+        if chance.random() < 0.15:
+            machine.operate("day end")
+        elif isinstance(client, SimulatedOuchClient) or chance.random() < 0.3:
+            machine.operate("sessions disconnect", session=client.name)
+        else:
+            client.leave()
+            self.world.after(sure_s * SECOND_NS, lambda: self._renumber(client))
+
+    def _renumber(self, client: SimulatedFixClient) -> None:
+        """An operator gives a session other numbers, while its client is on the phone."""
+        chance, machine = self._chance, self.machine
+        how = chance.choice(("reset", "back", "in", "out"))
+        numbers = machine.numbers(client.name)
+        if numbers is not None:
+            next_in, next_out = numbers
+            ahead = chance.randint(1, 50)
+            if how == "reset" and machine.operate("sessions reset", session=client.name):
+                client.begin_numbers()
+            elif how == "back" and next_out > ahead:
+                wanted = {"next_in": ahead, "next_out": ahead}
+                if machine.operate("sessions set-seq", session=client.name, **wanted):
+                    client.begin_numbers(ahead, ahead)
+            elif how == "in":
+                next_in = max(next_in, client.next_out) + ahead
+                if machine.operate("sessions set-seq", session=client.name, next_in=next_in):
+                    client.skip_to(next_in)
+            elif how == "out":
+                # Nobody tells the client: it sees a gap, and has it filled.
+                next_out += ahead
+                machine.operate("sessions set-seq", session=client.name, next_out=next_out)
+            # Without an answer, nobody knows what the numbers are.
+            client.may_misfit |= machine.has_died
+        client.wants_connection = True
 
     # --- and comes right again -------------------------------------------------------------------
 
@@ -373,9 +457,12 @@ class Simulation:
         if last_row < synced:
             raise Violation(f"rows {last_row + 1} to {synced} were synced, and are lost")
         table = recovered.journal.table
+        rows_told = self.ledger.rows()
+        for client in self._fix_clients():
+            rows_told += client.rows_put_down()
         lost = [
             row
-            for row in self.ledger.rows()
+            for row in rows_told
             if row > synced and (row >= table.tail or not table.word(row, W_HEAD))
         ]
         if lost and (self.sync == "batch" or not machine.power_losses):
@@ -406,6 +493,7 @@ class Simulation:
                 raise Violation(f"never came to rest: {restless}")
             self._run_on(lambda: all(client.is_at_rest for client in self.clients))
             waited_ns += 60 * SECOND_NS
+        self.world.pass_time(10 * MILLISECOND_NS)
         assert machine.running is not None
         day = machine.running.recovered.engine.day
         self._days.add(day)
