@@ -40,9 +40,6 @@ class ReadRecords:
     def __init__(self, received: memoryview, capacity: int) -> None:
         self._received = received
         self.size = 0
-        self._make_room(capacity)
-
-    def _make_room(self, capacity: int) -> None:
         self._capacity = capacity
         self._octets = memoryview(bytearray(capacity))
 
