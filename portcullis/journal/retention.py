@@ -1,9 +1,10 @@
 """Which segments may go, and how they go: the floor that snapshots, followers and resends need.
 
-Owns the floor and the two ways over it: archived elsewhere, or removed. Segments go from the
-first on and one by one, each on disk elsewhere before it goes, so that whatever stops it leaves a
-journal without holes. May be done beside a running gateway, which lets go of what it has mapped
-once the file is gone, and so do followers.
+Owns the floor, with the files of the followers' cursors, and the two ways over it: archived
+elsewhere, or removed. Segments go from the first on and one by one, each on disk elsewhere before
+it goes, so that whatever stops it leaves a journal without holes. May be done beside a running
+gateway, which lets go of what it has mapped once the file is gone, and so do followers. Rows that
+a start finds lost go at the other end: cursors and snapshots follow them.
 """
 
 from __future__ import annotations
