@@ -61,9 +61,7 @@ class SbeData:
     """Data of variable length behind a block. letter: of its length, as `struct` has it."""
 
     name: str
-    number: int
     letter: str
-    note: str
 
     @property
     def length_size(self) -> int:
@@ -141,8 +139,7 @@ def _message(path: Path, element: ET.Element, types: dict[str, ET.Element]) -> S
 def _data(member: ET.Element, of: ET.Element) -> SbeData:
     length = next(part for part in of if part.attrib["name"] == "length")
     letter, _ = PRIMITIVES[length.attrib["primitiveType"]]
-    note = member.get("description", of.get("description", ""))
-    return SbeData(member.attrib["name"], int(member.attrib["id"]), letter, note)
+    return SbeData(member.attrib["name"], letter)
 
 
 def _fields(

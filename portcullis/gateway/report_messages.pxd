@@ -16,6 +16,9 @@ cdef class ReportMessages:
     cdef Catalog _catalog
     cdef FixWriter _rest
     cdef ReportBodies _bodies
+    cdef long long _batch_first
+    cdef long long _batch_last
+    cdef long long _batch_sealed_ns
     cdef object _view
     cdef unsigned char[::1] _octets
     cdef unsigned char* _out
@@ -41,5 +44,7 @@ cdef class ReportMessages:
     ) noexcept nogil
     cdef long long _at(self, long long row) noexcept nogil
     cdef bint _has_row(self, long long row) noexcept nogil
+    cdef long long _sealed_ns(self, long long row) noexcept nogil
+    cdef void _find_batch(self, long long row) noexcept nogil
     cdef long long _name_at(self, long long[::1] words, long long number) noexcept nogil
     cdef long long _limit(self, long long terms, long long instrument, bint in_shares) noexcept nogil

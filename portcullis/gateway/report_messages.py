@@ -106,6 +106,10 @@ class ReportMessages:
         self._table = table
         self._row_words = table.words
         self._catalog = catalog
+        # The batch looked at last, and when it was sealed; 0: it does not say.
+        self._batch_first = 0
+        self._batch_last = -1
+        self._batch_sealed_ns = 0
         # What the block has no place for is gathered here, as a message that is never finished.
         self._rest = FixWriter(MESSAGE_BYTES_MAX)
         self._bodies = ReportBodies(table, catalog, CarriedFields(table))
@@ -245,6 +249,7 @@ class ReportMessages:
             match, liquidity = report_row, 0x32
         fill_row: cython.longlong = words[cause + W_FILL_ROW] if amends else 0
         time_ns: cython.longlong = words[row + W_TIME]
+        sealed_ns: cython.longlong = self._sealed_ns(report_row)
         leaves_qty: cython.longlong = words[row + W_LEAVES_QTY]
         cum_qty: cython.longlong = words[row + W_CUM_QTY]
         avg_px: cython.longlong = words[row + W_AVG_PX]
@@ -284,6 +289,7 @@ class ReportMessages:
         self._put_head(out, at, EXECUTION_REPORT_BLOCK_LENGTH, EXECUTION_REPORT_TEMPLATE_ID)
         at += HEADER_BYTES
         put_8(out, at + EXECUTION_REPORT_ENGINE_TIME, time_ns)
+        put_8(out, at + EXECUTION_REPORT_PUBLISH_TIME, sealed_ns if sealed_ns else time_ns)
         put_8(out, at + EXECUTION_REPORT_ORDER_ID, order_row)
         put_8(out, at + EXECUTION_REPORT_EXEC_ID, report_row)
         put_8(out, at + EXECUTION_REPORT_ORDER_REFERENCE, reference_row)
@@ -420,9 +426,12 @@ class ReportMessages:
         instrument: cython.longlong = words[self._at(order_row) + W_REF] & ID_MASK
         scale: cython.longlong = instrument * INSTRUMENT_WORDS
         place: cython.longlong = self._name_at(self._catalog.symbols.words, instrument)
+        time_ns: cython.longlong = words[row + W_TIME]
+        sealed_ns: cython.longlong = self._sealed_ns(report_row)
         self._put_head(out, at, TRADE_BLOCK_LENGTH, TRADE_TEMPLATE_ID)
         at += HEADER_BYTES
-        put_8(out, at + TRADE_ENGINE_TIME, words[row + W_TIME])
+        put_8(out, at + TRADE_ENGINE_TIME, time_ns)
+        put_8(out, at + TRADE_PUBLISH_TIME, sealed_ns if sealed_ns else time_ns)
         put_8(out, at + TRADE_EXEC_ID, report_row)
         put_8(out, at + TRADE_MATCH_NUMBER, fill_row if fill_row else report_row)
         put_8(out, at + TRADE_EXEC_REF_ID, fill_row)
@@ -453,6 +462,35 @@ class ReportMessages:
     @cython.exceptval(check=False)
     def _has_row(self, row: cython.longlong) -> cython.bint:
         return self._table.oldest_row <= row < self._table.tail
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _sealed_ns(self, row: cython.longlong) -> cython.longlong:
+        """When the batch of a row was sealed; 0: it has one row, or no seal that says so."""
+        if not self._batch_first <= row <= self._batch_last:
+            self._find_batch(row)
+        return self._batch_sealed_ns
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _find_batch(self, row: cython.longlong) -> cython.void:
+        """Look for the end of a row's batch, where its seal is. O(rows), once for a batch."""
+        last: cython.longlong = row
+        count: cython.longlong
+        self._batch_last = -1
+        self._batch_sealed_ns = 0
+        while last < self._table.tail:
+            count = self._words[self._at(last) + W_SEAL_A] & 0xFFFF
+            if count:
+                self._batch_first = last - count + 1
+                self._batch_last = last
+                if count > 1 and self._has_row(self._batch_first):
+                    self._batch_sealed_ns = self._words[self._at(self._batch_first) + W_SEALED]
+                return
+            last += 1
 
     @cython.cfunc
     @cython.inline

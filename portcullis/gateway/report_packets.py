@@ -21,7 +21,8 @@ except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
 if cython.compiled:
-    from cython.cimports.portcullis.codecs.sbe.octets import copy, put_8, put_big2, put_big8
+    from cython.cimports.portcullis.codecs.ouch.fields import put_u8
+    from cython.cimports.portcullis.codecs.sbe.octets import copy, put_8, put_big2
     from cython.cimports.portcullis.dictionaries.moldudp64_offsets import (
         BLOCK_HEADER_BYTES,
         DOWNSTREAM_BYTES,
@@ -33,7 +34,8 @@ if cython.compiled:
         ReportMessages,
     )
 else:
-    from portcullis.codecs.sbe.octets import copy, put_8, put_big2, put_big8
+    from portcullis.codecs.ouch.fields import put_u8
+    from portcullis.codecs.sbe.octets import copy, put_8, put_big2
     from portcullis.dictionaries.moldudp64_offsets import (
         BLOCK_HEADER_BYTES,
         DOWNSTREAM_BYTES,
@@ -187,7 +189,7 @@ class ReportPackets:
         """Begin a packet; give where its first message begins."""
         put_8(self._out, at, self._session_low)
         put_8(self._out, at + 8, self._session_high)  # the last six are the next field's
-        put_big8(self._out, at + DOWNSTREAM_SEQUENCE, number)
+        put_u8(self._out, at + DOWNSTREAM_SEQUENCE, number)
         return at + DOWNSTREAM_BYTES
 
     @cython.cfunc

@@ -145,6 +145,7 @@ class _Maker:
         decimals = self._decimals(instrument)
         return {
             "engineTime": self._time_ns,
+            "publishTime": self._time_ns,
             "orderId": words[x.O_ROW],
             "execId": 0,  # it is no report
             "orderReference": terms_row,

@@ -168,7 +168,7 @@ class Turn:
             while True:
                 first = table.batch_first
                 state = self.engine.run()
-                last = self.journal.seal()
+                last = self.journal.seal(time.time_ns())
                 if last:
                     self.index.observe(first, last)
                 if state in (RUN_DONE, RUN_SLICE):

@@ -201,7 +201,13 @@ def describe(kind: int) -> Description:
     return _description(head + KIND_FIELDS[kind] + SEAL)
 
 
-# Any row (a TEXT row has no time): head, its words 2 to 13 as numbers `word_2` to `word_13`, seal.
+# Any row (a TEXT row has no time): head, its words 2 to 13 as numbers `word_2` to `word_13`, seal;
+# in its place of a batch's first row, where that is not the last, `sealed_ns`.
 ROW: Description = _description(
-    HEAD + tuple(Field(f"word_{word}", word) for word in range(r.W_IN_SEQ, r.W_SEAL_A)) + SEAL
+    (
+        *HEAD,
+        *(Field(f"word_{word}", word) for word in range(r.W_IN_SEQ, r.W_SEAL_A)),
+        *SEAL,
+        Field("sealed_ns", r.W_SEALED),
+    )
 )

@@ -30,12 +30,14 @@ from portcullis.journal.rows import (
     TEXT,
     TEXT_BYTES,
     TEXT_START,
+    W_SEALED,
 )
 from portcullis.journal.segments import HEADER_BYTES, SegmentHeader, list_segments, segment_path
 from portcullis.journal.snapshots import list_snapshots
 
 _SEAL = struct.Struct("<HHIII")  # row_count, segment, chain, first_row, crc
 _SEAL_AT = ROW_BYTES - _SEAL.size
+_SEALED = struct.Struct("<q")
 _HEAD = struct.Struct("<BBHIq")  # kind, flags, text_rows, session, time_ns
 _independent_crc32c = crcmod.predefined.mkPredefinedCrcFun("crc-32c")
 
@@ -271,6 +273,8 @@ def dump(
 ) -> Iterator[dict[str, Any]]:
     """Sealed rows as `row_fields` shows them; TEXT rows are shown as items of their owner.
 
+    A batch's first row says when it was sealed, too, where the batch has more than one.
+
     Raises DamageError behind the last good row of a damaged journal.
     """
     reader = JournalReader(directory)
@@ -286,6 +290,8 @@ def dump(
             if kinds and KIND_NAMES.get(kind) not in kinds:
                 continue
             shown = row_fields(batch.octets[start:], row)
+            if index == 0 and batch.row_count > 1:
+                (shown["sealed_ns"],) = _SEALED.unpack_from(batch.octets, W_SEALED * 8)
             if session is None or shown["session"] == session:
                 yield shown
     if reader.found.ending == "damage":

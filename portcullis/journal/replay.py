@@ -13,11 +13,12 @@ from typing import Protocol
 
 from portcullis.journal.errors import ReplayDifference
 from portcullis.journal.recovery import Batch
-from portcullis.journal.rows import ROW_BYTES, ROW_WORDS, W_SEAL_A
+from portcullis.journal.rows import ROW_BYTES, ROW_WORDS, W_SEAL_A, W_SEALED
 from portcullis.journal.table import RowTable
 
 _SEAL_BYTES = ROW_BYTES - W_SEAL_A * 8
 _NO_SEAL = bytes(_SEAL_BYTES)
+_SEALED = slice(W_SEALED * 8, W_SEALED * 8 + 8)
 
 
 class Engine(Protocol):
@@ -41,7 +42,7 @@ def replay(table: RowTable, engine: Engine, batches: Iterable[Batch]) -> Iterato
             first_output = batch.first_row + batch.input_rows
             start = (first_output - origin) * ROW_BYTES
             end = (batch.last_row + 1 - origin) * ROW_BYTES
-            recorded = bytes(octets[start:end])
+            recorded = bytearray(octets[start:end])
             octets[start:end] = bytes(end - start)
             table.tail = batch.first_row
             table.open_batch(batch.batch_rows, batch.input_rows_max)
@@ -49,9 +50,11 @@ def replay(table: RowTable, engine: Engine, batches: Iterable[Batch]) -> Iterato
             engine.run()
             made_end = (table.tail - origin) * ROW_BYTES
             if recorded:
-                recorded = recorded[:-_SEAL_BYTES] + _NO_SEAL
+                recorded[-_SEAL_BYTES:] = _NO_SEAL
+                if not batch.input_rows:  # outputs alone: the first has the time of the seal
+                    recorded[_SEALED] = bytes(8)
             if made_end != end or octets[start:end] != recorded:
-                _describe(table, batch, recorded, bytes(octets[start:made_end]))
+                _describe(table, batch, bytes(recorded), bytes(octets[start:made_end]))
         yield batch
 
 

@@ -7,6 +7,7 @@ cdef enum:
     W_TIME = 1
     W_SEAL_A = 14
     W_SEAL_B = 15
+    W_SEALED = 15
     W_IN_SEQ = 2
     W_ID = 3
     W_QTY = 6

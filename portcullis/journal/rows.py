@@ -25,6 +25,8 @@ W_HEAD = 0  # kind u1 | flags u1 | text_rows u2 | session u4; session 0: nobody'
 W_TIME = 1  # nanoseconds since the Unix epoch, UTC; never runs back
 W_SEAL_A = 14  # row_count u2 (0: not the last row of a batch) | segment u2 (low bits) | chain u4
 W_SEAL_B = 15  # first_row u4 (low bits) | crc u4: CRC-32C of the batch, this word's crc as zero
+W_SEALED = 15  # of the first row of a batch of two rows or more: when it was sealed, as W_TIME has
+#                times, and not before any row's; its rows may leave from then on
 
 # --- input rows --------------------------------------------------------------------------------
 W_IN_SEQ = 2  # number of the inbound message that brought this row; 0: none did

@@ -159,11 +159,13 @@ class RowTable:
         segment: cython.longlong,
         chain: cython.longlong,
         crc32c: Callable[[memoryview], int],
+        now_ns: cython.longlong = 0,
     ) -> cython.longlong:
         """Seal the open batch in the reserved words of its last row; give its CRC-32C.
 
         segment: number of the segment; chain: CRC of the batch before; crc32c: computes one, of
-        all bytes of the batch, the place of the CRC itself as zero.
+        all bytes of the batch, the place of the CRC itself as zero; now_ns: the time that its
+        first row notes, row time if that is later.
         """
         last: cython.longlong = self.tail - 1
         count: cython.longlong = self.tail - self.batch_first
@@ -178,6 +180,9 @@ class RowTable:
         self.words[offset + W_SEAL_A] = count + ((segment & 0xFFFF) << 16) + chain * whole
         self.words[offset + W_SEAL_B] = self.batch_first & (whole - 1)
         first: cython.longlong = (self.batch_first - self.origin_row) * ROW_BYTES
+        if count > 1:
+            place: cython.longlong = (self.batch_first - self.origin_row) * ROW_WORDS
+            self.words[place + W_SEALED] = max(now_ns, self.time_ns)
         crc: cython.longlong = crc32c(self._memory[first : first + count * ROW_BYTES])
         self.words[offset + W_SEAL_B] += (crc - whole if crc >= half else crc) * whole
         return crc

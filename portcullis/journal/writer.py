@@ -196,12 +196,13 @@ class Journal:
 
     # --- writing ------------------------------------------------------------------------------
 
-    def seal(self) -> int:
+    def seal(self, now_ns: int = 0) -> int:
         """Seal the open batch and open the next; give the sealed batch's last row, 0: was empty.
 
-        Its bytes may leave once this returns (with sync "batch": once `sync` has, after it). Any
-        exception is fatal: nothing of the batch may be sent. JournalFullError: the disk was full
-        already when the batch was opened, and still is.
+        now_ns: by the wall clock, nanoseconds since the epoch; 0: row time will do. Its bytes may
+        leave once this returns (with sync "batch": once `sync` has, after it). Any exception is
+        fatal: nothing of the batch may be sent. JournalFullError: the disk was full already when
+        the batch was opened, and still is.
         """
         table = self.table
         if not self._ready:
@@ -215,7 +216,7 @@ class Journal:
                         "is full, with what was reserved for cancels"
                     )
             return 0
-        sealed = self._seal()
+        sealed = self._seal(now_ns)
         self._batches += 1
         if table.tail < self._calm_row and self._batches % _LOOK_BATCHES:
             table.open_batch(self._segment.batch_rows, self._segment.input_rows)
@@ -230,8 +231,8 @@ class Journal:
         """
         self._open_batch()
 
-    def _seal(self) -> int:
-        self._crc = self.table.seal(self._segment.number, self._crc, crc32c)
+    def _seal(self, now_ns: int = 0) -> int:
+        self._crc = self.table.seal(self._segment.number, self._crc, crc32c, now_ns)
         self.sealed_row = sealed = self.table.tail - 1
         return sealed
 

@@ -248,6 +248,7 @@ def test_a_snapshot_says_what_held_before_which_number() -> None:
         "ExecutionReport",
         {
             "engineTime": 1,
+            "publishTime": 1,
             "execId": 0,
             "leavesQty": 5,
             "cumQty": 0,

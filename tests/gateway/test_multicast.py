@@ -135,7 +135,7 @@ def test_both_lines_say_the_same_and_a_heartbeat_says_what_comes_next(
         for line in lines:
             line.until_number(400)
             sizes = [len(datagram) for datagram in line.datagrams if len(datagram) > 20]
-            assert max(sizes) == 20 + 5 * 271
+            assert max(sizes) == 20 + 5 * 279
             assert len(sizes) < 200
             while (packet := line.receive()).messages:
                 pass

@@ -265,9 +265,9 @@ def test_packets_cut_by_the_system_are_those_that_were_packed(
             listening.receive()
         sent = {len(datagram) for datagram in listening.datagrams}
         if lengths == (0,):
-            assert sent == {20 + 5 * 271}
+            assert sent == {20 + 5 * 279}
         else:
-            assert {size for size in sent if size > 1472} == {20 + 271 + 4000}
+            assert {size for size in sent if size > 1472} == {20 + 279 + 4000}
         texts = [decode(one)[1]["text"] for one in listening.messages(b"%d" % DAY)]
         expected = [order.partition("|58=")[2] or None for order in orders]
         assert texts == expected

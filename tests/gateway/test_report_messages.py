@@ -6,6 +6,7 @@ import datetime as dt
 import random
 from array import array
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from portcullis.gateway.report_messages import REPORT_BYTES, ReportMessages
 from portcullis.gateway.report_stream import ReportStream
 from portcullis.journal import rows as r
 from tests.support.fix_desk import START_NS, FixDesk, parse
+from tests.support.journals import open_journal
 from tests.support.sbe_decoder import decode
 from tests.support.streams import put_stream
 
@@ -132,6 +134,7 @@ def assert_says_the_same(desk: FixDesk, row: int, octets: bytes) -> dict[str, An
     assert values["session"] == client
     assert values["sessionNumber"] == session
     assert values["engineTime"] == desk.table.row_words(row)[r.W_TIME]
+    assert values["publishTime"] == values["engineTime"]  # nothing is sealed here
     return values
 
 
@@ -150,6 +153,7 @@ def test_every_field_of_a_new_order_is_there() -> None:
         "ExecutionReport",
         {
             "engineTime": START_NS,
+            "publishTime": START_NS,
             "orderId": row - 2,  # the order, a row of text
             "execId": row,
             "orderReference": row - 2,
@@ -251,6 +255,39 @@ def test_a_bust_names_its_fill_and_what_the_order_is_left_with() -> None:
         assert (values["ordStatus"], values["why"]) == ("Canceled", "Bust")
 
 
+def test_a_message_says_when_its_batch_was_sealed(tmp_path: Path) -> None:
+    """From the journal's rows alone: whichever message is encoded first, and in any order."""
+    journal = open_journal(tmp_path, segment_rows=4096)
+    table, catalog = journal.table, FixDesk().catalog
+    rows: dict[int, int] = {}  # a report: when it may leave
+    dice = random.Random(1)
+    for batch in range(50):
+        table.time_ns = START_NS + 1000 * batch
+        # Clocks that went back, and batches of one row, say the time of the row.
+        now_ns = table.time_ns + dice.randint(-50, 900)
+        inputs = dice.choice((0, 1, 4))
+        orders = [table.append_input(r.NEW_ORDER, 1) for _ in range(inputs)]
+        for _ in range(dice.randint(1, 6)):
+            place = (table.tail - 1) * r.ROW_WORDS
+            memoryview(table.words)[place] = r.REPORT | 1 << 32
+            memoryview(table.words)[place + r.W_TIME] = table.time_ns
+            memoryview(table.words)[place + r.W_CAUSE] = orders[0] if orders else 1
+            memoryview(table.words)[place + r.W_STATE] = 0x3030
+            rows[table.tail] = max(now_ns, table.time_ns)
+            table.tail += 1
+        if table.tail - table.batch_first == 1:
+            rows[table.tail - 1] = table.time_ns
+        journal.seal(now_ns)
+    assert len({time_ns % 1000 for time_ns in rows.values()}) > 20
+    messages = ReportMessages(table, catalog)
+    for shuffled in (list(rows), dice.sample(list(rows), len(rows))):
+        told = messages.encode(r.STREAM_REPORTS, array("q", shuffled), 0, len(shuffled))
+        for row, octets in zip(shuffled, told, strict=True):
+            assert decode(octets)[1]["publishTime"] == rows[row]
+            assert decode(octets)[1]["engineTime"] == table.word(row, r.W_TIME)
+    journal.abandon()
+
+
 def test_trades_are_told_once_without_names() -> None:
     desk = desk_with_stream(r.STREAM_TRADES)
     desk.send(ORDER)
@@ -258,6 +295,7 @@ def test_trades_are_told_once_without_names() -> None:
     ((match, octets),) = published(desk)
     trade = {
         "engineTime": START_NS,
+        "publishTime": START_NS,
         "execId": match,
         "matchNumber": match,
         "execRefId": None,

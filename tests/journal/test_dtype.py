@@ -29,6 +29,7 @@ def test_numpy_reads_a_segment_as_the_table_does(tmp_path: Path) -> None:
     for word in range(2, 14):
         assert opened[f"word_{word}"].tolist() == [row[word] for row in words]
     assert opened["crc"].tolist() == [row[15] >> 32 & 0xFFFFFFFF for row in words]
+    assert opened["sealed_ns"].tolist() == [row[15] for row in words]
     assert opened["row_count"].tolist() == [row[14] & 0xFFFF for row in words]
     reports = opened[opened["kind"] == REPORT].view(np.dtype(describe(REPORT)))  # type: ignore[call-overload]
     assert reports["out_seq"].tolist() == [row[2] for row in words if row[0] & 0xFF == REPORT]

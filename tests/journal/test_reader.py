@@ -141,7 +141,7 @@ def described(tmp_path: Path) -> Path:
         items={ITEM_CARRIED: b"9001=" + b"y" * 200 + b"\x01"},
     )
     engine.run()
-    journal.seal()
+    journal.seal(1_700_000_000_000_000_007)
     for _ in range(30):
         append_batch(journal, engine, 4)
     journal.close()
@@ -155,6 +155,7 @@ def test_dump_names_the_fields_of_a_row(described: Path) -> None:
         "kind": "new_order",
         "session": 7,
         "time_ns": 1_700_000_000_000_000_001,
+        "sealed_ns": 1_700_000_000_000_000_007,
         "flags": 2,
         "in_seq": 0,
         "cl_ord_id": "order-1",

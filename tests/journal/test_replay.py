@@ -8,7 +8,7 @@ import pytest
 
 from portcullis.journal.errors import ReplayDifference
 from portcullis.journal.replay import replay
-from portcullis.journal.rows import ROW_WORDS, W_QTY
+from portcullis.journal.rows import NEW_ORDER, REPORT, ROW_WORDS, W_CAUSE, W_QTY, W_SEALED
 from portcullis.journal.segments import segment_path
 from portcullis.journal.table import RowTable
 from portcullis.journal.writer import Journal
@@ -57,6 +57,42 @@ class Silent(EchoEngine):
     def run(self) -> int:
         table = self._table
         return super().run() if table.row_words(table.tail - 1)[W_QTY] else 0
+
+
+class Late(EchoEngine):
+    """Answers what came in the batch before."""
+
+    def run(self) -> int:
+        table = self._table
+        words = memoryview(table.words)
+        for row in range(table.batch_first - 3, table.batch_first):
+            if row > 0 and words[(row - 1) * ROW_WORDS] & 0xFF == NEW_ORDER:
+                place = (table.tail - 1) * ROW_WORDS
+                words[place], words[place + 1], words[place + W_CAUSE] = REPORT, table.time_ns, row
+                table.tail += 1
+        return 0
+
+
+def test_a_batch_of_outputs_alone_replays_though_its_first_row_says_when_it_was_sealed(
+    tmp_path: Path,
+) -> None:
+    journal = open_journal(tmp_path)
+    engine, table = Late(journal.table), journal.table
+    table.time_ns = 10**18
+    for _ in range(3):
+        table.append_input(NEW_ORDER, 1)
+    engine.run()
+    journal.seal(10**18 + 5)
+    engine.run()
+    assert journal.seal(10**18 + 7) == 6
+    journal.close()
+    before = files(tmp_path)
+    journal, batches = Journal.open(tmp_path, **OPTIONS)
+    walked = list(replay(journal.table, Late(journal.table), batches))
+    assert [(batch.input_rows, batch.last_row) for batch in walked] == [(3, 3), (0, 6)]
+    assert [journal.table.word(row, W_SEALED) - 10**18 for row in (1, 4)] == [5, 7]
+    journal.abandon()
+    assert files(tmp_path) == before
 
 
 def test_replay_makes_the_same_rows_and_the_file_keeps_its_bytes(stopped: Path) -> None:

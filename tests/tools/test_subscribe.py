@@ -26,6 +26,7 @@ from portcullis.tools.subscribe import Printer, event_fields, event_text
 
 REPORT: dict[str, Value] = {
     "engineTime": 1_795_219_200_123_456_789,
+    "publishTime": 1_795_219_200_123_500_000,
     "orderId": 17,
     "execId": 23,
     "price": 1010,

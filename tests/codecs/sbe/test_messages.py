@@ -160,12 +160,13 @@ def test_data_has_as_many_bytes_as_its_length_can_say() -> None:
 REPORT: dict[str, Any] = {
     name: 0
     for name in (
-        "engineTime", "execId", "leavesQty", "cumQty", "avgPx", "priceDecimals", "qtyDecimals",
-        "avgPxDecimals",
+        "engineTime", "publishTime", "execId", "leavesQty", "cumQty", "avgPx", "priceDecimals",
+        "qtyDecimals", "avgPxDecimals",
     )
 } | {"execType": "New", "ordStatus": "New", "side": "Buy", "why": "NoReason"}  # fmt: skip
 TRADE: dict[str, Any] = {
     "engineTime": 1,
+    "publishTime": 1,
     "execId": 2,
     "matchNumber": 2,
     "priceDecimals": 2,
