@@ -22,6 +22,7 @@ from crc32c import crc32c
 from portcullis.journal.dtype import ITEM_NAMES, KIND_FIELDS, KIND_NAMES
 from portcullis.journal.errors import DamageError, SegmentError
 from portcullis.journal.rows import (
+    EMPTY,
     FIRST_OUTPUT,
     GENESIS,
     ITEM_HEAD,
@@ -188,10 +189,15 @@ class JournalReader:
 def batch_at(
     rows: mmap.mmap, header: SegmentHeader, row: int, crc: Callable[[bytes | memoryview], int]
 ) -> tuple[memoryview, int, int] | None:
-    """Rows, chain word and CRC of the good batch that begins at `row`, or None."""
+    """Rows, chain word and CRC of the good batch that begins at `row`, or None.
+
+    O(rows written from there on), for those who look again and again where nothing is written yet.
+    """
     start = HEADER_BYTES + (row - header.first_row) * ROW_BYTES
     limit = min(start + header.batch_rows * ROW_BYTES, header.file_bytes)
     for at in range(start, limit, ROW_BYTES):
+        if rows[at] == EMPTY:  # so no batch goes on behind it
+            return None
         if not (rows[at + _SEAL_AT] or rows[at + _SEAL_AT + 1]):
             continue
         count, segment, chain, first_row, expected = _SEAL.unpack_from(rows, at + _SEAL_AT)

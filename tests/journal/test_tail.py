@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from crc32c import crc32c
 
 from portcullis.journal.errors import DamageError, SegmentError
+from portcullis.journal.reader import batch_at
 from portcullis.journal.rows import ROW_BYTES
+from portcullis.journal.segments import segment_path
 from portcullis.journal.tail import JournalTail
 from tests.support.journals import (
     SEGMENT_ROWS,
@@ -46,6 +51,25 @@ def test_a_reader_takes_no_more_than_it_asked_for_and_goes_on_there(tmp_path: Pa
         rows += taken
     again = JournalTail(tmp_path, 5)
     assert sum(batch.row_count for batch in again.batches(10_000)) == sum(rows) - 4
+    journal.abandon()
+
+
+class Watched(bytearray):
+    """Bytes that count how often somebody looks."""
+
+    looks = 0
+
+    def __getitem__(self, place: Any) -> Any:
+        self.looks += 1
+        return super().__getitem__(place)
+
+
+def test_a_look_where_nothing_is_written_yet_costs_next_to_nothing(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    header = JournalTail(tmp_path).segment
+    rows = Watched(segment_path(tmp_path, 1).read_bytes())
+    assert batch_at(cast(mmap.mmap, rows), header, 1, crc32c) is None
+    assert rows.looks == 1
     journal.abandon()
 
 
