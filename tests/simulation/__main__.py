@@ -29,7 +29,10 @@ def _faults(_context: click.Context, _parameter: click.Parameter, value: str) ->
 @click.option("--runs", default=1, help="So many runs, with seeds that follow.")
 @click.option("--faults", default="all", callback=_faults, help="Names, with commas; all, none.")
 @click.option("--sync", default="", type=click.Choice(["", "none", "interval", "batch"]))
-def main(seed: int | None, messages: int, runs: int, faults: tuple[str, ...], sync: str) -> None:
+@click.option("--cut", default=0, help="The power fails as this sync begins.")
+def main(
+    seed: int | None, messages: int, runs: int, faults: tuple[str, ...], sync: str, cut: int
+) -> None:
     """Drive the gateway through a simulated world, and say what came of it."""
     first = secrets.randbits(32) if seed is None else seed
     click.echo(f"{_build.mode()}, seed {first}")
@@ -37,7 +40,7 @@ def main(seed: int | None, messages: int, runs: int, faults: tuple[str, ...], sy
         with tempfile.TemporaryDirectory() as folder:
             began = time.process_time()
             try:
-                result = simulate(Plan(number, messages, faults, sync), Path(folder) / "run")
+                result = simulate(Plan(number, messages, faults, sync, cut), Path(folder) / "run")
             except Failed as failed:
                 click.echo(str(failed), err=True)
                 sys.exit(1)

@@ -68,7 +68,8 @@ class _Kept:
 
 
 class SimulatedDisk(Disk):
-    """The disk under one folder. moment: called before each use, where the power may fail.
+    """The disk under one folder. moment: called before each use, where the power may fail;
+    before_sync: before each sync of a file.
 
     make_ns: how long a segment takes that is made ahead of need.
     """
@@ -81,6 +82,7 @@ class SimulatedDisk(Disk):
         boot: bytes,
         moment: Callable[[], None],
         make_ns: Callable[[], int],
+        before_sync: Callable[[], None] = lambda: None,
     ) -> None:
         self.is_full = False
         # Rows that were sealed when a sync began that has ended: they must outlive the power.
@@ -89,6 +91,7 @@ class SimulatedDisk(Disk):
         self._boot = boot
         self._moment = moment
         self._make_ns = make_ns
+        self._before_sync = before_sync
         self._kept: dict[int, _Kept] = {}
         self._names: dict[str, int] = {}
         for path in self._files():
@@ -99,6 +102,7 @@ class SimulatedDisk(Disk):
 
     def sync(self, descriptor: int) -> None:
         self._moment()
+        self._before_sync()
         self._keep(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
 
     def sync_directory(self, directory: Path) -> None:
@@ -133,11 +137,13 @@ class SimulatedDisk(Disk):
 
     # --- what becomes of it ----------------------------------------------------------------------
 
-    def fail(self, target: Path, chance: random.Random) -> None:
-        """The power fails: put what the next boot finds into another folder."""
+    def fail(self, target: Path, chance: random.Random, *, lucky: bool = True) -> None:
+        """The power fails: put what the next boot finds into another folder.
+
+        lucky: of what was not synced, all or some pages may be there, too.
+        """
         target.mkdir()
-        # Nothing since the last sync, all of it, or some pages.
-        luck = chance.choice((0.0, 0.3, 0.7, 1.0))
+        luck = chance.choice((0.0, 0.3, 0.7, 1.0)) if lucky else 0.0
         living = {path.name: path for path in self._files()}
         names = dict(self._names)
         for name, path in living.items():

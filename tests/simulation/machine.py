@@ -81,6 +81,8 @@ class Machine:
         # Up to this row all was on disk, as the gateway said, when the power failed last.
         self.synced_row = 0
         self.sync_ns_max = 2 * MILLISECOND_NS
+        # Syncs so far, and before which of them the power fails; 0: before none.
+        self.syncs = self.cut_at_sync = 0
         self.starts = self.kills = self.power_losses = self.losses = 0
         # A fault that is due after so many uses of network and disk.
         self._fault_in = 0
@@ -106,7 +108,13 @@ class Machine:
             boot=b"%016d" % self._boots,
             moment=self._moment,
             make_ns=lambda: chance.randrange(50 * MILLISECOND_NS),
+            before_sync=self._before_sync,
         )
+
+    def _before_sync(self) -> None:
+        self.syncs += 1
+        if self.syncs == self.cut_at_sync and not self.has_died:
+            self.lose_power(lucky=False)
 
     # --- starting and stopping -------------------------------------------------------------------
 
@@ -167,13 +175,14 @@ class Machine:
         self.kills += 1
         self._die(20 * MILLISECOND_NS)
 
-    def lose_power(self) -> None:
-        """The machine stops, and boots again: what was not synced is there or not."""
+    def lose_power(self, *, lucky: bool = True) -> None:
+        """The machine stops, and boots again: what was not synced is there or not, not lucky: is
+        gone."""
         self.power_losses += 1
         if self.running is not None:
             self.synced_row = self.running.recovered.journal.synced_row
         self._next_data = self._folder / f"data-{self._boots}"
-        self.disk.fail(self._next_data, self._world.random)
+        self.disk.fail(self._next_data, self._world.random, lucky=lucky)
         self._die(5 * SECOND_NS)
 
     def _die(self, learn_ns: int) -> None:

@@ -118,13 +118,16 @@ class Plan:
     messages: int
     faults: tuple[str, ...] = tuple(FAULTS)
     sync: str = ""
+    # The power fails as this sync begins, and all since the one before is gone; 0: not so.
+    cut: int = 0
 
     def command(self) -> str:
         """What repeats it."""
         text = f"python -m tests.simulation --seed {self.seed} --messages {self.messages}"
         if self.faults != tuple(FAULTS):
             text += f" --faults {','.join(self.faults) or 'none'}"
-        return text + (f" --sync {self.sync}" if self.sync else "")
+        text += f" --sync {self.sync}" if self.sync else ""
+        return text + (f" --cut {self.cut}" if self.cut else "")
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,7 @@ class Result:
     power_losses: int
     losses: int
     days: int
+    syncs: int
     transcript: str
 
 
@@ -189,6 +193,7 @@ class Simulation:
         self._loaded = Loaded(parse(text, "simulation.toml"), "simulation.toml", folder)
         self.weather = Weather()
         self.machine = Machine(self.world, self._loaded, folder, self.weather)
+        self.machine.cut_at_sync = plan.cut
         self.ledger = Ledger()
         self.clients: list[SimulatedFixClient | SimulatedOuchClient] = [
             *(
@@ -220,7 +225,7 @@ class Simulation:
 
     def run(self) -> Result:
         """All of it."""
-        self._start()
+        self._start_at_last()
         for client in self.clients:
             self._keep_ticking(client)
             self._keep_trading(client)
@@ -228,6 +233,7 @@ class Simulation:
             self.episode += 1
             self._go_wrong()
             self._rest()
+        syncs, self.machine.cut_at_sync = self.machine.syncs, 0
         self._compare_replay()
         self.machine.stop()
         self._start()
@@ -241,6 +247,7 @@ class Simulation:
             power_losses=self.machine.power_losses,
             losses=self.machine.losses,
             days=len(self._days),
+            syncs=syncs,
             transcript=self.world.transcript,
         )
 
@@ -292,7 +299,7 @@ class Simulation:
             self._run_on(lambda: machine.has_died)
         if end == "stop":
             machine.stop()
-        elif end != "nothing":
+        elif end != "nothing" or machine.has_died:
             if not machine.has_died:
                 self._die(end)
             machine.bury()
@@ -416,7 +423,12 @@ class Simulation:
         machine.disk.is_full = False
         if self._has("flip", 0.2):
             self._turn_a_bit()
-        self._start()
+        self._start_at_last()
+
+    def _start_at_last(self) -> None:
+        """Start it again each time that it dies while it starts."""
+        while self.machine.running is None:
+            self._start()
 
     def _turn_a_bit(self) -> None:
         """A bit turns in a row that is followed by others: no start goes on from there."""
@@ -485,14 +497,16 @@ class Simulation:
         self.world.pass_time(SECOND_NS)
         for client in self.clients:
             client.come_to_rest()
-        self._run_on(lambda: all(client.is_at_rest for client in self.clients))
-        waited_ns = 60 * SECOND_NS
+        waited_ns = 0
         while not all(client.is_at_rest for client in self.clients):
             if waited_ns >= _REST_NS:
                 restless = [client.name for client in self.clients if not client.is_at_rest]
                 raise Violation(f"never came to rest: {restless}")
             self._run_on(lambda: all(client.is_at_rest for client in self.clients))
             waited_ns += 60 * SECOND_NS
+            if machine.has_died:
+                machine.bury()
+                self._start_at_last()
         self.world.pass_time(10 * MILLISECOND_NS)
         assert machine.running is not None
         day = machine.running.recovered.engine.day

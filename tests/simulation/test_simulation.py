@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from tests.simulation.run import Plan, simulate
 
 # A million messages in all; uncompiled, where one takes thirty times as long, some thousands.
 RUNS, MESSAGES = (1, 2_000) if _build.is_pure() else (40, 25_000)
+# At each sync of a small run; uncompiled at some of them.
+CUT_MESSAGES, CUT_STEP = 1200, 7 if _build.is_pure() else 1
 MESSAGES_ALIKE = 200 if _build.is_pure() else 600
 
 
@@ -24,6 +27,18 @@ MESSAGES_ALIKE = 200 if _build.is_pure() else 600
 def test_every_promise_is_kept_whatever_happens(tmp_path: Path, seed: int, number: int) -> None:
     result = simulate(Plan(seed + number, MESSAGES), tmp_path / "run")
     assert result.messages >= MESSAGES
+
+
+def test_the_power_may_fail_at_any_sync_and_clients_resume_by_protocol_alone(
+    tmp_path: Path, seed: int
+) -> None:
+    """Each sync of a run in turn is the last before the cut, and the run then goes to its end."""
+    plan = Plan(seed, CUT_MESSAGES, ("split", "reset", "operator"), "interval")
+    syncs = simulate(plan, tmp_path / "run").syncs
+    assert syncs > 5
+    for cut in range(1, syncs + 1, CUT_STEP):
+        result = simulate(replace(plan, cut=cut), tmp_path / "run")
+        assert result.power_losses == 1 or cut == syncs
 
 
 def test_a_run_is_a_function_of_its_seed_and_of_nothing_else(tmp_path: Path) -> None:
