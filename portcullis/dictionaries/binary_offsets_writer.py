@@ -120,8 +120,14 @@ def declarations_text(declaration: Path, values: Mapping[str, int]) -> str:
 def main() -> None:
     for declaration, values in all_constants().items():
         path = offsets_path(declaration)
-        path.write_text(module_text(declaration, values))
-        path.with_suffix(".pxd").write_text(declarations_text(declaration, values))
+        _write(path, module_text(declaration, values))
+        _write(path.with_suffix(".pxd"), declarations_text(declaration, values))
+
+
+def _write(path: Path, text: str) -> None:
+    """Leave a file alone that says it already: a new time on it would compile its users again."""
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
 
 
 if __name__ == "__main__":

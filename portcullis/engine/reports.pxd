@@ -8,6 +8,7 @@ cdef class Reports:
     cdef public bint is_closing
     cdef readonly long long[::1] unsaid
     cdef public long long unsaid_count
+    cdef readonly unsigned char[::1] said_whole
     cdef unsigned char[::1] _silent_in_ouch
     cdef RowTable _table
     cdef long long[::1] _words

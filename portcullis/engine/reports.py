@@ -58,6 +58,8 @@ class Reports:
         # there is no room. Whoever logs them empties it; no state depends on it.
         self.unsaid = memoryview(bytearray(8 * UNSAID_ROWS)).cast("q")
         self.unsaid_count = 0
+        # By code of why: 1 where an OUCH message says all of it. Set by whoever logs them.
+        self.said_whole = memoryview(bytearray(256))
 
     @cython.cfunc
     @cython.nogil
@@ -79,11 +81,12 @@ class Reports:
         offset: cython.longlong = self._table.open_output(kind, flags, session)
         record: cython.longlong = session * SESSION_WORDS
         if self.sessions[record + S_FLAGS] & SESSION_OUCH:
-            if why:
+            silent: cython.bint = self._silent_in_ouch[(kind << 8) | exec_type] != 0
+            if why and (silent or not self.said_whole[why]):
                 if self.unsaid_count < UNSAID_ROWS:
                     self.unsaid[self.unsaid_count] = row
                 self.unsaid_count += 1
-            if self._silent_in_ouch[(kind << 8) | exec_type]:
+            if silent:
                 self._words[offset + W_CAUSE] = cause
                 return offset
         self._words[offset + W_OUT_SEQ] = self.sessions[record + S_NEXT_OUT]

@@ -24,7 +24,7 @@ from portcullis.gateway.fix_peer import Surroundings
 from portcullis.gateway.ouch_door import OuchDoor
 from portcullis.gateway.ouch_orders import OuchOrders
 from portcullis.gateway.ouch_peer import OuchOrderEntry, OuchPeer, OuchUser
-from portcullis.gateway.ouch_reports import SAID_WHOLE, OuchReports
+from portcullis.gateway.ouch_reports import OuchReports
 from portcullis.gateway.ouch_store import OuchStore
 from portcullis.gateway.registry import session_key
 from portcullis.gateway.startup import Recovered
@@ -174,8 +174,6 @@ class OuchGate:
     def _tell(self, row: int) -> None:
         words = self._table.row_words(row)
         why = words[rows.W_STATE] >> 24 & 0xFF
-        if words[rows.W_OUT_SEQ] and why in SAID_WHOLE:
-            return
         notes = self._notes.get(words[rows.W_HEAD] >> 32)
         if notes is None:  # its user is no longer configured
             return

@@ -16,6 +16,7 @@ from portcullis import __version__, _build
 from portcullis.engine.layout import RUN_DONE, RUN_MORE, S_FLAGS, SESSION_WORDS
 from portcullis.engine.matcher import Engine
 from portcullis.gateway.config import Loaded
+from portcullis.gateway.ouch_reports import SAID_WHOLE
 from portcullis.gateway.registry import LIMITS, Registry
 from portcullis.gateway.saved_state import (
     ENGINE_VERSION,
@@ -130,6 +131,9 @@ def _replayed(
             index.observe(batch.first_row, batch.last_row)
             recovered.streams.observe(batch.first_row, batch.last_row)
             recovered.unsent.observe(batch.first_row, batch.input_rows)
+        engine.take_unsaid()  # it was logged when it was new
+        for why in SAID_WHOLE:
+            engine.reports.said_whole[why] = 1
         report = journal.report
         if report.cut_row and accept_loss:
             recovered.loss = f"the journal was cut at row {report.cut_row}, as asked"

@@ -105,3 +105,10 @@ def test_the_command_refuses_a_protocol_that_it_does_not_know() -> None:
     done = CliRunner().invoke(command, ["itch"])
     assert done.exit_code == 2
     assert "'moldudp64', 'ouch', 'soupbintcp'" in done.output
+
+
+def test_the_writer_leaves_alone_what_says_it_already() -> None:
+    path = binary_offsets_writer.offsets_path(binary_offsets_writer.FOLDER / "ouch.py")
+    before = path.stat().st_mtime_ns
+    binary_offsets_writer.main()
+    assert path.stat().st_mtime_ns == before

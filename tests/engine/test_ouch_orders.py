@@ -357,6 +357,16 @@ def test_what_ouch_is_not_told_is_kept_for_the_log_within_a_bound(door: Door) ->
     assert (len(door.engine.take_unsaid()[0]), door.engine.take_unsaid()) == (1024, ([], 0))
 
 
+def test_what_a_message_says_whole_is_not_kept_for_the_log(door: Door) -> None:
+    door.engine.reports.said_whole[w.WHY_IOC_REST] = 1
+    for _ in range(2):
+        door.enter(b"A", time_in_force="3")
+    rows, missed = door.engine.take_unsaid()
+    # The rest of the first is a message; the token is known by then, and that is none.
+    assert [door.table.row_words(row)[0] & 0xFF for row in rows] == [r.REFUSED_DUPLICATE]
+    assert missed == 0
+
+
 def test_the_table_of_messages_names_every_kind_of_row() -> None:
     kinds = {
         value

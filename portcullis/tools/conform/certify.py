@@ -219,7 +219,7 @@ async def certify(
         time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(started // 1_000_000_000)),
     )
     venue = VenueParty("A", Client("CLIENT"), target, time.time_ns)
-    lane = Lane((venue.client,), target.symbols[0])
+    lane = Lane((venue.client,), target.meant_for("fix")[1][0])
     for scenario in scenarios:
         begins(scenario)
         one = VenueRun(door, venue, scenario, target, lane, grade, fresh, time.time_ns, said)

@@ -89,9 +89,12 @@ def _write(run: Run, files: Files) -> None:
 @click.option("--comp-id", metavar="NAME", help="CompID of the target.  [default: PORTCULLIS]")
 @click.option(
     "--client", "clients", multiple=True, metavar="NAME[:PASSWORD]",
-    help="Who logs on; repeatable. More clients, more at once.  [default: CLIENT1, CLIENT2]",
+    help="Who logs on; repeatable. More clients, more at once.  [default: those of our embedded "
+    "default, CLIENT1 and CLIENT2 or OUCH1 and OUCH2]",
 )  # fmt: skip
-@click.option("--symbol", "symbols", multiple=True, metavar="NAME", help="[default: BTC-USD]")
+@click.option(
+    "--symbol", "symbols", multiple=True, metavar="NAME", help="[default: BTC-USD, by OUCH BTCUSD]"
+)
 @click.option(
     "--application", type=click.Choice(["orders", "echo"]),
     help="What answers an order: reports, or the same order.  [default: orders]",

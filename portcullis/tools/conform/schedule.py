@@ -38,21 +38,23 @@ def id_maker(now_ns: int) -> Callable[[], str]:
 
 def lanes_of(target: Target, scenarios: Sequence[Scenario]) -> list[Lane]:
     """The target's clients and symbols, dealt out."""
-    clients = target.clients or [Client("CLIENT1"), Client("CLIENT2")]
+    protocols = sorted({one.protocol for one in scenarios})
+    if len(protocols) > 1:
+        raise TargetError(
+            f"{' and '.join(protocols)}: a target speaks one protocol, run each alone"
+        )
+    clients, symbols = target.meant_for(protocols[0])
     need = max((len(one.clients) for one in scenarios if not one.identity), default=1)
     if need > len(clients):
         raise TargetError(f"{need} clients are needed at once, and {len(clients)} are named")
     groups = [tuple(clients[i : i + need]) for i in range(0, len(clients) - need + 1, need)]
     if target.application == "orders":
         # Scenarios that share a book would trade with each other.
-        groups = groups[: len(target.symbols)]
+        groups = groups[: len(symbols)]
     if any(one.protocol == STREAM for one in scenarios):
         # What one scenario publishes, all others hear.
         groups = groups[:1]
-    return [
-        Lane(group, target.symbols[place % len(target.symbols)])
-        for place, group in enumerate(groups)
-    ]
+    return [Lane(group, symbols[place % len(symbols)]) for place, group in enumerate(groups)]
 
 
 async def run_all(

@@ -27,6 +27,7 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The profile. Clients are dealt out in order: as many to each scenario as it needs.
 
+    Without clients or symbols those of our embedded default are meant, see `meant_for`.
     reset: how numbers begin anew: by ResetSeqNumFlag(141)=Y, or at each Logon by itself.
     application: what answers orders: an echo of each, or ExecutionReports.
     price, qty: a limit price and quantity that are accepted; multiples of qty are, too.
@@ -37,7 +38,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     comp_id: str = "PORTCULLIS"
     clients: list[Client] = field(default_factory=list)
-    symbols: list[str] = field(default_factory=lambda: ["BTC-USD"])
+    symbols: list[str] = field(default_factory=list)
     reset: Literal["flag", "logon"] = "flag"
     application: Literal["orders", "echo"] = "orders"
     price: str = "100"
@@ -53,6 +54,13 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     scenario_s: Annotated[float, Meta(gt=0, le=3600)] = 60.0
     host: str = "127.0.0.1"
     port: int = 0
+
+    def meant_for(self, protocol: str) -> tuple[list[Client], list[str]]:
+        """Clients and symbols, where scenarios speak this."""
+        names = ("OUCH1", "OUCH2") if protocol == "ouch" else ("CLIENT1", "CLIENT2")
+        password = "portcull" if protocol == "ouch" else ""
+        clients = self.clients or [Client(name, password) for name in names]
+        return clients, self.symbols or ["BTCUSD" if protocol == "ouch" else "BTC-USD"]
 
     @property
     def offered(self) -> frozenset[str]:

@@ -25,6 +25,7 @@ _FILL = re.compile(r"fill (\d{1,9})(?: (.+))?")
 _NUMBER = re.compile(r"-?\d{1,30}(\.\d{0,30})?", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _QUICKFIX_TIME = re.compile(r"<TIME([+-]\d+)?>")
+_OFFSET_DIGITS = 6  # eleven days
 _MARKS = {"length": LENGTH_MARK, "sum": SUM_MARK, "wrongsum": WRONG_SUM_MARK}
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{2}|.)")
@@ -79,9 +80,16 @@ class Values:
 
     def render_quickfix(self, template: str) -> str:
         """The same for QuickFIX's language."""
-        return _QUICKFIX_TIME.sub(
-            lambda found: utc(self._now_ns() + int(found[1] or 0) * 1_000_000_000, "s"), template
-        )
+
+        def time_of(found: re.Match[str]) -> str:
+            offset = found[1] or "+0"
+            if len(offset) > _OFFSET_DIGITS + 1:
+                raise TemplateError(
+                    f"<TIME{offset[:10]}...>: expected at most {_OFFSET_DIGITS} digits of seconds"
+                )
+            return utc(self._now_ns() + int(offset) * 1_000_000_000, "s")
+
+        return _QUICKFIX_TIME.sub(time_of, template)
 
     def _value(self, expression: str, local: Mapping[str, str]) -> str:
         if found := _NOW.fullmatch(expression):

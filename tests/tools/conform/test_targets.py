@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from portcullis.gateway.config import load
+from portcullis.tools.conform.target import Target
+from portcullis.tools.conform.values import TemplateError, Values
 from portcullis.tools.gateway_process import free_port
 from tests.support.conformance import conform
 
@@ -315,3 +318,26 @@ def test_reports_say_line_fields_and_rule(reports: Path) -> None:
     page = (reports / "r.html").read_text()
     assert "&lt;OTHER&gt;" in page and "<OTHER>" not in page
     assert "http" not in page.replace("127.0.0.1", "")
+
+
+def test_an_offset_that_no_clock_has_is_a_fault_of_the_scenario() -> None:
+    values = Values({}, lambda: "", lambda: 1_000_000_000)
+    assert values.render_quickfix("52=<TIME+59>") == "52=19700101-00:01:00"
+    with pytest.raises(TemplateError, match=r"<TIME-9{9}\.\.\.>: expected at most 6 digits"):
+        values.render_quickfix(f"52=<TIME-{'9' * 5000}>")
+
+
+def test_who_logs_on_by_ouch_unless_told_is_who_the_embedded_default_knows() -> None:
+    clients, symbols = Target().meant_for("ouch")
+    default = load(None).config
+    assert [one.name for one in clients] == [one.username for one in default.ouch_sessions()]
+    assert symbols == [default.instrument[0].ouch]
+    assert Target(symbols=["X"]).meant_for("fix")[1] == ["X"]
+
+
+def test_protocols_are_run_each_alone() -> None:
+    said = conform("run", "--target=127.0.0.1:1", "--corpus=ouch42", "--corpus=fix44-orders")
+    assert said.exit_code == 2
+    assert (
+        said.output == "portcullis: fix and ouch: a target speaks one protocol, run each alone\n"
+    )
