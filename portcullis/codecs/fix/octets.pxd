@@ -42,6 +42,23 @@ cdef inline bint same_octets(
     return size == 0 or (word_at(one, 0) ^ word_at(other, 0)) << 8 * (8 - size) == 0
 
 
+cdef inline unsigned long long number_of(
+    unsigned long long word, unsigned long long size
+) noexcept nogil:
+    """The number whose digits are the highest `size` bytes of a word, 1 to 8, those below zero;
+    with its highest bit set where a byte is no digit."""
+    cdef unsigned long long ones = 0x0101010101010101ULL
+    word -= 0x3030303030303030ULL << 8 * (8 - size)
+    # A byte above 9 is no digit.
+    if (word | (word + ones * 118)) & (ones << 7):
+        return 1ULL << 63
+    word = word * 10 + (word >> 8)
+    return (
+        (word & 0x000000FF000000FFULL) * 0x000F424000000064ULL
+        + (word >> 16 & 0x000000FF000000FFULL) * 0x0000271000000001ULL
+    ) >> 32
+
+
 cdef inline long long short_decimal(
     const unsigned char* octets, long long start, long long size, long long decimals
 ) noexcept nogil:
@@ -66,23 +83,30 @@ cdef inline long long short_decimal(
         size -= 1
     if size == 0 or decimals < 0:
         return -1
-    word -= 0x3030303030303030ULL << 8 * (8 - size)
-    # A byte above 9 is no digit.
-    if (word | (word + ones * 118)) & (ones << 7):
-        return -1
-    word = word * 10 + (word >> 8)
-    word = (
-        (word & 0x000000FF000000FFULL) * 0x000F424000000064ULL
-        + (word >> 16 & 0x000000FF000000FFULL) * 0x0000271000000001ULL
-    ) >> 32
-    return word * POWERS[decimals]
+    word = number_of(word, size)
+    return -1 if word >> 63 else word * POWERS[decimals]
 
 
 cdef inline bint is_plain_decimal(
     const unsigned char* octets, long long start, long long end
 ) noexcept nogil:
-    """Ends at the latest at the byte behind, which is no digit."""
+    """Up to eight bytes in one word: one byte of them at most is no digit, and is the point.
+    Longer ones end at the latest at the byte behind, which is no digit."""
+    cdef unsigned long long ones = 0x0101010101010101ULL
+    cdef unsigned long long word
+    cdef unsigned long long odd
     cdef long long at = start
+    if 0 < end - start <= 8:
+        word = word_at(octets, start) ^ ones * 48
+        odd = (((word & ones * 127) + ones * 118) | word) & (ones << 7)
+        odd = odd << 8 * (8 - (end - start))
+        if odd == 0:
+            return True
+        return (
+            odd & (odd - 1) == 0
+            and end > start + 1
+            and octets[end - 8 + (low_zeros(odd) >> 3)] == 46
+        )
     while 48 <= octets[at] <= 57:
         at += 1
     if at == end:
@@ -98,10 +122,14 @@ cdef inline bint is_plain_decimal(
 cdef inline long long plain_number(
     const unsigned char* octets, long long start, long long end
 ) noexcept nogil:
+    cdef unsigned long long word
     cdef long long value = 0
     cdef long long at
     if end == start or end > start + 18:
         return -1
+    if end <= start + 8:
+        word = number_of(word_at(octets, start) << 8 * (8 - (end - start)), end - start)
+        return -1 if word >> 63 else word
     for at in range(start, end):
         if not 48 <= octets[at] <= 57:
             return -1

@@ -33,9 +33,6 @@ cdef class FixShapes:
         int* starts,
         int* ends,
     ) noexcept nogil
-    cdef long long _time_at(
-        self, unsigned char* octets, long long start, long long end, long long at
-    ) noexcept nogil
     cdef void begin(self, long long letter, long long body, long long index) noexcept nogil
     cdef void add(
         self,

@@ -54,6 +54,45 @@ if not cython.compiled:
     F_LENGTH = 7  # UTCTimestamp: how long it is
 
 
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def _time_at(
+    octets: cython.p_uchar,
+    start: cython.longlong,
+    end: cython.longlong,
+    shape: cython.p_ulonglong,
+    at: cython.longlong,
+) -> cython.longlong:
+    """Nanoseconds of a UTCTimestamp of the length and in the minute last read; -1: it is
+    another minute, or none."""
+    second: cython.longlong
+    place: cython.longlong
+    fraction: cython.longlong = 0
+    if (
+        word_at(octets, start) != shape[at + F_FIRST]
+        or word_at(octets, start + 7) != shape[at + F_LAST]
+        or not 48 <= octets[start + 15] <= 53
+        or not 48 <= octets[start + 16] <= 57
+    ):
+        return -1
+    second = octets[start + 15] * 10 + octets[start + 16] - 528
+    if end > start + 17:
+        if octets[start + 17] != 46:
+            return -1
+        for place in range(start + 18, end):
+            if not 48 <= octets[place] <= 57:
+                return -1
+            fraction = fraction * 10 + octets[place] - 48
+        if end == start + 21:
+            fraction *= 1_000_000
+        else:
+            for _place in range(end, start + 27):
+                fraction *= 10
+    return shape[at + F_MINUTE_NS] + second * 1_000_000_000 + fraction
+
+
 @cython.boundscheck(False)
 @cython.wraparound(False)
 @cython.initializedcheck(False)
@@ -93,27 +132,35 @@ class FixShapes:
         Behind the end stand seven more bytes, as each search needs.
         """
         letter: cython.ulonglong = octets[position - 2]
-        shape: cython.longlong = (letter & (SHAPES - 1)) * SHAPE_WORDS
-        at: cython.longlong = shape
+        place: cython.longlong = (letter & (SHAPES - 1)) * SHAPE_WORDS
+        shape: cython.p_ulonglong
+        enum_bits: cython.p_longlong
+        at: cython.longlong = 0
         field: cython.longlong = first
         start: cython.longlong
         info: cython.longlong
         kind: cython.longlong
         enum: cython.longlong
         number: cython.longlong
-        if self._shapes[shape + SH_TYPE] != letter:
+        # Plain pointers: what is stored might else be a memoryview's, which is then read again.
+        if cython.compiled:
+            shape = cython.address(self._shapes[place])
+            enum_bits = cython.cast(cython.p_longlong, cython.address(self._enum_bits[0]))
+        else:
+            shape = self._shapes[place : place + SHAPE_WORDS]
+            enum_bits = self._enum_bits
+        if shape[SH_TYPE] != letter:
             return -1
-        behind: cython.longlong = first + self._shapes[shape + SH_COUNT]
+        behind: cython.longlong = first + shape[SH_COUNT]
         while field < behind:
             at += FIELD_WORDS
             if (
                 position >= end
-                or (word_at(octets, position) ^ self._shapes[at + F_TEXT])
-                & self._shapes[at + F_MASK]
+                or (word_at(octets, position) ^ shape[at + F_TEXT]) & shape[at + F_MASK]
             ):
                 return -1
-            info = self._shapes[at + F_INFO]
-            enum = self._shapes[at + F_ENUM]
+            info = shape[at + F_INFO]
+            enum = shape[at + F_ENUM]
             kind = (info >> 8) & 0xFF
             start = position + (info & 0xFF)
             number = 0
@@ -122,10 +169,10 @@ class FixShapes:
                 if octets[position] != SOH or octets[start] == SOH:
                     return -1
             elif kind == TYPE_UTC_TIMESTAMP:
-                position = start + self._shapes[at + F_LENGTH]
+                position = start + shape[at + F_LENGTH]
                 if position >= end or octets[position] != SOH:
                     return -1
-                number = self._time_at(octets, start, position, at)
+                number = _time_at(octets, start, position, shape, at)
                 if number < 0:
                     return -1
             else:
@@ -145,7 +192,7 @@ class FixShapes:
                         return -1
             if enum != 0 and (
                 position != start + 1
-                or not (self._enum_bits[enum + (octets[start] >> 6)] >> (octets[start] & 63)) & 1
+                or not (enum_bits[enum + (octets[start] >> 6)] >> (octets[start] & 63)) & 1
             ):
                 return -1
             tags[field] = (info >> 16) & 0xFFFFFF
@@ -160,49 +207,11 @@ class FixShapes:
             field += 1
         if position != end:
             return -1
-        row[M_FIRST_BODY_FIELD] = first + self._shapes[shape + SH_BODY]
+        row[M_FIRST_BODY_FIELD] = first + shape[SH_BODY]
         row[M_FIRST_TRAILER_FIELD] = field
         row[M_MSG_TYPE] = letter
-        row[M_MESSAGE_INDEX] = self._shapes[shape + SH_INDEX]
+        row[M_MESSAGE_INDEX] = shape[SH_INDEX]
         return field
-
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _time_at(
-        self,
-        octets: cython.p_uchar,
-        start: cython.longlong,
-        end: cython.longlong,
-        at: cython.longlong,
-    ) -> cython.longlong:
-        """Nanoseconds of a UTCTimestamp of the length and in the minute last read; -1: it is
-        another minute, or none."""
-        second: cython.longlong
-        place: cython.longlong
-        fraction: cython.longlong = 0
-        if (
-            word_at(octets, start) != self._shapes[at + F_FIRST]
-            or word_at(octets, start + 7) != self._shapes[at + F_LAST]
-            or not 48 <= octets[start + 15] <= 53
-            or not 48 <= octets[start + 16] <= 57
-        ):
-            return -1
-        second = octets[start + 15] * 10 + octets[start + 16] - 528
-        if end > start + 17:
-            if octets[start + 17] != 46:
-                return -1
-            for place in range(start + 18, end):
-                if not 48 <= octets[place] <= 57:
-                    return -1
-                fraction = fraction * 10 + octets[place] - 48
-            if end == start + 21:
-                fraction *= 1_000_000
-            else:
-                for _place in range(end, start + 27):
-                    fraction *= 10
-        return self._shapes[at + F_MINUTE_NS] + second * 1_000_000_000 + fraction
 
     # --- learning ------------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -96,3 +98,24 @@ def test_types_whose_letters_share_a_place_are_told_apart() -> None:
     scanner = FixScanner(TABLES, framed(order.encode()) + framed(definition.encode()))
     scanner.scan(0, len(scanner.octets))
     assert [scanner.word(index, layout.M_MSG_TYPE) for index in (0, 1)] == [0x44, 0x64]
+
+
+@given(st.text("0159.:/ \x7f\x80\xff", min_size=1, max_size=20), st.booleans())
+@settings(max_examples=EXAMPLES)
+def test_numbers_of_any_length_are_judged_as_the_types_say(text: str, is_known: bool) -> None:
+    text = text.strip(" ") or "0"
+    known = BODIES[0].replace("|", "\x01").encode()
+    seq, price = (
+        known.replace(was, tag + text.encode("latin-1") + b"\x01")
+        for was, tag in ((b"34=2\x01", b"34="), (b"44=1.5\x01", b"44="))
+    )
+    scanner = FixScanner(
+        TABLES, (framed(known) if is_known else b"") + framed(seq) + framed(price)
+    )
+    count = scanner.scan(0, len(scanner.octets))
+    is_valid = scanner.word(count - 1, layout.M_REJECT_REASON) == -1
+    assert is_valid == (re.fullmatch(r"[0-9]+\.?[0-9]*|\.[0-9]+", text) is not None)
+    if re.fullmatch("[0-9]{1,18}", text):
+        assert scanner.word(count - 2, layout.M_MSG_SEQ_NUM) == int(text)
+    else:
+        assert scanner.word(count - 2, layout.M_MSG_SEQ_NUM) == -1 or text.isdecimal()
