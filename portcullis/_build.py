@@ -48,6 +48,7 @@ HOT_MODULES: tuple[str, ...] = (
     "portcullis.gateway.unsent",
     "portcullis.gateway.turn",
     "portcullis.journal.table",
+    "portcullis.journal.anchors",
     "portcullis.journal.index",
     "portcullis.engine.ids",
     "portcullis.engine.old_ids",

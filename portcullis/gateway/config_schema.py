@@ -161,7 +161,7 @@ class Day(_Table, frozen=True):
             le=366,
             description="Days that have ended whose OUCH sessions can still be joined, the latest"
             " of them: a week, as long as `journal prune` keeps rows unless told otherwise. Their"
-            " rows are not pruned; the index of one takes 16 bytes for 256 messages.",
+            " rows are not pruned.",
         ),
     ] = 7
 

@@ -1,9 +1,9 @@
 """A second engine, in another process, that replays what the gateway writes.
 
 Owns a copy of the venue's state some moments behind, for whatever wants to look at it: orders,
-books, sessions, snapshots. Each batch is run again and compared with what the gateway recorded,
-so a gateway whose engine was not a function of its rows is found out (`ReplayDifference`). Must
-never write to the journal, nor be asked by the gateway.
+books, sessions, snapshots, files of the sessions' index. Each batch is run again and compared with
+what the gateway recorded, so a gateway whose engine was not a function of its rows is found out
+(`ReplayDifference`). Must never write to the journal, nor be asked by the gateway.
 
 Segments are mapped privately: what the engine writes while it replays stays in this process, and
 goes when the segment has been closed. So a replica takes the engine's tables and one segment.
@@ -21,6 +21,7 @@ from portcullis.gateway.saved_state import Known, latest, load, make_engine, sav
 from portcullis.gateway.streams import Streams
 from portcullis.gateway.unsent import UnsentRows
 from portcullis.journal.index import DAYS_KEPT, SessionIndex
+from portcullis.journal.index_files import IndexFiles, IndexSweep
 from portcullis.journal.recovery import Batch, Start
 from portcullis.journal.replay import replay
 from portcullis.journal.rows import ROLL, ROW_BYTES, TEXT, W_TIME
@@ -94,6 +95,9 @@ class Replica:
             taken += batch.last_row + 1 - batch.first_row
             if batch.is_roll:
                 self._close_segment()
+        if self._mapped is not None:
+            # Pages of the segment at work are ours, without seals.
+            self._sweep.go_on(self._mapped.first_row)
         if self._every and self.last_row - self.snapshot_row >= self._every:
             self.save(reader)
         return taken
@@ -102,6 +106,7 @@ class Replica:
         """See `followers.Follower`."""
         if self._space is None:
             return
+        self._known.index.forget()
         gone = self._space.take_pruned(self._directory, self.next_row)
         if gone:
             self.table.oldest_row = gone[-1].end_row
@@ -136,8 +141,10 @@ class Replica:
                 self._space.map(self._directory, header, private=True)
         self.engine = make_engine(self.table, self._sizes)
         self.registry = Registry(remember=True)
+        files, sessions = IndexFiles(self._directory), self._sizes["sessions"]
+        self._sweep = IndexSweep(files, self.table, sessions)
         index = SessionIndex(
-            self.table, session_capacity=self._sizes["sessions"], days_kept=self._days_kept
+            self.table, session_capacity=sessions, days_kept=self._days_kept, files=files
         )
         unsent, streams = UnsentRows(self.table), Streams(self.table)
         self._known = Known(self.engine, index, self.registry, unsent, streams)

@@ -91,9 +91,7 @@ def load(snapshot: Snapshot, known: Known) -> None:
         state.load(known.engine, snapshot.meta["engine"], snapshot.sections)
     except state.StateError as error:
         raise SnapshotError(f"{snapshot.path}: {error}") from None
-    known.index.load(
-        *(snapshot.sections[name] for name in ("index_heads", "index_anchors", "index_days"))
-    )
+    known.index.load(snapshot.sections["index_heads"], snapshot.sections["index_days"])
     known.registry.load(snapshot.sections["registry"])
     known.unsent.load(snapshot.meta["unsent"])
     known.streams.load(snapshot.meta.get("streams", []))  # one from before there were any

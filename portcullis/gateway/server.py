@@ -310,6 +310,7 @@ class Server:
             self.turn.journal.look_for_room()
         if gone := self.turn.journal.take_pruned():
             self._loop.run_in_executor(None, self.turn.journal.release, gone)
+        self.turn.index.forget()
         found = {trouble["text"] for trouble in self._operator.troubles()}
         for text in sorted(found - self._troubles):
             self.log.emit("trouble", text=text)

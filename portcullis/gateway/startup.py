@@ -32,6 +32,7 @@ from portcullis.gateway.unsent import UnsentRows
 from portcullis.journal import rows
 from portcullis.journal.disk import Disk
 from portcullis.journal.index import SessionIndex
+from portcullis.journal.index_files import IndexFiles
 from portcullis.journal.replay import replay
 from portcullis.journal.retention import forget_behind
 from portcullis.journal.snapshots import Snapshot
@@ -117,6 +118,7 @@ def _replayed(
             journal.table,
             session_capacity=tables["sessions"],
             days_kept=config.day.sessions_kept,
+            files=IndexFiles(directory),
         )
         table = journal.table
         known = Known(engine, index, Registry(), UnsentRows(table), Streams(table))

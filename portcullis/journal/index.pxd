@@ -1,7 +1,5 @@
+from portcullis.journal.anchors cimport OpenBlock
 from portcullis.journal.table cimport RowTable
-
-cdef enum:
-    ANCHOR_STEP = 256
 
 
 cdef class SessionIndex:
@@ -9,10 +7,15 @@ cdef class SessionIndex:
     cdef long long _capacity
     cdef long long[::1] _head_row
     cdef long long[::1] _head_seq
-    cdef long long[::1] _anchor_seq
+    cdef long long[::1] _first_row
     cdef unsigned char[::1] _is_touched
     cdef list _touched
-    cdef list _anchors
+    cdef object _files
+    cdef long long _block_rows
+    cdef OpenBlock _open
+    cdef long long _block_end
+    cdef dict _blocks
+    cdef set _unsaved
     cdef dict _days
     cdef long long[::1] _low_row
     cdef dict _ended
@@ -24,11 +27,6 @@ cdef class SessionIndex:
         self, long long session, long long from_seq, long long[::1] out
     ) except? -1
     cdef long long _walk(self, long long row, long long from_seq, long long[::1] out) noexcept
-    cdef long long _nearest(
-        self, object anchors, long long head_row, long long head_seq, long long top
-    )
     cdef void _begin_day(self, long long session, long long day)
     cdef long long _start(self, long long session, long long top)
-    cdef void _begin_epoch(self, long long session, long long number)
-    cdef void _add_anchor(self, long long session, long long number, long long row)
     cdef bint _has_new_epoch(self, long long session, long long reset_row)

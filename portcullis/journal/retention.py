@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from portcullis.journal.errors import JournalError
+from portcullis.journal.index_files import drop_before
 from portcullis.journal.rows import W_TIME
 from portcullis.journal.segments import (
     HEADER_BYTES,
@@ -130,6 +131,7 @@ def prune(directory: Path, headers: list[SegmentHeader]) -> Iterator[SegmentHead
     for header in headers:
         segment_path(directory, header.number).unlink()
         sync_directory(directory)
+        drop_before(directory, header.end_row)
         yield header
 
 
@@ -160,6 +162,7 @@ def archive(
         sync_directory(target)
         source.unlink()
         sync_directory(directory)
+        drop_before(directory, header.end_row)
         yield header
 
 

@@ -1,4 +1,4 @@
-"""SIGKILL at each file operation of a roll, snapshot, archive, prune, day: all is found."""
+"""SIGKILL at each file operation of a roll, snapshot, index, archive, prune, day: all is found."""
 
 from __future__ import annotations
 

@@ -209,7 +209,7 @@ def test_a_maker_that_hangs_is_named_and_replaced(
 def test_a_maker_that_hangs_holds_up_the_end_within_bounds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(maker, "CLOSE_S", 0.1)
+    monkeypatch.setattr(maker, "CLOSE_S", 1.0)
     journal = open_journal(tmp_path, ahead=True)
     assert journal._maker is not None
     os.kill(journal._maker.process_id, signal.SIGSTOP)

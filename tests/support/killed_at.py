@@ -24,15 +24,33 @@ from typing import Any
 from portcullis.gateway.registry import LIMITS
 from portcullis.gateway.replica import Replica
 from portcullis.gateway.startup import Recovered, recover
-from portcullis.journal import maker, recovery, retention, rows, segments, snapshots, writer
+from portcullis.journal import (
+    index_files,
+    maker,
+    recovery,
+    retention,
+    rows,
+    sections,
+    segments,
+    snapshots,
+    writer,
+)
 from portcullis.journal.rows import BATCH_ROWS
 from portcullis.journal.segments import list_segments
 from portcullis.journal.tail import JournalTail
 from tests.engine.naive_matcher import Command
 from tests.gateway.test_saved_state import LOADED, trade
 from tests.support.commands import append
+from tests.support.index_walks import check_walks
 
-TRACED = {module.__file__ for module in (writer, maker, recovery, retention, segments, snapshots)}
+TRACED = {
+    module.__file__
+    for module in (
+        writer, maker, recovery, retention, segments, snapshots, sections, index_files
+    )
+}  # fmt: skip
+# Some of them to a segment.
+index_files.BLOCK_ROWS = 1 << 14
 # What changes a file or a folder, of `os` and of files open for writing.
 CHANGES = frozenset(
     "pwrite write fsync fdatasync link unlink remove rename replace mkdir posix_fallocate "
@@ -43,6 +61,8 @@ BATCHES = 420
 FEW_BATCHES = 10
 # More than a batch of theirs has.
 ROLL_ROWS = 500
+# Numbers between two walks that are looked at.
+WALK_STEP = 101
 # No row is so young that it is kept for its age.
 FAR_NS = 1 << 62
 
@@ -66,6 +86,12 @@ def make(directory: Path) -> None:
 def snapshot(directory: Path) -> None:
     """Follow, and write a snapshot."""
     follow(directory, every=1)
+
+
+def index(directory: Path) -> None:
+    """Follow, and write the files of the index."""
+    follow(directory)
+    assert list((directory / index_files.FOLDER).iterdir())
 
 
 def archive(directory: Path) -> None:
@@ -101,6 +127,7 @@ SCENARIOS: dict[str, Callable[[Path], None]] = {
     "roll": roll,
     "make": make,
     "snapshot": snapshot,
+    "index": index,
     "archive": archive,
     "prune": prune,
     "day": day,
@@ -173,7 +200,9 @@ def check(scenario: str, directory: Path, before: Recovered) -> None:
     again = recover(LOADED, directory)
     assert again.loss == ""
     assert again.journal.report.last_row >= before.journal.report.last_row
-    if scenario in ("make", "snapshot", "archive", "prune"):
+    for session in (1, 2):
+        check_walks(again.index, again.journal.table, session, WALK_STEP)
+    if scenario in ("make", "snapshot", "index", "archive", "prune"):
         assert again.engine.state_hash() == before.engine.state_hash()
     if scenario == "day" and again.engine.day > before.engine.day:
         assert again.engine.day_roll.row == 0
@@ -202,6 +231,8 @@ def prepare(scenario: str, base: Path, draw: random.Random) -> None:
         table.append_input(rows.DAY, words={rows.W_DAY: gateway.engine.day + 1})
         trade(gateway, draw, 2 * BATCHES)
         follow(base, every=1)
+    elif scenario == "index":
+        trade(gateway, draw, BATCHES)
     else:
         trade(gateway, draw, FEW_BATCHES)
     gateway.journal.close()
