@@ -272,6 +272,24 @@ def answer_logons_wrongly(link: socket.socket) -> None:
     say_nothing(link)
 
 
+def owe_a_report(link: socket.socket) -> None:
+    link.recv(1 << 16)
+    link.sendall(framed(LOGON_ANSWER.replace("35=A", "35=8"), "150=F|"))
+    say_nothing(link)
+
+
+def test_a_report_in_front_of_the_answer_to_a_logon_is_no_refusal(
+    peer: Callable[[Talk], Peer],
+) -> None:
+    result = conform(
+        "run", f"--target=127.0.0.1:{peer(owe_a_report).port}", "--client=CLIENT1",
+        "--only=1S.a-*", "--patience=1",
+    )  # fmt: skip
+    assert "cannot log on" not in result.output
+    assert "expected Logon(A), received ExecutionReport(8)" in result.output
+    assert result.exit_code == 1
+
+
 def framed(head: str, body: str) -> bytes:
     text = (head + body).replace("|", "\x01")
     counted = text[text.index("35=") :]
