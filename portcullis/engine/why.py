@@ -115,10 +115,10 @@ WHYS: dict[int, Why] = {
     WHY_ID_MISMATCH: Why(99, 1, None, "OrderID(37) and OrigClOrdID(41) name different orders"),
     WHY_TOO_LATE: Why(99, 0, None, "Too late: the order is no longer open"),
     WHY_TERMS_MISMATCH: Why(99, 99, None, "Side(54), Symbol(55) or Account(1) is not the order's"),
+    WHY_QTY_BELOW_CUM: Why(13, 99, None, "The size wanted is executed already"),
     WHY_SCOPE_UNSUPPORTED: Why(99, 99, None, "Mass request type is not supported"),
     WHY_BUSY: Why(99, 99, None, "Too many mass requests at once"),
     WHY_SCOPE_CONTRADICTS: Why(99, 99, None, "Symbol(55) in a request for all orders"),
-    WHY_QTY_BELOW_CUM: Why(13, 99, None, "The size wanted is executed already"),
     WHY_OTHER_DOOR: Why(99, 99, None, "An order entered by OUCH is replaced by OUCH alone"),
     WHY_NOT_LESS: Why(99, 99, None, "The order is as small already"),
     WHY_SIDE: Why(99, 99, None, "Side can change among sales only"),
@@ -134,9 +134,9 @@ WHYS: dict[int, Why] = {
     WHY_KILL_SWITCH: Why(99, 99, 8, "Kill switch"),
     WHY_BUST: Why(99, 99, None, "Trade busted"),
     WHY_CORRECT: Why(99, 99, None, "Trade corrected"),
-    WHY_NEW_DAY: Why(99, 99, 1, "Carried over to the next day"),
     WHY_MANAGED: Why(99, 99, 99, "By a session that manages the account"),
     WHY_TIME_OUT: Why(99, 99, None, "The order's time has run out"),
+    WHY_NEW_DAY: Why(99, 99, 1, "Carried over to the next day"),
 }
 
 
