@@ -285,11 +285,15 @@ def test_orders_that_live_on_are_restated_where_a_session_wants_it(tmp_path: Pat
             client.close()
 
 
-def test_a_slow_back_office_holds_up_no_trade_and_catches_up(venue: Venue) -> None:
+def test_a_back_office_that_runs_for_moments_holds_up_no_trade_and_catches_up(
+    venue: Venue,
+) -> None:
+    """Stopped all the while that clients trade, it goes on between: slower by no measured factor,
+    but the more so the slower the machine."""
     trade(venue, 1, "a")
     venue.caught_up()
     process = venue.state()["back_office"]["process"]
-    for number in range(20):  # it runs for moments
+    for number in range(20):
         os.kill(process, signal.SIGSTOP)
         trade(venue, 10, f"b{number}-")
         os.kill(process, signal.SIGCONT)

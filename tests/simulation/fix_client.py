@@ -58,6 +58,8 @@ class SimulatedFixClient:
         last_reset: Callable[[int], int] = lambda _now_ns: 0,
     ) -> None:
         self.name = name
+        # Whether it sends mass cancels and mass status requests.
+        self.sends_mass = False
         # Whether its numbers may be found not to fit: the clock was set across its schedule.
         self.may_misfit = False
         self._last_reset = last_reset
@@ -93,6 +95,10 @@ class SimulatedFixClient:
         # Ids of requests, and when each was answered: the row, 0 for an answer without ExecID.
         self._answers: dict[str, int] = {}
         self._unanswered: dict[str, str] = {}
+        # Orders that mass cancels were said to reach, and those reported as cancelled by one.
+        self._reached = self._swept = 0
+        # By mass status request: orders that it has told of.
+        self._told_of: dict[str, int] = {}
         self._losses = 0
         self._ids = 0
         self._tests = 0
@@ -252,7 +258,9 @@ class SimulatedFixClient:
         if len(self._unanswered) > _UNANSWERED_MAX:
             return
         draw = self._chance.random()
-        if self._open and (draw < 0.2 or len(self._open) > _OPEN_MAX):
+        if self.sends_mass and self._chance.random() < 0.02:
+            self._send_mass()
+        elif self._open and (draw < 0.2 or len(self._open) > _OPEN_MAX):
             self._cancel()
         elif self._open and draw < 0.3:
             self._replace()
@@ -310,6 +318,15 @@ class SimulatedFixClient:
             f"44={price // 100}.{price % 100:02d}\x0154={side}\x0155=BTC-USD\x01"
             f"59=1\x0160={utc(self._world.now_ns)}\x01",
         )
+
+    def _send_mass(self) -> None:
+        """About all of its orders, or one side of them."""
+        if self._chance.random() < 0.3:
+            side = self._chance.choice(("", "54=1\x01", "54=2\x01"))
+            identity = self._new_id("q")
+            self._send("q", f"11={identity}\x01530=7\x01{side}60={utc(self._world.now_ns)}\x01")
+        else:
+            self._send("AF", f"584={self._new_id('AF')}\x01585=7\x01")
 
     # --- what comes ------------------------------------------------------------------------------
 
@@ -432,12 +449,21 @@ class SimulatedFixClient:
             if not is_again or message["11"] in self._unanswered:
                 self._answered(message["11"], 0)
             return
+        if message["35"] == "r":
+            if message["11"] in self._unanswered:
+                self._answered(message["11"], 0)
+                self._reached += int(message.get("533", "0"))
+            return
         row = int(message["17"])
         if not self._ledger.exec_id(self.name, message["17"], _content(message)):
             if not is_again:
                 raise Violation(f"{self.name}: a report came twice: {message}")
             return
         exec_type = message["150"]
+        if exec_type == "I":
+            self._status(message, row)
+            return
+        self._swept += message.get("58") == "Mass cancel"
         identity = message["11"]
         if exec_type in "08":
             order = self._by_id.get(identity)
@@ -472,6 +498,21 @@ class SimulatedFixClient:
         else:
             self._open.pop(order.sent_id, None)
 
+    def _status(self, message: dict[str, str], row: int) -> None:
+        """One of the reports that a mass status request brings: it says what is known already."""
+        identity = message["584"]
+        if message["37"] != "NONE":
+            order = self._by_order_id[message["37"]]
+            known = order.cl_ord_id, order.cum_qty, order.leaves_qty
+            if known != (message["11"], int(message["14"]), int(message["151"])):
+                raise Violation(f"{self.name}: {message} is not the state of {order.describe()}")
+            self._told_of[identity] = self._told_of.get(identity, 0) + 1
+        if message.get("912") == "Y":
+            told = self._told_of.pop(identity, 0)
+            if told != int(message["911"]) and not self._losses:
+                raise Violation(f"{self.name}: {told} statuses came, and then {message}")
+            self._answered(identity, row)
+
     def _answered(self, identity: str, row: int) -> None:
         if self._unanswered.pop(identity, None) is None and not self._losses:
             raise Violation(f"{self.name}: {identity} was answered twice")
@@ -497,6 +538,11 @@ class SimulatedFixClient:
         if self._unanswered:
             some = list(self._unanswered.items())[:5]
             raise Violation(f"{self.name}: never answered: {some}")
+        if self._reached != self._swept and not self._losses:
+            raise Violation(
+                f"{self.name}: mass cancels reached {self._reached} orders, and {self._swept} "
+                "were reported"
+            )
 
 
 def _content(message: dict[str, str]) -> Any:

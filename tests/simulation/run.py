@@ -39,6 +39,7 @@ FAULTS = {
     "clock": "somebody sets the clock",
     "day": "a trading day ends, with the gateway up or down",
     "reset": "numbers begin anew: by 141=Y, or by a schedule",
+    "mass": "clients send mass cancels and mass status requests",
     "operator": "an operator resets, sets numbers, disconnects, ends the day",
 }
 _CONFIG = """
@@ -213,6 +214,8 @@ class Simulation:
                 for name in _OUCH_NAMES
             ),
         ]
+        for one in self._fix_clients():
+            one.sends_mass = "mass" in plan.faults
         self._is_trading = False
         self._days: set[int] = set()
         self._turns = 0
