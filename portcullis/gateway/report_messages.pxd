@@ -39,6 +39,9 @@ cdef class ReportMessages:
     cdef void _put_head(
         self, unsigned char* out, long long at, long long block_length, long long template_id
     ) noexcept nogil
+    cdef void _put_id(
+        self, unsigned char* out, long long at, long long place, long long length
+    ) noexcept nogil
     cdef void _put_long_id(
         self, unsigned char* out, long long at, long long row, long long code
     ) noexcept nogil

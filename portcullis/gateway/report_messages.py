@@ -20,7 +20,7 @@ except ModuleNotFoundError:
 
 if cython.compiled:
     from cython.cimports.portcullis.codecs.fix.writer import FixWriter
-    from cython.cimports.portcullis.codecs.sbe.octets import copy, put_2, put_4, put_8
+    from cython.cimports.portcullis.codecs.sbe.octets import copy, copy_words, put_2, put_4, put_8
     from cython.cimports.portcullis.dictionaries.report_stream_offsets import *
     from cython.cimports.portcullis.engine.layout import *
     from cython.cimports.portcullis.engine.why import WHY_NONE
@@ -44,7 +44,7 @@ if cython.compiled:
     ABSENT = cython.declare(cython.longlong, cython.cast(cython.longlong, 1) << 63)
 else:
     from portcullis.codecs.fix.writer import FixWriter
-    from portcullis.codecs.sbe.octets import copy, put_2, put_4, put_8
+    from portcullis.codecs.sbe.octets import copy, copy_words, put_2, put_4, put_8
     from portcullis.dictionaries.report_stream_offsets import *
     from portcullis.engine.layout import *
     from portcullis.engine.why import WHY_NONE
@@ -179,12 +179,22 @@ class ReportMessages:
     ) -> cython.longlong:
         """ExecutionReport.
 
-        All that it says is read before a byte is written: else the compiler has to suppose that
-        each write changes what is read next, and reads it again.
+        Where rows and names lie is read before a byte is written: else the compiler has to
+        suppose that each write changes it, and reads it again.
         """
         if not self._has_row(report_row):
             return -1
         words: cython.p_longlong = self._words
+        symbols: cython.p_longlong
+        accounts: cython.p_longlong
+        clients: cython.p_longlong
+        if cython.compiled:
+            symbols = cython.address(self._catalog.symbols.words[0])
+            accounts = cython.address(self._catalog.accounts.words[0])
+            clients = cython.address(self._catalog.clients[0])
+        else:
+            symbols, accounts = self._catalog.symbols.words, self._catalog.accounts.words
+            clients = self._catalog.clients
         row: cython.longlong = self._at(report_row)
         cause_row: cython.longlong = words[row + W_CAUSE]
         terms_row: cython.longlong = words[row + W_TERMS_ROW]
@@ -236,50 +246,22 @@ class ReportMessages:
         if side == 0:
             side = 0x37  # undisclosed
         price: cython.longlong = self._limit(terms, instrument, in_shares)
-        last_px: cython.longlong = words[row + W_LAST_PX] if filled else ABSENT
-        last_qty: cython.longlong = words[row + W_LAST_QTY] if filled else ABSENT
-        transact_ns: cython.longlong = words[terms + W_TRANSACT]
-        if (packed >> 48) & 0xFF > 9:
-            transact_ns = 0
         match: cython.longlong = 0
         liquidity: cython.longlong = 0
         if flags & F_PASSIVE:
             match, liquidity = report_row - 1, 0x31  # added
         elif flags & F_AGGRESSOR:
             match, liquidity = report_row, 0x32
-        fill_row: cython.longlong = words[cause + W_FILL_ROW] if amends else 0
-        time_ns: cython.longlong = words[row + W_TIME]
         sealed_ns: cython.longlong = self._sealed_ns(report_row)
-        leaves_qty: cython.longlong = words[row + W_LEAVES_QTY]
-        cum_qty: cython.longlong = words[row + W_CUM_QTY]
-        avg_px: cython.longlong = words[row + W_AVG_PX]
-        # Ids: how long, and the words of the row.
+        # Of the ids, how long, and of the names, where they stand.
         of: cython.longlong = cause if answers else terms
         length: cython.longlong = (words[of + W_TERMS] >> 32) & 0xFF
-        id_0: cython.longlong = words[of + W_ID] if length else 0
-        id_1: cython.longlong = words[of + W_ID + 1] if length else 0
-        id_2: cython.longlong = words[of + W_ID + 2] if length else 0
         orig_length: cython.longlong = 0
-        orig_0: cython.longlong = 0
-        orig_1: cython.longlong = 0
-        orig_2: cython.longlong = 0
         if answers and (cause_kind == CANCEL or cause_kind == REPLACE):
             orig_length = (words[cause + W_TERMS] >> 40) & 0xFF
-            if orig_length:
-                orig_0 = words[cause + W_ORIG]
-                orig_1 = words[cause + W_ORIG + 1]
-                orig_2 = words[cause + W_ORIG + 2]
-        # Names: their words in the catalogue.
-        place: cython.longlong = self._name_at(self._catalog.symbols.words, instrument)
-        symbol_0: cython.longlong = self._catalog.symbols.words[place]
-        symbol_1: cython.longlong = self._catalog.symbols.words[place + 1]
-        symbol_2: cython.longlong = self._catalog.symbols.words[place + 2]
-        place = self._name_at(self._catalog.accounts.words, account)
-        account_0: cython.longlong = self._catalog.accounts.words[place]
-        account_1: cython.longlong = self._catalog.accounts.words[place + 1]
-        place = self._name_at(self._catalog.clients, session)
-        client_0: cython.longlong = self._catalog.clients[place]
-        client_1: cython.longlong = self._catalog.clients[place + 1]
+        symbol: cython.longlong = self._name_at(self._catalog.symbols.words, instrument)
+        account = self._name_at(self._catalog.accounts.words, account)
+        client: cython.longlong = self._name_at(self._catalog.clients, session)
         has_data: cython.bint = (
             flags & F_CAUSE_TEXT != 0
             or (state >> 24) & 0xFF != WHY_NONE
@@ -288,38 +270,34 @@ class ReportMessages:
 
         self._put_head(out, at, EXECUTION_REPORT_BLOCK_LENGTH, EXECUTION_REPORT_TEMPLATE_ID)
         at += HEADER_BYTES
-        put_8(out, at + EXECUTION_REPORT_ENGINE_TIME, time_ns)
-        put_8(out, at + EXECUTION_REPORT_PUBLISH_TIME, sealed_ns if sealed_ns else time_ns)
+        put_8(out, at + EXECUTION_REPORT_ENGINE_TIME, words[row + W_TIME])
+        put_8(
+            out,
+            at + EXECUTION_REPORT_PUBLISH_TIME,
+            sealed_ns if sealed_ns else words[row + W_TIME],
+        )
         put_8(out, at + EXECUTION_REPORT_ORDER_ID, order_row)
         put_8(out, at + EXECUTION_REPORT_EXEC_ID, report_row)
         put_8(out, at + EXECUTION_REPORT_ORDER_REFERENCE, reference_row)
         put_8(out, at + EXECUTION_REPORT_MATCH_NUMBER, match)
-        put_8(out, at + EXECUTION_REPORT_EXEC_REF_ID, fill_row)
-        put_8(out, at + EXECUTION_REPORT_TRANSACT_TIME, transact_ns)
+        put_8(out, at + EXECUTION_REPORT_EXEC_REF_ID, words[cause + W_FILL_ROW] if amends else 0)
+        put_8(
+            out,
+            at + EXECUTION_REPORT_TRANSACT_TIME,
+            words[terms + W_TRANSACT] if (packed >> 48) & 0xFF <= 9 else 0,
+        )
         put_8(out, at + EXECUTION_REPORT_PRICE, price)
         put_8(out, at + EXECUTION_REPORT_ORDER_QTY, qty)
-        put_8(out, at + EXECUTION_REPORT_LAST_PX, last_px)
-        put_8(out, at + EXECUTION_REPORT_LAST_QTY, last_qty)
-        put_8(out, at + EXECUTION_REPORT_LEAVES_QTY, leaves_qty)
-        put_8(out, at + EXECUTION_REPORT_CUM_QTY, cum_qty)
-        put_8(out, at + EXECUTION_REPORT_AVG_PX, avg_px)
-        put_8(out, at + EXECUTION_REPORT_CL_ORD_ID, id_0)
-        put_8(out, at + EXECUTION_REPORT_CL_ORD_ID + 8, id_1)
-        put_8(out, at + EXECUTION_REPORT_CL_ORD_ID + 16, id_2)
-        put_8(out, at + EXECUTION_REPORT_CL_ORD_ID + 24, 0)
-        put_4(out, at + EXECUTION_REPORT_CL_ORD_ID + 32, 0)
-        put_8(out, at + EXECUTION_REPORT_ORIG_CL_ORD_ID, orig_0)
-        put_8(out, at + EXECUTION_REPORT_ORIG_CL_ORD_ID + 8, orig_1)
-        put_8(out, at + EXECUTION_REPORT_ORIG_CL_ORD_ID + 16, orig_2)
-        put_8(out, at + EXECUTION_REPORT_ORIG_CL_ORD_ID + 24, 0)
-        put_4(out, at + EXECUTION_REPORT_ORIG_CL_ORD_ID + 32, 0)
-        put_8(out, at + EXECUTION_REPORT_SYMBOL, symbol_0)
-        put_8(out, at + EXECUTION_REPORT_SYMBOL + 8, symbol_1)
-        put_8(out, at + EXECUTION_REPORT_SYMBOL + 16, symbol_2)
-        put_8(out, at + EXECUTION_REPORT_ACCOUNT, account_0)
-        put_8(out, at + EXECUTION_REPORT_ACCOUNT + 8, account_1)
-        put_8(out, at + EXECUTION_REPORT_SESSION, client_0)
-        put_8(out, at + EXECUTION_REPORT_SESSION + 8, client_1)
+        put_8(out, at + EXECUTION_REPORT_LAST_PX, words[row + W_LAST_PX] if filled else ABSENT)
+        put_8(out, at + EXECUTION_REPORT_LAST_QTY, words[row + W_LAST_QTY] if filled else ABSENT)
+        put_8(out, at + EXECUTION_REPORT_LEAVES_QTY, words[row + W_LEAVES_QTY])
+        put_8(out, at + EXECUTION_REPORT_CUM_QTY, words[row + W_CUM_QTY])
+        put_8(out, at + EXECUTION_REPORT_AVG_PX, words[row + W_AVG_PX])
+        self._put_id(out, at + EXECUTION_REPORT_CL_ORD_ID, of + W_ID, length)
+        self._put_id(out, at + EXECUTION_REPORT_ORIG_CL_ORD_ID, cause + W_ORIG, orig_length)
+        copy_words(out, at + EXECUTION_REPORT_SYMBOL, symbols, symbol, 3)
+        copy_words(out, at + EXECUTION_REPORT_ACCOUNT, accounts, account, 2)
+        copy_words(out, at + EXECUTION_REPORT_SESSION, clients, client, 2)
         put_4(out, at + EXECUTION_REPORT_SESSION_NUMBER, session)
         out[at + EXECUTION_REPORT_PRICE_DECIMALS] = price_decimals & 0xFF
         out[at + EXECUTION_REPORT_QTY_DECIMALS] = qty_decimals & 0xFF
@@ -538,6 +516,27 @@ class ReportMessages:
         put_2(out, at + HEADER_TEMPLATE_ID, template_id)
         put_2(out, at + HEADER_SCHEMA_ID, SCHEMA_ID)
         put_2(out, at + HEADER_VERSION, VERSION)
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _put_id(
+        self,
+        out: cython.p_uchar,
+        at: cython.longlong,
+        place: cython.longlong,
+        length: cython.longlong,
+    ) -> cython.void:
+        """An id as its row has it from `place` on, padded with zeros; of no length: none."""
+        if length:
+            copy_words(out, at, self._words, place, 3)
+        else:
+            put_8(out, at, 0)
+            put_8(out, at + 8, 0)
+            put_8(out, at + 16, 0)
+        put_8(out, at + 24, 0)
+        put_4(out, at + 32, 0)
 
     @cython.cfunc
     @cython.nogil

@@ -21,6 +21,13 @@ cdef inline void put_big2(unsigned char* out, long long at, long long value) noe
     put_2(out, at, (value >> 8) & 0xFF | (value & 0xFF) << 8)
 
 
+cdef inline void copy_words(
+    unsigned char* out, long long at, long long* words, long long place, long long count
+) noexcept nogil:
+    # Of a constant count the compiler makes stores of 16 bytes.
+    memcpy(out + at, words + place, 8 * count)
+
+
 cdef inline void copy(
     unsigned char* out, long long at, unsigned char* source, long long start, long long length
 ) noexcept nogil:

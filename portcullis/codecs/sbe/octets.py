@@ -28,6 +28,12 @@ def put_big2(out: memoryview, at: int, value: int) -> None:
     out[at : at + 2] = (value & 0xFFFF).to_bytes(2, "big")
 
 
+def copy_words(out: memoryview, at: int, words: memoryview, place: int, count: int) -> None:
+    """So many words of eight bytes, as they lie."""
+    for index in range(count):
+        put_8(out, at + 8 * index, words[place + index])
+
+
 def copy(out: memoryview, at: int, source: memoryview, start: int, length: int) -> None:
     """Bytes as they are; both places may lie in one buffer, and overlap."""
     out[at : at + length] = bytes(source[start : start + length])
