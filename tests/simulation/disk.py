@@ -22,6 +22,8 @@ from tests.simulation.world import Violation, World
 PAGE_BYTES = 4096
 _ZEROS = bytes(PAGE_BYTES)
 _CHUNK_BYTES = 1 << 18
+# A batch that is open at a sync, and sealed after it: so far back may rows still change.
+_OPEN_PAGES = 8192 * 128 // PAGE_BYTES
 # Syncs that look at a whole file: a start may cut its end, and nothing else does.
 _WHOLE_FIRST = 8
 _WHOLE_EVERY = 64
@@ -48,13 +50,13 @@ class _Kept:
             if size != len(self.octets) or often:
                 whole = bytearray(file.read())
                 end = _written(whole)
-                sealed = max(min(self.end, end) - 2 * PAGE_BYTES, HEADER_BYTES)
+                sealed = max(min(self.end, end) - _OPEN_PAGES * PAGE_BYTES, HEADER_BYTES)
                 if self.syncs and whole[HEADER_BYTES:sealed] != self.octets[HEADER_BYTES:sealed]:
                     raise Violation(f"{path.name}: rows that were synced have changed since")
                 self.octets, self.end = whole, end
             else:
                 self.octets[:HEADER_BYTES] = file.read(HEADER_BYTES)
-                at = max(self.end // PAGE_BYTES - 1, 1) * PAGE_BYTES
+                at = max(self.end // PAGE_BYTES - _OPEN_PAGES, 1) * PAGE_BYTES
                 file.seek(at)
                 while part := file.read(_CHUNK_BYTES):
                     self.octets[at : at + len(part)] = part
@@ -164,7 +166,7 @@ class SimulatedDisk(Disk):
         octets = kept.octets
         if len(octets) != len(living):
             return bytes(octets)
-        pages = [0, *range(max(kept.end // PAGE_BYTES - 1, 1), _pages(living))]
+        pages = [0, *range(max(kept.end // PAGE_BYTES - _OPEN_PAGES, 1), _pages(living))]
         for page in pages:
             place = slice(page * PAGE_BYTES, (page + 1) * PAGE_BYTES)
             if octets[place] != living[place] and chance.random() < luck:
