@@ -311,7 +311,7 @@ class Stream(_Table, frozen=True):
         ),
     ] = 1_000
     requests_per_second_in_all: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="Of all addresses together.")
+        int, Meta(ge=1, le=1_000_000, description="Of all addresses; half in equal shares.")
     ] = 4_000
     replay_connections: Annotated[
         Count,

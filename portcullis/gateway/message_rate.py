@@ -1,6 +1,7 @@
 """How many messages somebody may send: so many a second, a second's worth at once.
 
-Owns the count of one sender. Knows no protocol and no clock; O(1) for any number of messages.
+Owns the count of one sender, and of many that share a rate. Knows no protocol and no clock; O(1)
+for any number of messages.
 """
 
 from __future__ import annotations
@@ -29,3 +30,36 @@ class MessageRate:
     def next_ns(self) -> int:
         """When one more may come, nanoseconds since the epoch."""
         return self._paid_ns + self._cost_ns
+
+
+class SharedRate:
+    """The messages of many senders: half in equal shares, half for who comes first.
+
+    So who sends little gets on beside some that send without end; one may use all that nobody
+    else does. Shares are those of the senders of the second before, of so many at most.
+    """
+
+    def __init__(self, per_second: int, senders_max: int) -> None:
+        self._first_come = MessageRate(per_second - per_second // 2)
+        self._fair_per_second = per_second // 2 or 1
+        self._fair = MessageRate(per_second // 2) if per_second > 1 else self._first_come
+        self._senders_max = senders_max
+        # By sender: what it had of its share in the second that began then.
+        self._taken: dict[str, int] = {}
+        self._began_ns = 0
+        self._senders = 1
+
+    def take(self, sender: str, now_ns: int) -> bool:
+        """Whether one message of a sender may come now; it is counted."""
+        if not 0 <= now_ns - self._began_ns < _SECOND_NS:
+            self._senders = len(self._taken)
+            self._taken = {}
+            self._began_ns = now_ns
+        taken = self._taken
+        if sender in taken or len(taken) < self._senders_max:
+            had = taken.setdefault(sender, 0)
+            share = self._fair_per_second // max(self._senders, len(taken)) or 1
+            if had < share and self._fair.take(1, now_ns):
+                taken[sender] = had + 1
+                return True
+        return bool(self._first_come.take(1, now_ns))

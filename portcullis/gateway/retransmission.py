@@ -16,16 +16,21 @@ import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from portcullis.codecs.moldudp64 import packets
 from portcullis.dictionaries.moldudp64_offsets import BLOCK_HEADER_BYTES, DOWNSTREAM_BYTES
 from portcullis.gateway.admission import Network, address_of, is_allowed
-from portcullis.gateway.message_rate import MessageRate
+from portcullis.gateway.message_rate import MessageRate, SharedRate
 
-# Read between two turns of the loop, some milliseconds' work.
-_REQUESTS_A_TURN = 64
+# Between two turns of the loop, some milliseconds' work: answers, and datagrams that have none. A
+# flood is to be read faster than it fills the socket, or others' requests are lost there.
+_ANSWERS_A_TURN = 64
+_DATAGRAMS_A_TURN = 1024
 _DATAGRAM_BYTES = 2048
+# Asked of the kernel, which may grant less; a short datagram counts as some 768 there.
+_RECEIVE_BUFFER_BYTES = 1 << 20
 # Addresses whose rates are known; beyond it the one that asked longest ago is forgotten.
 _ADDRESSES_MAX = 1024
 
@@ -88,12 +93,15 @@ class Retransmission:
         self._source = source
         self._networks = networks
         self._per_client = per_client
-        self._in_all = MessageRate(in_all)
+        self._in_all = SharedRate(in_all, _ADDRESSES_MAX)
         self._bytes_max = packet_bytes - DOWNSTREAM_BYTES
         self._clock = clock
         self._rates: dict[str, MessageRate] = {}
+        # It takes longer than all else of a refusal.
+        self._address_of = lru_cache(_ADDRESSES_MAX)(address_of)
         self._loop = asyncio.get_running_loop()
         bound.setblocking(False)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
         self._loop.add_reader(bound, self._read)
 
     def close(self) -> None:
@@ -105,7 +113,8 @@ class Retransmission:
         return asdict(self.counts)
 
     def _read(self) -> None:
-        for _ in range(_REQUESTS_A_TURN):
+        answers = 0
+        for _ in range(_DATAGRAMS_A_TURN):
             try:
                 datagram, peer = self._socket.recvfrom(_DATAGRAM_BYTES)
             except (BlockingIOError, InterruptedError):
@@ -119,6 +128,9 @@ class Retransmission:
                     self._socket.sendto(answer, peer)
                 except OSError:
                     self.counts.not_sent += 1
+                answers += 1
+                if answers == _ANSWERS_A_TURN:
+                    return
 
     def answer(self, datagram: bytes, host: str, now_ns: int) -> bytes:
         """What a datagram is answered with; empty: with nothing. O(1) but for the messages."""
@@ -126,10 +138,11 @@ class Retransmission:
         if not is_allowed(self._networks, host):
             counts.not_allowed += 1
             return b""
-        if not self._rate(address_of(host)).take(1, now_ns):
+        address = self._address_of(host)
+        if not self._rate(address).take(1, now_ns):
             counts.too_many += 1
             return b""
-        if not self._in_all.take(1, now_ns):
+        if not self._in_all.take(address, now_ns):
             counts.too_many_in_all += 1
             return b""
         request = packets.parse_request(datagram)

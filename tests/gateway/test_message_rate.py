@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from portcullis.codecs.soupbintcp import packets
-from portcullis.gateway.message_rate import MessageRate
+from portcullis.gateway.message_rate import MessageRate, SharedRate
 from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG, GatewayProcess
 from tests.support.fix_client import FixClient
 from tests.support.ouch_client import OuchClient, cancel, enter
@@ -36,6 +36,31 @@ def test_no_second_holds_more_than_two_seconds_worth(seed: int) -> None:
     for start, _ in taken[::100]:
         within = sum(count for at, count in taken if start <= at < start + SECOND_NS)
         assert within <= 100
+
+
+def test_who_sends_little_has_a_share_beside_many_who_send_without_end(seed: int) -> None:
+    rng = random.Random(seed)
+    rate, now_ns = SharedRate(1000, 64), 1_000 * SECOND_NS
+    greedy = [f"greedy{number}" for number in range(20)]
+    seconds = []
+    for second in range(5):
+        taken = dict.fromkeys([*greedy, "modest"], 0)
+        for part in range(20):  # of a second
+            at_ns = now_ns + second * SECOND_NS + part * SECOND_NS // 20
+            for sender in [*rng.choices(greedy, k=500), "modest"]:
+                taken[sender] += rate.take(sender, at_ns)
+        seconds.append(taken)
+    assert [taken["modest"] for taken in seconds[1:]] == [20] * 4
+    assert all(950 <= sum(taken.values()) <= 1000 for taken in seconds[1:])
+
+
+def test_one_sender_may_have_all_and_senders_made_up_have_no_more_than_all() -> None:
+    for per_second in (1, 2, 3, 1000):
+        alone, many = SharedRate(per_second, 64), SharedRate(per_second, 64)
+        now_ns = 1_000 * SECOND_NS
+        assert sum(alone.take("one", now_ns) for _ in range(2000)) == per_second
+        took = sum(many.take(f"{number}", now_ns) for number in range(2000))
+        assert per_second / 2 <= took <= per_second
 
 
 def test_a_clock_that_was_set_back_stops_nobody() -> None:

@@ -177,3 +177,37 @@ def test_an_answer_goes_to_where_the_request_came_from() -> None:
         assert server.state()["unreadable"] == 2
 
     asyncio.run(run())
+
+
+def test_a_flood_of_one_address_leaves_room_for_the_request_of_another() -> None:
+    async def run() -> None:
+        bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        bound.bind((HOST, 0))
+        address = bound.getsockname()
+        server = Retransmission(
+            bound,
+            ListSource(s2026010201=[b"a"]),
+            networks=(),
+            per_client=1,
+            in_all=2,
+            packet_bytes=1400,
+            clock=lambda: SECOND_NS,
+        )
+        loop = asyncio.get_running_loop()
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flood,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+        ):
+            flood.bind(("127.0.0.2", 0))
+            client.setblocking(False)
+            client.bind((HOST, 0))
+            # More than Linux keeps unless asked for room; nobody reads before all are sent.
+            for _ in range(400):
+                flood.sendto(packets.request(LIVE, 1, 9), address)
+            client.sendto(packets.request(LIVE, 1, 9), address)
+            answer = await asyncio.wait_for(loop.sock_recv(client, 2048), 5)
+        server.close()
+        assert answer == packets.downstream(LIVE, 1, [b"a"])
+        assert server.state()["too_many"] == 399 and server.state()["answered"] == 2
+
+    asyncio.run(run())
