@@ -68,6 +68,9 @@ def command(config_file: Path | None, data: Path | None, accept_loss: bool) -> N
     except ConfigError as error:
         _fail(EXIT_CONFIG, error)
     directory = data or loaded.path(loaded.config.gateway.data_dir)
+    for path in directory.glob("*.sock"):
+        if path.is_dir():  # a file or a socket left over is replaced
+            _fail(EXIT_JOURNAL, f"{path} is a folder, where a socket of the gateway's has to be")
     try:
         recovered = recover(loaded, directory, accept_loss=accept_loss)
     except ConfigError as error:
@@ -75,7 +78,8 @@ def command(config_file: Path | None, data: Path | None, accept_loss: bool) -> N
     except JournalError as error:
         _fail(EXIT_JOURNAL, error)
     except OSError as error:
-        _fail(EXIT_JOURNAL, f"{directory} can't hold the gateway's data: {error.strerror}")
+        culprit = error.filename or directory
+        _fail(EXIT_JOURNAL, f"{culprit} can't hold the gateway's data: {error.strerror}")
     quarantine = Quarantine(directory)
 
     async def serve() -> int:

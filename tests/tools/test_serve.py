@@ -80,6 +80,33 @@ def test_a_data_directory_that_cannot_be_one_is_named_in_words(tmp_path: Path) -
     assert ended.stderr == f"portcullis: {path} can't hold the gateway's data: File exists\n"
 
 
+@pytest.mark.parametrize("name", ["operator.sock", "control.sock"])
+def test_a_folder_in_a_sockets_place_ends_the_start_with_its_name(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).mkdir()
+    ended = serve("--data", str(tmp_path), "--config", configured(tmp_path))
+    assert ended.returncode == 3
+    assert ended.stderr.startswith(f"portcullis: {tmp_path / name} is a folder")
+    assert ended.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".journal"] == []
+
+
+def test_the_file_that_can_not_be_opened_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "0000000001.journal"
+    path.mkdir()
+    ended = serve("--data", str(tmp_path), "--config", configured(tmp_path))
+    assert ended.returncode == 3
+    assert ended.stderr == f"portcullis: {path} can't hold the gateway's data: Is a directory\n"
+
+
+def configured(directory: Path) -> str:
+    """A configuration's path; of ports that are free."""
+    path = directory / "gateway.toml"
+    path.write_text(CONFIG.replace("{port}", "0"))
+    return str(path)
+
+
 def test_of_two_that_start_at_one_moment_one_serves_and_the_other_says_why_not(
     tmp_path: Path,
 ) -> None:
