@@ -10,17 +10,12 @@ import pytest
 from portcullis.gateway.config import ConfigError, load
 from portcullis.gateway.multicast import open_outlets
 from portcullis.gateway.operator_port import Request, call
-from portcullis.gateway.registry import Registry
-from portcullis.gateway.report_messages import ReportMessages
-from portcullis.gateway.streams import Streams
-from portcullis.journal.reader import JournalReader
-from portcullis.journal.rows import ROW_BYTES
-from portcullis.journal.table import RowTable
 from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG, GatewayProcess, free_group
 from tests.support.fix_client import FixClient
 from tests.support.multicast_listener import MulticastListener
 from tests.support.ouch_client import OuchClient, enter, replace
 from tests.support.sbe_decoder import decode
+from tests.support.streams import stream_messages
 
 STREAM = """
 [[stream]]
@@ -58,30 +53,6 @@ def closed() -> Iterator[None]:
     CLIENTS.clear()
 
 
-def journal_messages(directory: Path, name: str) -> dict[int, list[bytes]]:
-    """By day: a stream's messages as the journal's rows give them, read from its files."""
-    table = RowTable(bytearray(ROW_BYTES * 40_000))
-    registry, streams = Registry(), Streams(table)
-    messages = ReportMessages(table, registry.catalog)
-    found: dict[int, list[bytes]] = {}
-    for batch in JournalReader(directory).batches():
-        start = (batch.first_row - 1) * ROW_BYTES
-        memoryview(table.octets)[start : start + len(batch.octets)] = batch.octets
-        last_row = batch.first_row + batch.row_count - 1
-        table.tail = last_row + 1
-        registry.apply_batch(table, batch.first_row, batch.row_count)
-        known = {one.name: one for one in streams.known.values()}.get(name.encode())
-        while known is not None and known.next_row <= last_row:
-            count = known.select(last_row + 1)
-            day = found.setdefault(known.day, [])
-            day += messages.encode(known.content, known.rows, 0, count)
-            known.pass_to(known.reached, count)
-            assert known.next_number == 1 + len(found.setdefault(known.day, []))
-        streams.observe(batch.first_row, last_row)
-        batch.octets.release()
-    return found
-
-
 def test_every_report_is_published_once_over_a_kill_and_a_stop(tmp_path: Path) -> None:
     group = free_group()
     listening = listener(group)
@@ -114,7 +85,7 @@ def test_every_report_is_published_once_over_a_kill_and_a_stop(tmp_path: Path) -
         day = int(listening.packets[-1].session)
         assert not any(packet.ends for packet in listening.packets)
         assert gateway.stop() == 0
-        assert journal_messages(gateway.data, "reports") == {day: messages}
+        assert stream_messages(gateway.data, "reports") == {day: messages}
         reports = [one for one in maker.messages + taker.messages if one[35] == "8"]
         told = [decode(octets)[1] for octets in messages]
         assert sorted(one["execId"] for one in told) == sorted(int(one[17]) for one in reports)
@@ -183,7 +154,7 @@ def test_a_day_ends_behind_its_last_expiry_and_the_next_begins_at_one(tmp_path: 
         name, values = decode(trade)
         assert (name, values["execType"], values["aggressorSide"]) == ("Trade", "Trade", "Sell")
         assert gateway.stop() == 0
-        by_day = journal_messages(gateway.data, "reports")
+        by_day = stream_messages(gateway.data, "reports")
         assert by_day == {before: told, int(after): listening.messages(after)}
         gateway.start()
         while listening.receive().session != after or listening.packets[-1].messages:

@@ -18,6 +18,7 @@ from portcullis.engine.layout import S_NEXT_OUT, SESSION_WORDS
 from portcullis.gateway import row_store, startup
 from portcullis.gateway.ouch_store import OuchStore
 from portcullis.gateway.server import Server
+from portcullis.gateway.streams import Streams
 from portcullis.gateway.trading_day import TradingDay
 from portcullis.journal.recovery import Recovery
 from portcullis.journal.rows import ROW_BYTES
@@ -113,6 +114,10 @@ def _no_rows(_right: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *_args: 0
 
 
+def _no_rows_told(_right: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *_args: iter(())
+
+
 def _nothing(_right: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *_args: None
 
@@ -178,6 +183,10 @@ RULES = (
     Rule(
         "numbers that an operator sets are in force at once", FixSession, "take_numbers",
         _nothing, ("operator",),
+    ),
+    Rule(
+        "a loss begins another session of each stream, and the one before gets no end",
+        Streams, "anew", _no_rows_told, ("power",),
     ),
     Rule("a day's end is a row", TradingDay, "tick", _nothing, ("day",), messages=12_000),
 )  # fmt: skip

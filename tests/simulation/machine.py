@@ -20,6 +20,7 @@ from typing import Any
 from portcullis.gateway import views
 from portcullis.gateway.config import Loaded
 from portcullis.gateway.event_log import EventLog
+from portcullis.gateway.multicast import Multicast, Outlet
 from portcullis.gateway.operator_port import OperatorError, Request
 from portcullis.gateway.quarantine import Quarantine
 from portcullis.gateway.registry import LIMITS
@@ -34,6 +35,7 @@ from tests.simulation.disk import SimulatedDisk
 from tests.simulation.ledger import Live
 from tests.simulation.network import Client, Link, ListeningSocket, Weather
 from tests.simulation.process import SimulatedLoop
+from tests.simulation.subscriber import SimulatedLine, SimulatedSubscriber
 from tests.simulation.world import MILLISECOND_NS, SECOND_NS, Violation, World
 
 
@@ -76,6 +78,7 @@ class Machine:
     def __init__(self, world: World, loaded: Loaded, folder: Path, weather: Weather) -> None:
         self.weather = weather
         self.running: Running | None = None
+        self.subscribers = [SimulatedSubscriber(one.name, world) for one in loaded.config.stream]
         # Why the process ended by itself; None: it did not.
         self.ended_by: BaseException | None = None
         # Up to this row all was on disk, as the gateway said, when the power failed last.
@@ -140,6 +143,13 @@ class Machine:
         server = SimulatedServer(
             self._loaded, recovered, log, Quarantine(self.data), fatal=self._fatal
         )
+        outlets = []
+        for settings, subscriber in zip(self._loaded.config.stream, self.subscribers, strict=True):
+            subscriber.may_miss = True
+            line = SimulatedLine(subscriber, loop)
+            outlets.append(Outlet(settings, [line]))  # type: ignore[list-item]
+        turn, day = server.turn, server.day
+        server.multicast = Multicast(self._loaded, recovered, turn, day, outlets, log)
         doors = {"fix": ListeningSocket(), "ouch": ListeningSocket()}
         task = loop.create_task(server.run(doors))  # type: ignore[arg-type]
         self.running = Running(loop, recovered, server, task, log, doors)
@@ -200,6 +210,7 @@ class Machine:
         if running is not None:
             running.task.cancel()
             running.loop.wind_up()
+            running.task.get_coro().close()  # it may never have begun
             running.recovered.journal.abandon()
             running.log.close()
         self._bury()

@@ -23,6 +23,7 @@ from tests.simulation.machine import Machine
 from tests.simulation.network import Weather
 from tests.simulation.ouch_client import SimulatedOuchClient
 from tests.simulation.world import MILLISECOND_NS, MONDAY_NS, SECOND_NS, Violation, World
+from tests.support.streams import STREAMS, stream_messages
 
 # What can go wrong.
 FAULTS = {
@@ -178,7 +179,7 @@ class Simulation:
         self.world = World(plan.seed, MONDAY_NS + second * SECOND_NS)
         self._chance = self.world.random
         self.sync = plan.sync or self._chance.choice(("batch", "interval", "interval", "none"))
-        text = _CONFIG.format(sync=self.sync, ids=1 << 16)
+        text = _CONFIG.format(sync=self.sync, ids=1 << 16) + STREAMS
         resets = [(second + after) % _DAY_S for after in _RESETS_S]
         self._resets_s = sorted(resets) if "reset" in plan.faults else []
         for name in _FIX_NAMES:
@@ -319,6 +320,9 @@ class Simulation:
         running = machine.running
         if running is not None and running.loop.stray:
             raise Violation("an exception left a callback") from running.loop.stray[0]
+        for subscriber in machine.subscribers:
+            if subscriber.fault is not None:
+                raise subscriber.fault
 
     def _die(self, how: str) -> None:
         if how == "power":
@@ -488,6 +492,8 @@ class Simulation:
             gone = frozenset(lost)
             for client in self.clients:
                 client.forget(gone)
+            for subscriber in machine.subscribers:
+                subscriber.forget()
         self._was_told = False
 
     def _rest(self) -> None:
@@ -511,6 +517,11 @@ class Simulation:
                 machine.bury()
                 self._start_at_last()
         self.world.pass_time(10 * MILLISECOND_NS)
+        if machine.has_died:  # at a sync of its timer
+            machine.bury()
+            self._start_at_last()
+            self._rest()
+            return
         assert machine.running is not None
         day = machine.running.recovered.engine.day
         self._days.add(day)
@@ -523,7 +534,8 @@ class Simulation:
         self.ledger.check_live(machine.live())
 
     def _compare_replay(self) -> None:
-        """An engine that runs over the journal comes to the same state."""
+        """An engine that runs over the journal comes to the same state, and what streams said
+        is what its rows are."""
         running = self.machine.running
         assert running is not None
         running.server.turn.settle()
@@ -531,3 +543,5 @@ class Simulation:
         replayed = self.machine.replayed_hash()
         if state != replayed:
             raise Violation(f"the journal replays to state {replayed:x}, and it is {state:x}")
+        for subscriber in self.machine.subscribers:
+            subscriber.check(stream_messages(self.machine.data, subscriber.name))
