@@ -91,14 +91,15 @@ class IndexSweep:
 
         Some 10 ms where it is written. One that can't be is left out: whoever needs it makes it.
         """
-        block = self._block
+        # Rows may have been let go of, since, which no file had been written about.
+        block = max(self._block, (self._table.oldest_row - 1) // self._files.block_rows)
         if (block + 1) * self._files.block_rows >= end_row:
             return
         if self._files.read(block, self._table) is None:
             with suppress(OSError):
                 if not self._files.write(block, self._table, end_row, self._capacity):
                     return
-        self._block += 1
+        self._block = block + 1
 
 
 def drop_before(directory: Path, row: int) -> None:

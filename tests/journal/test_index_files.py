@@ -218,6 +218,19 @@ def test_files_go_with_the_rows_that_they_are_about(indexed: Indexed, tmp_path: 
     check(indexed, indexed.again())
 
 
+def test_blocks_whose_rows_are_gone_before_the_sweep_came_to_them_are_passed_over(
+    indexed: Indexed, tmp_path: Path
+) -> None:
+    sweep = IndexSweep(indexed.files, indexed.table, SESSIONS)
+    sweep.go_on(indexed.table.batch_first)
+    indexed.table.oldest_row = 3 * BLOCK_ROWS + 5
+    sweep.go_on(indexed.table.batch_first)
+    names = [path.name for path in paths(tmp_path)]
+    assert names == ["sessions-0000000000.index", "sessions-0000000003.index"]
+    indexed.index.forget()
+    check(indexed, indexed.again())
+
+
 def test_a_disk_that_is_full_costs_the_files_and_nothing_else(
     indexed: Indexed, tmp_path: Path
 ) -> None:

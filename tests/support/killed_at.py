@@ -49,8 +49,8 @@ TRACED = {
         writer, maker, recovery, retention, segments, snapshots, sections, index_files
     )
 }  # fmt: skip
-# Some of them to a segment.
-index_files.BLOCK_ROWS = 1 << 14
+# So that there are some of them to a segment.
+BLOCK_ROWS = 1 << 14
 # What changes a file or a folder, of `os` and of files open for writing.
 CHANGES = frozenset(
     "pwrite write fsync fdatasync link unlink remove rename replace mkdir posix_fallocate "
@@ -242,6 +242,7 @@ def prepare(scenario: str, base: Path, draw: random.Random) -> None:
 
 
 def main() -> None:
+    index_files.BLOCK_ROWS = BLOCK_ROWS
     scenario, folder, seed, lines = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
     draw = random.Random(int(seed))
     base, work = folder / "base", folder / "work"
