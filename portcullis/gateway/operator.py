@@ -18,7 +18,7 @@ from portcullis import __version__, _build
 from portcullis.engine import layout as x
 from portcullis.gateway.fix_peer import FixPeer
 from portcullis.gateway.fix_peers import FixPeers
-from portcullis.gateway.operator_port import OperatorError, Request
+from portcullis.gateway.operator_port import MovedOnError, OperatorError, Request
 from portcullis.gateway.ouch_gate import OuchGate
 from portcullis.gateway.ouch_peer import OuchUser
 from portcullis.gateway.quarantine import Quarantine
@@ -257,7 +257,7 @@ class Operator:
         if x.STANDS_GONE in stands:
             raise OperatorError(f"match {match}: the day of one of its orders has ended")
         if max(*stands, self._amended_row) > looked_to:
-            raise OperatorError(
+            raise MovedOnError(
                 f"match {match} or its orders have moved on behind row {looked_to}: try again"
             )
         if x.STANDS_OUT_OF_RANGE in stands:

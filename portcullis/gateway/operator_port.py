@@ -6,7 +6,7 @@ comes from the system, not from what it says. Must not know what a command does 
 
     > {"do": "day end", "who": "ann", "why": "early close", "args": {}}
     < {"ok": true, "result": {"day": 2026112102}}
-    < {"ok": false, "error": "day 2026112099 is the last that its date can have"}
+    < {"ok": false, "error": "day 2026112099 is the last that its date can have", "again": false}
 """
 
 from __future__ import annotations
@@ -45,6 +45,10 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
 
 class OperatorError(Exception):
     """A command can't be done; the text says why, in words for the operator."""
+
+
+class MovedOnError(OperatorError):
+    """What the command rests on is no longer so; whoever looks again may ask again."""
 
 
 Handle = Callable[[Request], dict[str, Any]]
@@ -111,7 +115,8 @@ class OperatorPort:
         try:
             return {"ok": True, "result": self._handle(request)}
         except OperatorError as error:
-            return {"ok": False, "error": str(error)}
+            again = isinstance(error, MovedOnError)
+            return {"ok": False, "error": str(error), "again": again}
 
 
 def _user_of(writer: asyncio.StreamWriter) -> str:
@@ -148,6 +153,6 @@ def call(directory: Path, request: Request, *, wait_s: float = WAIT_S) -> dict[s
             raise OperatorError(f"no gateway runs on {directory}: {error.strerror}") from None
     answer = msgspec.json.decode(line)
     if not answer["ok"]:
-        raise OperatorError(answer["error"])
+        raise (MovedOnError if answer.get("again") else OperatorError)(answer["error"])
     result: dict[str, Any] = answer["result"]
     return result

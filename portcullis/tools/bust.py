@@ -6,16 +6,13 @@ from pathlib import Path
 
 import click
 
-from portcullis.journal.errors import JournalError
-from portcullis.journal.fills import find_match
 from portcullis.tools.journal_names import JournalNames
 from portcullis.tools.operator_calls import (
-    command_gateway,
+    amend,
     data_option,
     exec_id_argument,
     json_option,
     print_answer,
-    refuse,
     refusing,
     why_option,
 )
@@ -33,18 +30,5 @@ def command(exec_id: int, data: Path, why: str, as_json: bool) -> None:
     Both sides are told (150=H). The orders' quantities count it out; what was filled is not worked
     again. Only while the orders live or their day has not ended.
     """
-    try:
-        match = find_match(data, exec_id)
-    except JournalError as error:
-        refuse(str(error))
-    first, second = match.sums
-    found = command_gateway(
-        data,
-        "bust",
-        why,
-        match=match.number,
-        sum=first,
-        other_sum=second,
-        looked_to=match.last_row,
-    )
+    match, _, found = amend(data, "bust", why, exec_id, lambda _match: {})
     print_answer(found, as_json, f"{JournalNames(data).match(match)} is busted")

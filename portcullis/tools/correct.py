@@ -8,17 +8,15 @@ import click
 
 from portcullis.gateway.config_values import Decimal
 from portcullis.gateway.operator_port import OperatorError
-from portcullis.journal.errors import JournalError
-from portcullis.journal.fills import find_match
+from portcullis.journal.fills import Match
 from portcullis.tools.journal_names import JournalNames
 from portcullis.tools.operator_calls import (
+    amend,
     ask_back_office,
-    command_gateway,
     data_option,
     exec_id_argument,
     json_option,
     print_answer,
-    refuse,
     refusing,
     why_option,
 )
@@ -41,27 +39,17 @@ def command(
     """
     if qty is None and price is None:
         raise click.UsageError("expected --qty, --price or both")
-    try:
-        match = find_match(data, exec_id)
-    except JournalError as error:
-        refuse(str(error))
-    decimals = ask_back_office(data, "/instruments")["instruments"][str(match.instrument)]
-    first, second = match.sums
-    new_qty = match.qty if qty is None else _units(qty, decimals["qty_decimals"])
-    new_price = match.price if price is None else _units(price, decimals["price_decimals"])
-    found = command_gateway(
-        data,
-        "correct",
-        why,
-        match=match.number,
-        qty=new_qty,
-        price=new_price,
-        sum=first,
-        other_sum=second,
-        looked_to=match.last_row,
-    )
+
+    def wanted(match: Match) -> dict[str, int]:
+        decimals = ask_back_office(data, "/instruments")["instruments"][str(match.instrument)]
+        return {
+            "qty": match.qty if qty is None else _units(qty, decimals["qty_decimals"]),
+            "price": match.price if price is None else _units(price, decimals["price_decimals"]),
+        }
+
+    match, asked, found = amend(data, "correct", why, exec_id, wanted)
     names = JournalNames(data)
-    terms = names.terms(match.instrument, new_qty, new_price)
+    terms = names.terms(match.instrument, asked["qty"], asked["price"])
     text = f"{names.match(match)} is corrected" + (f" to {terms}" if terms else "")
     print_answer(found, as_json, text)
 

@@ -22,11 +22,21 @@ from rich.console import Console
 from rich.table import Table
 
 from portcullis.gateway.control_port import SOCKET
-from portcullis.gateway.operator_port import OperatorError, Request, Value, call, short_path
+from portcullis.gateway.operator_port import (
+    MovedOnError,
+    OperatorError,
+    Request,
+    Value,
+    call,
+    short_path,
+)
+from portcullis.journal.errors import JournalError
+from portcullis.journal.fills import Match, find_match
 
 EXIT_REFUSED = 1
 _DIGITS_MAX = 19  # of a row's number
 WAIT_S = 10.0
+AMEND_TRIES = 10
 
 data_option = click.option(
     "--data",
@@ -74,6 +84,31 @@ def command_gateway(
     """Have the gateway do something; OperatorError says why it did not."""
     given: dict[str, Value] = {name: value for name, value in args.items() if value is not None}
     return call(data, Request(do=do, who=getpass.getuser(), why=why, args=given))
+
+
+def amend(
+    data: Path, do: str, why: str, exec_id: int, args: Callable[[Match], Mapping[str, int]]
+) -> tuple[Match, Mapping[str, int], dict[str, Any]]:
+    """Bust or correct the match of a fill; give it, `args` of it, and what the gateway answers.
+
+    args: what is asked beside what the journal says. Looks again where other amendments, or the
+    match's own orders, were faster than the look, up to AMEND_TRIES times.
+    """
+    for left in reversed(range(AMEND_TRIES)):
+        try:
+            match = find_match(data, exec_id)
+        except JournalError as error:
+            raise OperatorError(str(error)) from None
+        first, second = match.sums
+        known = {"match": match.number, "looked_to": match.last_row}
+        sums = {"sum": first, "other_sum": second}
+        asked = args(match)
+        try:
+            return match, asked, command_gateway(data, do, why, **known, **sums, **asked)
+        except MovedOnError:
+            if not left:
+                raise
+    raise AssertionError("one try at least")
 
 
 class _LocalConnection(http.client.HTTPConnection):

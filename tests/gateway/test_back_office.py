@@ -26,6 +26,7 @@ from portcullis.journal.fills import Match, find_match
 from portcullis.journal.retention import CURSOR_SUFFIX, FOLLOWERS
 from portcullis.journal.rows import ROW_BYTES
 from portcullis.journal.segments import HEADER_BYTES, segment_path
+from portcullis.tools import operator_calls
 from portcullis.tools.gateway_process import CONFIG, GatewayProcess, free_port
 from portcullis.tools.main import main
 from tests.support.fix_client import FixClient
@@ -200,6 +201,39 @@ def test_an_operator_sees_and_acts(venue: Venue) -> None:
         "day end",
     ]
     assert all(one["who"] and one["why"] for one in told)
+
+
+def test_a_command_looks_again_where_another_amendment_was_faster(
+    venue: Venue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buyer, seller, data = venue.buyer, venue.seller, venue.gateway.data
+    buyer.link.sendall(buyer.order("B1", "1", "3", "100"))
+    buyer.barrier()
+    fills = []
+    for name in ("S1", "S2"):
+        seller.link.sendall(seller.order(name, "2", "1", "100"))
+        fills += [one[17] for one in seller.barrier() if one.get(150) == "F"]
+    looks: list[int] = []
+    venue.caught_up()
+
+    def late(directory: Path, exec_id: int) -> Match:
+        """Between the first look and its deed, the other trade is busted."""
+        match = find_match(directory, exec_id)
+        if not looks:
+            other = find_match(directory, int(fills[1]))
+            sums = {"sum": other.sums[0], "other_sum": other.sums[1]}
+            args: dict[str, Value] = {"match": other.number, "looked_to": other.last_row, **sums}
+            call(data, Request(do="bust", why="test", args=args))
+        looks.append(exec_id)
+        return match
+
+    monkeypatch.setattr(operator_calls, "find_match", late)
+    why = ["--data", str(data), "--why", "test"]
+    result = CliRunner().invoke(main, ["correct", fills[0], "--price", "99", *why])
+    assert result.exit_code == 0, result.output
+    assert looks == [int(fills[0])] * 2
+    told = [(one[150], one[14], one[6]) for one in buyer.barrier() if one[150] in "GH"]
+    assert told == [("H", "1", "100"), ("G", "1", "99")]
 
 
 def test_a_trade_is_amended_on_both_sides_or_none_and_as_it_is_now(venue: Venue) -> None:
