@@ -24,9 +24,14 @@ _RESERVE_BYTES = 1 << 40
 class FollowedRows:
     """Rows up to the batch taken last. table: a `RowTable`; registry: what they have named."""
 
-    def __init__(self, directory: Path, reader: JournalTail) -> None:
-        """Map what lies before the reader, and learn names and instruments from it."""
-        self.registry = Registry()
+    def __init__(
+        self, directory: Path, reader: JournalTail, told: memoryview | None = None
+    ) -> None:
+        """Map what lies before the reader, and learn names and instruments from it.
+
+        told: what another had been, before the reader; then no row need be looked at for them.
+        """
+        self.registry = Registry(remember=True)
         self._directory = directory
         # First rows of the segments mapped.
         self._starts: list[int] = []
@@ -39,7 +44,11 @@ class FollowedRows:
             batch_rows=first.batch_rows,
             input_rows=first.input_rows,
         )
-        learnt = self._load_names(reader.next_row)
+        if told is None:
+            learnt = self._load_names(reader.next_row)
+        else:
+            self.registry.load(told)
+            learnt = reader.next_row
         for header in headers:
             self._map(header)
             start = max(header.first_row, learnt)
@@ -49,6 +58,13 @@ class FollowedRows:
                 self.registry.apply_batch(self.table, start, count)
             if header.number == reader.segment.number:
                 break
+        self.table.tail = reader.next_row
+
+    @property
+    def told(self) -> bytearray:
+        """All rows that the registry was fed."""
+        assert self.registry.told is not None
+        return self.registry.told
 
     def take(self, batch: ReadBatch, header: SegmentHeader) -> None:
         """Take in a batch of the reader's."""
@@ -67,7 +83,7 @@ class FollowedRows:
 
     def segment_start(self, row: int) -> int:
         """The first row of the segment that holds a row: a reader can begin there."""
-        return self._starts[bisect_right(self._starts, row) - 1]
+        return self._starts[max(bisect_right(self._starts, row) - 1, 0)]
 
     def _map(self, header: SegmentHeader) -> None:
         if not self._starts or header.first_row > self._starts[-1]:

@@ -3,8 +3,9 @@
 Owns the follower that counts as the gateway counted (`report_stream`), and of each session kept an
 anchor, a number and the row behind which it is given, every ANCHOR_ROWS rows: from there any
 number is found by counting on, and encoded from its rows once more. Nothing that was sent is
-stored. The first rows that these messages need are kept (`next_row`), and so the index is built
-anew after a restart, by walking what was kept. Must not know who asks.
+stored. The first rows that these messages need are kept (`next_row`), so a restart can count anew
+what was kept; what it knew some rows ago it finds in a file (`report_index_file`), and counts on
+from there. Must not know who asks.
 
 A session is known from the row that begins it on. One that began before the first row read cannot
 be numbered, and is not offered.
@@ -15,12 +16,21 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from portcullis.gateway.catalog import Catalog
 from portcullis.gateway.followed_rows import FollowedRows
+from portcullis.gateway.report_index_file import (
+    Saved,
+    SavedSession,
+    SavedStream,
+    as_state,
+    read_saved,
+    write_saved,
+)
 from portcullis.gateway.report_messages import ANY_BYTES, ReportMessages
 from portcullis.gateway.report_stream import ReportStream
 from portcullis.gateway.report_tally import ReportTally
@@ -30,6 +40,8 @@ from portcullis.journal.tail import JournalTail
 
 ROWS_A_POLL = 65_536
 ANCHOR_ROWS = 4096
+# Between two writings of what is known: to count them takes some 0.1 s.
+SAVED_ROWS = 1 << 18
 # Looked at for one answer: it may hold less than was asked for.
 _ROWS_AN_ANSWER = 16 * ANCHOR_ROWS
 _LENGTH_BYTES = 3  # in front of a message, MoldUDP64's two or SoupBinTCP's three
@@ -163,6 +175,43 @@ class StreamHistory:
                 tally.clear()
         return stream, tally
 
+    # --- for a restart ---------------------------------------------------------------------------
+
+    def save(self, anchors: array[int]) -> SavedStream:
+        """What it knows, for `load`; numbers and rows go behind `anchors`."""
+        sessions = {}
+        for name, kept in self._sessions.items():
+            sessions[name] = SavedSession(
+                kept.day,
+                kept.first_row,
+                kept.end,
+                kept.lowest,
+                len(anchors),
+                len(kept.numbers),
+                [(row, as_state(content)) for row, content in kept.contents],
+            )
+            anchors.extend(kept.numbers + kept.rows)
+        live = self.session if self._live is not None else ""
+        return SavedStream(as_state(self._counter.save()), live, sessions)
+
+    def load(self, saved: SavedStream, anchors: array[int]) -> None:
+        """Take what `save` gave of another over rows of the same journal."""
+        self._counter.load(dict(saved.counter))
+        for name, one in saved.sessions.items():
+            behind = one.at + one.anchors
+            self._sessions[name] = KeptSession(
+                one.day,
+                one.first_row,
+                one.end,
+                one.lowest,
+                anchors[one.at : behind],
+                anchors[behind : behind + one.anchors],
+                [(row, dict(content)) for row, content in one.contents],
+            )
+        self.session = saved.live
+        self._live = self._sessions.get(saved.live)
+        self._looked_at.lowest = self._live.lowest if self._live is not None else 0
+
     # --- what is asked for -----------------------------------------------------------------------
 
     def next_sequence(self, session: str) -> int:
@@ -222,14 +271,18 @@ class ReportIndex:
         self._directory = directory
         self._streams = streams
         self._followed: FollowedRows | None = None
+        # The first row of the batch read last, and up to where the file knows.
+        self._batch_row = 0
+        self._saved_row = 0
 
     def poll(self, reader: JournalTail) -> int:
         """Count what is new; give how many rows were read."""
         if self._followed is None:
-            self._followed = FollowedRows(self._directory, reader)
+            self._followed = self._begin(reader)
         taken = 0
         for batch in reader.batches(ROWS_A_POLL):
             self._followed.take(batch, reader.segment)
+            self._batch_row = batch.first_row
             kinds = bytes(batch.octets[:: rows.ROW_BYTES])
             place = kinds.find(rows.STREAM)
             while place >= 0:
@@ -237,11 +290,17 @@ class ReportIndex:
                 place = kinds.find(rows.STREAM, place + 1)
             taken += batch.row_count
         if taken:
+            # Behind a row that closes a segment the next one begins.
+            self._followed.table.tail = reader.next_row
             for history in self.histories.values():
                 history.count()
             last_row = reader.next_row - 1
             floors = [history.floor() or last_row for history in self.histories.values()]
-            self.next_row = self._followed.segment_start(min(floors, default=last_row))
+            floor = self._followed.segment_start(min(floors, default=last_row))
+            # The file never needs rows that we no longer keep.
+            if floor != self.next_row or reader.next_row - self._saved_row >= SAVED_ROWS:
+                self._save(self._followed, reader)
+            self.next_row = floor
         return taken
 
     def release(self) -> None:
@@ -249,14 +308,40 @@ class ReportIndex:
         if self._followed is not None:
             self._followed.release(self.next_row)
 
+    def _begin(self, reader: JournalTail) -> FollowedRows:
+        """Take up what the file knows, and have the reader go on there; else begin where it is."""
+        found = read_saved(self._directory, self._streams, self.next_row)
+        if found is None or not reader.skip_to(found[0].batch_row, found[0].crc):
+            return FollowedRows(self._directory, reader)
+        saved, anchors, told = found
+        followed = FollowedRows(self._directory, reader, told)
+        for name, stream in saved.streams.items():
+            history = self._add(followed, name, stream.counter["number"], reader.next_row)
+            history.load(stream, anchors)
+        self._saved_row = reader.next_row
+        return followed
+
+    def _save(self, followed: FollowedRows, reader: JournalTail) -> None:
+        anchors = array("q")
+        streams = {name: history.save(anchors) for name, history in self.histories.items()}
+        assert reader.crc is not None
+        saved = Saved(self._streams, self._batch_row, reader.crc, streams)
+        with suppress(OSError):  # a restart counts more
+            write_saved(self._directory, saved, anchors, followed.told)
+        self._saved_row = reader.next_row
+
     def _know(self, followed: FollowedRows, row: int) -> None:
         """A STREAM row: a stream to be counted from there on, unless it is already."""
         table = followed.table
         name = (table.item(row, rows.ITEM_NAME) or b"").decode()
         if name in self._streams and name not in self.histories:
-            number = table.word(row, rows.W_SUBJECT)
-            catalog = followed.registry.catalog
-            self.histories[name] = StreamHistory(table, catalog, number, row, self._streams[name])
+            self._add(followed, name, table.word(row, rows.W_SUBJECT), row)
+
+    def _add(self, followed: FollowedRows, name: str, number: int, row: int) -> StreamHistory:
+        catalog, kept = followed.registry.catalog, self._streams[name]
+        history = StreamHistory(followed.table, catalog, number, row, kept)
+        self.histories[name] = history
+        return history
 
 
 def session_name(day: int) -> str:

@@ -6,7 +6,7 @@ from portcullis.journal.table cimport RowTable
 cdef class ReportTally:
     cdef RowTable _table
     cdef long long[::1] _words
-    cdef readonly long long lowest
+    cdef public long long lowest
     cdef long long _accounts
     cdef long long _instruments
     cdef long long[::1] _positions

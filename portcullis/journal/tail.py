@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from crc32c import crc32c
@@ -68,6 +69,19 @@ class JournalTail:
                 yield batch
             taken += count
             self.next_row = self.segment.end_row if rolled else self.next_row + count
+
+    def skip_to(self, row: int, crc: int) -> bool:
+        """Go on behind the batch that begins at `row`, if it is there, good, and has that CRC.
+
+        Whether it is; else nothing changes.
+        """
+        with suppress(SegmentError, DamageError):
+            other = JournalTail(self.directory, row)
+            if sum(1 for _batch in other.batches(1)) and other.crc == crc:
+                self.next_row, self.crc = other.next_row, crc
+                self.segment, self._rows = other.segment, other._rows
+                return True
+        return False
 
     def is_damaged(self) -> bool:
         """Whether no good batch is at `next_row`, which the writer is known to have sealed."""

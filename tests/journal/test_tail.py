@@ -54,6 +54,34 @@ def test_a_reader_takes_no_more_than_it_asked_for_and_goes_on_there(tmp_path: Pa
     journal.abandon()
 
 
+def test_a_reader_skips_to_behind_a_batch_that_has_the_crc_it_is_told(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    engine = EchoEngine(journal.table)
+    for _ in range(60):
+        append_batch(journal, engine, 2)
+    batches = recorded_while_open(tmp_path)
+    for batch, (next_row, crc) in batches.items():
+        tail = JournalTail(tmp_path)
+        for other_row, other_crc in ((batch, crc ^ 1), (batch + 1, crc), (1 << 40, crc), (0, crc)):
+            assert not tail.skip_to(other_row, other_crc)
+            assert (tail.next_row, tail.crc) == (1, 0)
+        assert tail.skip_to(batch, crc)
+        assert tail.next_row == next_row
+        rest = [one.first_row for one in tail.batches(10_000)]
+        assert rest == [row for row in batches if row > batch]
+    journal.abandon()
+
+
+def recorded_while_open(directory: Path) -> dict[int, tuple[int, int]]:
+    """By a batch's first row: the row behind it, and its CRC."""
+    tail = JournalTail(directory)
+    found = {}
+    while rows := [batch.first_row for batch in tail.batches(1)]:
+        assert tail.crc is not None
+        found[rows[0]] = (tail.next_row, tail.crc)
+    return found
+
+
 class Watched(bytearray):
     """Bytes that count how often somebody looks."""
 

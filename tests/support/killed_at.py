@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from portcullis.gateway import report_index, report_index_file
 from portcullis.gateway.registry import LIMITS
 from portcullis.gateway.replica import Replica
 from portcullis.gateway.startup import Recovered, recover
@@ -46,11 +47,14 @@ from tests.support.index_walks import check_walks
 TRACED = {
     module.__file__
     for module in (
-        writer, maker, recovery, retention, segments, snapshots, sections, index_files
+        writer, maker, recovery, retention, segments, snapshots, sections, index_files,
+        report_index_file,
     )
 }  # fmt: skip
 # So that there are some of them to a segment.
 BLOCK_ROWS = 1 << 14
+# Between two writings of the refill index.
+SAVED_ROWS = 1 << 14
 # What changes a file or a folder, of `os` and of files open for writing.
 CHANGES = frozenset(
     "pwrite write fsync fdatasync link unlink remove rename replace mkdir posix_fallocate "
@@ -89,9 +93,11 @@ def snapshot(directory: Path) -> None:
 
 
 def index(directory: Path) -> None:
-    """Follow, and write the files of the index."""
+    """Follow, and write the files of the indexes."""
     follow(directory)
-    assert list((directory / index_files.FOLDER).iterdir())
+    follow_streams(directory)
+    names = {path.name for path in (directory / index_files.FOLDER).iterdir()}
+    assert report_index_file.NAME in names and len(names) > 1
 
 
 def archive(directory: Path) -> None:
@@ -141,6 +147,25 @@ def follow(directory: Path, every: int = 0) -> Replica:
     while replica.poll(reader):
         pass
     return replica
+
+
+def follow_streams(directory: Path) -> dict[str, list[tuple[str, int, list[bytes]]]]:
+    """What can be refilled: by stream each session, its end, and some of its last messages."""
+    path = directory / retention.FOLLOWERS / "reports.row"
+    kept = {one.name: one.sessions_kept for one in LOADED.config.stream}
+    index = report_index.ReportIndex(directory, kept, retention.cursor_row(path))
+    reader = JournalTail(directory, index.next_row)
+    while index.poll(reader):
+        pass
+    path.parent.mkdir(exist_ok=True)
+    retention.write_cursor(path, index.next_row)
+    return {
+        name: [
+            (session, end, list(history.messages(session, max(end - 9, 1), 9, 1 << 20)))
+            for session, end in history.sessions()
+        ]
+        for name, history in index.histories.items()
+    }
 
 
 class Killer:
@@ -213,6 +238,10 @@ def check(scenario: str, directory: Path, before: Recovered) -> None:
         assert numbers == set(range(1, max(numbers) + 1))
     state = again.engine.state_hash()
     again.journal.close()
+    if scenario == "index":
+        found = follow_streams(directory)
+        (directory / index_files.FOLDER / report_index_file.NAME).unlink()
+        assert len(found) == len(LOADED.config.stream) and found == follow_streams(directory)
     assert follow(directory).engine.state_hash() == state
 
 
@@ -243,6 +272,7 @@ def prepare(scenario: str, base: Path, draw: random.Random) -> None:
 
 def main() -> None:
     index_files.BLOCK_ROWS = BLOCK_ROWS
+    report_index.ROWS_A_POLL = report_index.SAVED_ROWS = SAVED_ROWS
     scenario, folder, seed, lines = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
     draw = random.Random(int(seed))
     base, work = folder / "base", folder / "work"
