@@ -198,9 +198,13 @@ def main() -> None:
     os.nice(_NICE)
     for line in sys.stdin:
         request = json.loads(line)
+        if _is_closed(sys.stdin.fileno()):
+            return  # another gateway may be at work there by now
         target = Path(request["target"])
         for left_over in target.parent.glob(f"{target.name}.*{TEMPORARY_SUFFIX}"):
-            left_over.unlink(missing_ok=True)  # of a process that was given up
+            # Of a process that was given up; but what has our gateway's number, it makes now.
+            if left_over != _temporary(target, os.getppid()):
+                left_over.unlink(missing_ok=True)
         try:
             make_segment(
                 target,

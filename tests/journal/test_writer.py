@@ -241,6 +241,36 @@ def test_the_maker_never_replaces_a_segment(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_the_maker_clears_away_what_another_left_and_nothing_that_the_gateway_makes(
+    tmp_path: Path,
+) -> None:
+    """A gateway that can't wait for the maker makes the same segment, at the same moment."""
+    target = tmp_path / "0000000002.journal"
+    ours, left_over = (tmp_path / f"{target.name}.{one}.making" for one in (os.getpid(), 4711))
+    ours.write_bytes(b"ours")
+    left_over.write_bytes(b"left over")
+    making = maker.SegmentMaker(tmp_path)
+    making.ask(target, b"header", 8192)
+    wait_for(lambda: making.poll() == "")
+    assert sorted(tmp_path.iterdir()) == [target, ours]
+    making.close()
+
+
+def test_a_maker_whose_gateway_is_gone_touches_nothing(tmp_path: Path) -> None:
+    """The next gateway may be at work there by now."""
+    target = tmp_path / "0000000002.journal"
+    theirs = tmp_path / f"{target.name}.4711.making"
+    theirs.write_bytes(b"theirs")
+    making = maker.SegmentMaker(tmp_path)
+    os.kill(making.process_id, signal.SIGSTOP)
+    making.ask(target, b"header", 8192)
+    assert making._process is not None
+    making._release(making._process)
+    os.kill(making.process_id, signal.SIGCONT)
+    assert making._process.wait(10) == 0
+    assert list(tmp_path.iterdir()) == [theirs]
+
+
 def test_what_a_killed_maker_left_is_cleared_away(tmp_path: Path) -> None:
     fill(tmp_path, 1).close()
     left_over = tmp_path / "0000000002.journal.4711.making"
