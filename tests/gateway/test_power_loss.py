@@ -25,6 +25,7 @@ from portcullis.journal.tail import JournalTail
 from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG
 from tests.engine.naive_matcher import Command
 from tests.support.commands import append
+from tests.support.journals import lose_power
 from tests.support.streams import STREAMS
 
 SEGMENT_ROWS = 32_768
@@ -88,18 +89,6 @@ def trade(gateway: Recovered, draw: random.Random, count: int) -> None:
     gateway.index.observe(table.batch_first, table.tail - 1)
     first, last = table.batch_first, gateway.journal.seal()
     gateway.streams.observe(first, last)
-
-
-def lose_power(journal: Path, disk: Path, target: Path) -> None:
-    """What the next boot finds: files as they were synced, and those made since, empty."""
-    shutil.copytree(disk, target)
-    for header in list_segments(journal):
-        path = segment_path(target, header.number)
-        if not path.exists():
-            empty = replace(header, clean_stop_row=0)
-            make_segment(path, encode_header(empty), header.file_bytes, zeros=False)
-    for header in list_segments(target):
-        write_header(target, replace(header, boot_id=b"another boot id!"))
 
 
 def test_no_number_stands_for_two_contents_at_any_sync(tmp_path: Path, seed: int) -> None:

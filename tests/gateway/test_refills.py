@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 import random
+import shutil
 import socket
 import struct
 from collections.abc import AsyncIterator
@@ -26,6 +27,7 @@ from portcullis.gateway.report_stream import ReportStream as Counted
 from portcullis.journal.tail import JournalTail
 from portcullis.tools.gateway_process import CONFIG, GatewayProcess, free_port
 from tests.support.fix_client import FixClient
+from tests.support.journals import lose_power
 from tests.support.lossy_relay import Dice, GroupRelay, UnicastRelay
 from tests.support.lossy_relay import free_port as free_group_port
 from tests.support.sbe_decoder import decode
@@ -264,6 +266,56 @@ def test_a_kill_in_the_middle_doubles_no_number_and_misses_none(tmp_path: Path) 
             )
 
     asyncio.run(test())
+
+
+def test_what_a_loss_of_power_took_from_a_session_is_in_no_other(tmp_path: Path) -> None:
+    """Its listeners go on with the next session; who asks is told of the old one what is left."""
+
+    async def test() -> None:
+        async with served(tmp_path) as venue:
+            data, disk = venue.gateway.data, tmp_path / "disk"
+            await asyncio.to_thread(venue.trade, 100)
+            kept = await asyncio.to_thread(venue.log)
+            shutil.copytree(data, disk, ignore=shutil.ignore_patterns("lock", "*.sock"))
+            async with _listening(venue) as one:
+                await asyncio.to_thread(venue.trade, 100)
+                told = await asyncio.to_thread(venue.log)
+                assert await received(one, len(told)) == told
+                venue.gateway.kill()
+                venue.close()
+                lose_power(data, disk, tmp_path / "lost")
+                shutil.rmtree(data)
+                (tmp_path / "lost").rename(data)
+                await asyncio.to_thread(venue.gateway.start)
+                venue.clients = [FixClient(each.name, each.port) for each in venue.clients]
+                for client in venue.clients:
+                    client.log_on("141=Y")
+                await asyncio.to_thread(venue.trade, 50)
+                log = await asyncio.to_thread(venue.log)
+                first, following = told[0][0], log[-1][0]
+                begun = [report for report in log if report[0] == following]
+                assert log[: len(kept)] == kept and log == kept + begun
+                assert first < following and len(begun) > 50
+                assert [number for _session, number, _octets in begun] == list(
+                    range(1, len(begun) + 1)
+                )
+                assert isinstance(ended := await anext(one), Ended) and ended.session == first
+                assert await received(one, len(begun)) == begun
+            async with _listening(venue, session=first) as late:
+                assert await received(late, len(kept)) == kept
+                assert await anext(late) == Ended(first, len(kept) + 1, True)
+                assert await received(late, len(begun)) == begun
+
+    asyncio.run(test())
+
+
+def _listening(venue: Venue, session: str = "") -> ReportStream:
+    return ReportStream(
+        [_text(venue.group)],
+        retransmit=_text(venue.retransmit),
+        replay=_text(venue.replay),
+        session=session,
+    )
 
 
 def test_who_comes_late_takes_a_snapshot_and_goes_on_from_there(tmp_path: Path) -> None:

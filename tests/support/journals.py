@@ -1,10 +1,13 @@
-"""A small journal, and an engine as simple as one can be, for tests of the journal itself."""
+"""A small journal, an engine as simple as one can be, and what a loss of power leaves."""
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from portcullis.journal.maker import make_segment
 from portcullis.journal.recovery import Batch
 from portcullis.journal.rows import (
     NEW_ORDER,
@@ -17,6 +20,7 @@ from portcullis.journal.rows import (
     W_PREV,
     W_QTY,
 )
+from portcullis.journal.segments import encode_header, list_segments, segment_path, write_header
 from portcullis.journal.table import RowTable
 from portcullis.journal.writer import Journal
 
@@ -106,3 +110,15 @@ def fill(directory: Path, batches: int, **options: Any) -> Journal:
 def row_at(row: int, segment_rows: int = SEGMENT_ROWS) -> tuple[int, int]:
     """The segment number of a row, and the row's first byte in the file."""
     return (row - 1) // segment_rows + 1, 4096 + (row - 1) % segment_rows * ROW_BYTES
+
+
+def lose_power(journal: Path, disk: Path, target: Path) -> None:
+    """What the next boot finds: files as they were synced, and those made since, empty."""
+    shutil.copytree(disk, target)
+    for header in list_segments(journal):
+        path = segment_path(target, header.number)
+        if not path.exists():
+            empty = replace(header, clean_stop_row=0)
+            make_segment(path, encode_header(empty), header.file_bytes, zeros=False)
+    for header in list_segments(target):
+        write_header(target, replace(header, boot_id=b"another boot id!"))
