@@ -30,6 +30,8 @@ class ReplayClient(SoupClientSession[bytes]):
     session, sequence: where to begin; without a session, in the live one. 0 is its newest message.
     """
 
+    _NOT_AVAILABLE = "it is not kept, or has no such number yet"
+
     def __init__(
         self, host: str, port: int, *, password: str = "", session: str = "", sequence: int = 1
     ) -> None:

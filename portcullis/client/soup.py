@@ -16,9 +16,7 @@ from portcullis.client.session import LOGIN_TIMEOUT_S, QUEUE_MAX, ClientSession,
 from portcullis.codecs.soupbintcp import packets
 from portcullis.sessions import soup_client as soup
 
-_REFUSED = {
-    "session not available": ": it is not kept, has no such number yet, or is connected already"
-}
+_NO_SESSION = "session not available"
 
 
 class SoupClientSession(ClientSession[Received]):
@@ -26,6 +24,9 @@ class SoupClientSession(ClientSession[Received]):
 
     sequence 0 is the newest message. ValueError where something is too long for SoupBinTCP.
     """
+
+    # What may be behind a refusal with S.
+    _NOT_AVAILABLE = "it is not kept, has no such number yet, or is connected already"
 
     def __init__(
         self,
@@ -109,7 +110,8 @@ class SoupClientSession(ClientSession[Received]):
                 self._has_ended = True
                 self._end_link(SessionEnded(f"session {self.session} has ended"))
             elif isinstance(event, soup.Refused):
-                self._end_link(LoginRefused(event.reason + _REFUSED.get(event.reason, "")))
+                why = f": {self._NOT_AVAILABLE}" if event.reason == _NO_SESSION else ""
+                self._end_link(LoginRefused(event.reason + why))
             elif isinstance(event, soup.Failed):
                 self._end_link(ConnectionLost(event.reason))
             elif isinstance(event, soup.Debugged):

@@ -12,7 +12,8 @@ Lines A and B, answers to requests and a replay are four ways for the same numbe
 counts. What is missing is asked for in packets (`requests`); where that brings nothing, where too
 much is missing to be asked for piece by piece, and where the lines are silent, a replay is wanted
 (`wants_replay`), until there is nothing to replay. What nobody can supply for `give_up_ns` is
-lost, and said to be. Must not know sockets, nor what a message says.
+lost, and said to be; with nobody to ask, once it can no longer be a packet that was overtaken.
+Must not know sockets, nor what a message says.
 
 A packet of another session means that ours has ended. Whether we have all of it only its end
 tells: an End of Session packet, as answer to a request too, or the end of the replay. So requests
@@ -105,8 +106,9 @@ class SubscriberSettings:
     has_requests, has_replay: whether there is a server for them. replay_above: where more numbers
     are missing, a replay is wanted at once. requests_max: so is one after so many requests in a
     row that bring nothing. give_up_ns: how long numbers are missing, while none of them comes,
-    before they are lost. silence_ns: a stream says something each second; its lines are dead
-    after so long. held_max: messages held ahead of their turn, and held_bytes_max their bytes.
+    before they are lost; without any server that is the gaps' patience. silence_ns: a stream says
+    something each second; its lines are dead after so long. held_max: messages held ahead of
+    their turn, and held_bytes_max their bytes.
     """
 
     gaps: GapSettings = field(default_factory=GapSettings)
@@ -156,6 +158,10 @@ class MoldSubscriber:
         # Whether no line has said anything for silence_ns.
         self.is_silent = False
         self._settings = settings
+        # With nobody to ask only the other line, or a packet that was overtaken, brings it.
+        has_source = settings.has_requests or settings.has_replay
+        wait_ns = settings.give_up_ns
+        self._give_up_ns = wait_ns if has_source else min(wait_ns, settings.gaps.patience_ns)
         self._gaps = Gaps(settings.gaps)
         # What lies behind every number seen, delivered, held or missing.
         self._seen_end = sequence
@@ -249,7 +255,7 @@ class MoldSubscriber:
         if self._gaps:
             since_ns = max(self._gaps.front()[1].noticed_ns, self._gained_ns)
             deadlines.append(self._gaps.deadline())
-        deadlines += [self._probe_ns, since_ns + settings.give_up_ns]
+        deadlines += [self._probe_ns, since_ns + self._give_up_ns]
         return min(deadline for deadline in deadlines if deadline > now_ns)
 
     # --- what goes out ---------------------------------------------------------------------------
@@ -363,7 +369,7 @@ class MoldSubscriber:
         """Give up what has been missing for too long."""
         while self._gaps:
             _first, front = self._gaps.front()
-            if now_ns - max(front.noticed_ns, self._gained_ns) < self._settings.give_up_ns:
+            if now_ns - max(front.noticed_ns, self._gained_ns) < self._give_up_ns:
                 return
             self._lose()
 
@@ -384,7 +390,7 @@ class MoldSubscriber:
         """Whether nobody has told the end of a session that is over, for long."""
         if self._gaps:
             return False
-        return now_ns - max(self._over_ns, self._gained_ns) >= self._settings.give_up_ns
+        return now_ns - max(self._over_ns, self._gained_ns) >= self._give_up_ns
 
     def _begin(self, session: str, sequence: int) -> None:
         self.session = session

@@ -165,6 +165,19 @@ def test_what_nobody_supplies_is_lost_and_said_and_the_rest_goes_on() -> None:
     assert subscriber.counts.lost == 2
 
 
+def test_with_nobody_to_ask_a_gap_is_lost_once_no_packet_can_have_been_overtaken() -> None:
+    subscriber = make(has_requests=False, has_replay=False)
+    subscriber.receive(packet(3, b"c"), Way.LINE_A, 0)
+    assert subscriber.tick(0) == PATIENCE_NS
+    subscriber.tick(PATIENCE_NS)
+    assert subscriber.events()[1:] == [
+        Missing(1, 3),
+        Lost(1, 3),
+        Message(3, b"c", Way.LINE_A),
+    ]
+    assert (subscriber.counts.lost, subscriber.state) == (2, State.IN_STEP)
+
+
 def test_what_does_not_fit_into_the_buffer_is_dropped_and_asked_for_again() -> None:
     subscriber = make(held_max=2)
     subscriber.receive(packet(2, b"b", b"c", b"d"), Way.LINE_A, 0)
