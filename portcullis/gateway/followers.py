@@ -21,6 +21,7 @@ from portcullis.gateway.event_log import EventLog
 from portcullis.gateway.message_logs import MessageLogs
 from portcullis.journal.errors import DamageError
 from portcullis.journal.retention import CURSOR_SUFFIX, FOLLOWERS, cursor_row, write_cursor
+from portcullis.journal.segments import list_segments
 from portcullis.journal.tail import JournalTail
 
 RETRY_FIRST_S = 1.0
@@ -79,7 +80,9 @@ class Followed:
             return 0
         try:
             if self.follower is None or self._reader is None:
-                self.follower = self.make(self.kept_row())
+                # A new one, or one whose file is lost, can't have what was pruned.
+                oldest = list_segments(self.directory, from_first=False)[0].first_row
+                self.follower = self.make(max(self.kept_row(), oldest))
                 self._reader = JournalTail(self.directory, self.follower.next_row)
             if now >= self._release_at:
                 self._release_at = now + RELEASE_S

@@ -70,7 +70,9 @@ def table(name: str, figures: list[Figure], *, check: bool = False) -> Table:
 
 @click.command()
 @click.option("--check", is_flag=True, help="Tiny sizes: say what runs, and no figures.")
-@click.option("--size", type=click.IntRange(min=100), help="Orders per benchmark.")
+@click.option(
+    "--size", type=click.IntRange(min=100), help="Orders per benchmark. Default: its own."
+)
 @click.argument("names", nargs=-1, type=click.Choice(sorted(BENCHMARKS)))
 def command(check: bool, size: int | None, names: tuple[str, ...]) -> None:
     """Measure this build on this machine."""

@@ -160,7 +160,7 @@ def command() -> None:
         )
         seller.log_on(gateway.port)
         rewind(buyer, gateway.ouch_port)
-        page.step(f"{seller.name} cancels the rest, and the order is as it was:")
+        page.step(f"{seller.name} cancels what the kill left of its order:")
         cancel_rest(seller)
         page.reports(seller.name, seller.take_reports())
         seller.send("5")

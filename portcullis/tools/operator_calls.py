@@ -137,7 +137,10 @@ def ask_back_office(
         content: dict[str, Any] = json.loads(answer.read())
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise OperatorError(f"no back office answers on {data}: {reason}") from None
+        raise OperatorError(
+            f"no back office answers for data directory {str(data)!r}: {reason};"
+            " none runs on it, or it is starting"
+        ) from None
     finally:
         link.close()
     if "error" in content:

@@ -98,7 +98,7 @@ def print_schedules(config: Config, now_ns: int, console: Console) -> None:
         reset = schedule.next_reset(now_ns)
         console.print(f"  next reset: {schedule.show(reset) if reset else 'none'}\n")
     for unbound in by_schedule.values():  # what is left has the schedule "none"
-        text = f"[bold]none[/]: {', '.join(unbound)}\n  always open, numbers are never reset"
+        text = f"No schedule: {', '.join(unbound)}\n  always open, numbers are never reset"
         console.print(text, soft_wrap=True)
 
 

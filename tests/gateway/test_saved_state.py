@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from portcullis import _build
 from portcullis.gateway import saved_state, startup
 from portcullis.gateway.config import Loaded, parse
+from portcullis.gateway.event_log import EventLog
+from portcullis.gateway.followers import Followed
 from portcullis.gateway.registry import LIMITS
 from portcullis.gateway.replica import Replica, snapshot_at_end
 from portcullis.gateway.report_index import ReportIndex
@@ -277,6 +280,13 @@ def test_a_gateway_and_its_followers_let_go_of_what_was_pruned_and_go_on(
         pass
     assert replica.last_row == gateway.journal.sealed_row
     assert replica.engine.state_hash() == gateway.engine.state_hash()
+    # One whose file is lost begins with what is there.
+    new = Followed(
+        "new", lambda row: ReportIndex(tmp_path, {}, row), tmp_path, EventLog(sys.stderr.fileno())
+    )
+    while new.poll():
+        pass
+    assert (new.trouble, new.row) == ("", gateway.journal.sealed_row)
     gateway.journal.abandon()
     again = recover(LOADED, tmp_path)
     assert again.engine.state_hash() == gateway.engine.state_hash()

@@ -59,7 +59,7 @@ def test_a_schedule_without_windows_is_always_open(tmp_path: Path) -> None:
         "  always open",
         "  next reset: Sun 2026-03-08 00:00 +0000",
     ]
-    start = lines.index("none: BETA")
+    start = lines.index("No schedule: BETA")
     assert lines[start + 1] == "  always open, numbers are never reset"
 
 
@@ -79,4 +79,4 @@ def test_without_a_command_sessions_are_looked_for_where_one_says(tmp_path: Path
     for arguments in (["--data", str(tmp_path)], ["--data", str(tmp_path), "show"]):
         result = CliRunner().invoke(main, ["sessions", *arguments])
         assert result.exit_code == 1
-        assert result.output.startswith(f"portcullis: no back office answers on {tmp_path}: ")
+        assert result.output.startswith("portcullis: no back office answers for data directory ")
