@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from portcullis.client.errors import ClientError
-from portcullis.client.replay import Snapshot, take_snapshot
+from portcullis.client.replay import ReplayClient, Snapshot, take_snapshot
 from portcullis.client.reports import (
     Began,
     Ended,
@@ -33,7 +33,7 @@ from portcullis.codecs.sbe.messages import Value
 from portcullis.gateway.config_values import Address, Address4
 from portcullis.sessions.mold_subscriber import Counts
 from portcullis.tools.conform.target import TargetConfigError, parse_address
-from portcullis.tools.conform.values import utc
+from portcullis.tools.conform.values import SOH, utc
 from portcullis.tools.message_log import readable
 
 GROUP = "239.255.13.1:9881"
@@ -185,7 +185,7 @@ async def _run(
         printer.snapshot(snapshot)
         place = {"session": snapshot.session, "sequence": snapshot.sequence}
     async with ReportStream(groups, **settings, **place) as stream:
-        following = asyncio.create_task(_follow(stream, count, printer))
+        following = asyncio.create_task(_follow(stream, settings, place, count, printer))
         loop = asyncio.get_running_loop()
         for one in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(one, following.cancel)
@@ -199,13 +199,38 @@ async def _run(
             printer.counts(stream, at_end=True)
 
 
-async def _follow(stream: ReportStream, count: int | None, printer: Printer) -> None:
+async def _follow(
+    stream: ReportStream,
+    settings: dict[str, Any],
+    place: dict[str, Any],
+    count: int | None,
+    printer: Printer,
+) -> None:
     reports = 0
     async for event in stream:
         printer.event(event)
         reports += isinstance(event, Report)
         if reports == count:
             return
+        if isinstance(event, ReplayRefused) and place.get("session") and not reports:
+            live = await _live_session(settings)
+            # A number of the live session that is not there yet will come.
+            if live not in ("", place["session"]):
+                asked = f"{place['session']}:{place['sequence']}"
+                text = (
+                    f"nobody supplies {asked}: the replay refuses it, the live session is {live}"
+                )
+                raise click.ClickException(text)
+
+
+async def _live_session(settings: dict[str, Any]) -> str:
+    """As the replay has it; empty where it does not say."""
+    host, port = parse_address(settings["replay"])
+    try:
+        async with ReplayClient(host, port, password=settings["password"]) as replay:
+            return replay.session
+    except ClientError:
+        return ""
 
 
 class Printer:
@@ -214,7 +239,7 @@ class Printer:
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
         # What was told of counts; before anything has come there is nothing to tell.
-        self._told: dict[str, Any] = {**asdict(Counts()), "silent": False}
+        self._told = self._counts_text(Counts(), False)
         self._has_told = False
 
     def event(self, event: StreamEvent) -> None:
@@ -234,16 +259,18 @@ class Printer:
                     click.echo(f"{kind:<9} {_order_text(values, kind)}")
 
     def counts(self, stream: ReportStream, *, at_end: bool = False) -> None:
-        """What came how, where that has changed, and once at least."""
-        told = {**asdict(stream.counts), "silent": stream.is_silent}
+        """What came how, where the line for it has changed, and once at least."""
+        told = self._counts_text(stream.counts, stream.is_silent)
         if told == self._told and (self._has_told or not at_end):
             return
         self._told, self._has_told = told, True
+        click.echo(told, err=True)
+
+    def _counts_text(self, counts: Counts, is_silent: bool) -> str:
         if self._as_json:
-            click.echo(json.dumps({"event": "counts", **told}), err=True)
-            return
-        text = "received {received}, recovered {recovered}, lost {lost}".format(**told)
-        click.echo(text + (", the lines are silent" if told["silent"] else ""), err=True)
+            return json.dumps({"event": "counts", **asdict(counts), "silent": is_silent})
+        text = f"received {counts.received}, recovered {counts.recovered}, lost {counts.lost}"
+        return text + (", the lines are silent" if is_silent else "")
 
     def _line(self, fields: Mapping[str, Any]) -> None:
         click.echo(json.dumps(fields))
@@ -283,7 +310,7 @@ def event_text(event: StreamEvent) -> str:
 
 
 def _report_text(values: Mapping[str, Value]) -> str:
-    """One line: when, what, whose, terms, what is left, why."""
+    """One line: when, what, its ExecID, whose, terms, what is left, why."""
     time_ns = values["engineTime"]
     assert isinstance(time_ns, int)
     return f"{utc(time_ns, 'us')} {values['execType']!s:<12} {_order_text(values, 'report')}"
@@ -293,7 +320,11 @@ def _order_text(values: Mapping[str, Value], kind: str) -> str:
     shown = _readable(values)
     if kind == "position":
         return "{account} {symbol} bought {boughtQty} sold {soldQty}".format(**shown)
-    parts = [str(shown.get(key) or "") for key in ("session", "account")]
+    # An order of a snapshot is no report, and has no ExecID.
+    number = f"exec {shown['execId']}" if shown.get("execId") else f"order {shown['orderId']}"
+    parts = [number, str(shown.get("session") or "")]
+    if shown.get("account") not in (None, shown.get("session")):
+        parts.append(f"account {shown['account']}")
     # A cancel by OUCH, or ours, has no ClOrdID of its own.
     parts.append(str(shown.get("clOrdId") or shown.get("origClOrdId") or ""))
     side = values.get("side", values.get("aggressorSide"))
@@ -312,7 +343,7 @@ def _order_text(values: Mapping[str, Value], kind: str) -> str:
         parts.append(f"({shown['why']})")
     if "text" in shown:
         parts.append(f'"{shown["text"]}"')
-    parts.append(shown.get("carried", ""))
+    parts.append(shown.get("carried", "").rstrip(SOH))
     return readable(" ".join(part for part in parts if part).encode("latin-1"))
 
 

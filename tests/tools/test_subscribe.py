@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import pytest
+from click import ClickException
 from click.testing import CliRunner
 
 from portcullis.client.replay import Snapshot
@@ -22,7 +23,9 @@ from portcullis.client.reports import (
 )
 from portcullis.codecs.sbe.messages import Value, report_stream
 from portcullis.tools.main import main
-from portcullis.tools.subscribe import Printer, event_fields, event_text
+from portcullis.tools.subscribe import Printer, _run, event_fields, event_text
+from tests.client.test_reports import SESSION, Venue
+from tests.client.test_reports import run as run_at_venue
 
 REPORT: dict[str, Value] = {
     "engineTime": 1_795_219_200_123_456_789,
@@ -63,14 +66,14 @@ def report(**changed: Value) -> Report:
     [
         (
             report(),
-            f"{FIFTH} Trade        CLIENT1 ACME mine-1 buy 1.5 BTC-USD @ 10.1"
+            f"{FIFTH} Trade        exec 23 CLIENT1 account ACME mine-1 buy 1.5 BTC-USD @ 10.1"
             " fill 0.5 @ 10 leaves 1 cum 0.5",
         ),
         (
             report(
                 execType="Rejected", lastPx=None, lastQty=None, leavesQty=0, cumQty=0, why="Tick"
             ),
-            f"{FIFTH} Rejected     CLIENT1 ACME mine-1 buy 1.5 BTC-USD @ 10.1"
+            f"{FIFTH} Rejected     exec 23 CLIENT1 account ACME mine-1 buy 1.5 BTC-USD @ 10.1"
             " leaves 0 cum 0 (Tick)",
         ),
         (
@@ -85,7 +88,8 @@ def report(**changed: Value) -> Report:
                 symbol=None,
                 why="UnknownSymbol",
             ),
-            f"{FIFTH} Rejected     CLIENT1 ACME mine-1 buy leaves 0 cum 0 (UnknownSymbol)",
+            f"{FIFTH} Rejected     exec 23 CLIENT1 account ACME mine-1 buy"
+            " leaves 0 cum 0 (UnknownSymbol)",
         ),
         (
             report(
@@ -97,7 +101,13 @@ def report(**changed: Value) -> Report:
                 leavesQty=0,
                 cumQty=0,
             ),
-            f"{FIFTH} Canceled     CLIENT1 ACME token-1 buy 1.5 BTC-USD @ 10.1 leaves 0 cum 0",
+            f"{FIFTH} Canceled     exec 23 CLIENT1 account ACME token-1 buy 1.5 BTC-USD @ 10.1"
+            " leaves 0 cum 0",
+        ),
+        (
+            report(account="CLIENT1", lastPx=None, lastQty=None, carried="58=a\x01453=1\x01"),
+            f"{FIFTH} Trade        exec 23 CLIENT1 mine-1 buy 1.5 BTC-USD @ 10.1"
+            " leaves 1 cum 0.5 58=a|453=1",
         ),
         (Began("2026112101", 3), "--- session 2026112101 from 3"),
         (Missing(3, 7), "--- missing 3 to 6"),
@@ -134,11 +144,11 @@ def test_a_snapshot_is_a_line_an_order_and_a_line_a_position(
         "priceDecimals": 2,
         "qtyDecimals": 4,
     }
-    order = {**REPORT, "lastPx": None, "lastQty": None}
+    order = {**REPORT, "execId": 0, "lastPx": None, "lastQty": None}
     snapshot = Snapshot("2026112101", 9, [order], [position])
     Printer(as_json=False).snapshot(snapshot)
     assert capsys.readouterr().out == (
-        "order     CLIENT1 ACME mine-1 buy 1.5 BTC-USD @ 10.1 leaves 1 cum 0.5\n"
+        "order     order 17 CLIENT1 account ACME mine-1 buy 1.5 BTC-USD @ 10.1 leaves 1 cum 0.5\n"
         "position  ACME BTC-USD bought 0.5 sold 0\n"
     )
     Printer(as_json=True).snapshot(snapshot)
@@ -202,7 +212,33 @@ def test_counts_are_told_when_something_came_and_once_at_the_end(
         assert capsys.readouterr().err == "received 0, recovered 0, lost 0\n"
         stream.counts.received = 1
         printer.counts(stream)
+        stream.counts.requests = 7  # which the line does not say
+        printer.counts(stream)
         printer.counts(stream, at_end=True)
         assert capsys.readouterr().err == "received 1, recovered 0, lost 0\n"
 
     asyncio.run(run())
+
+
+def test_a_session_that_nobody_has_ends_with_what_was_asked_and_the_live_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def test(venue: Venue) -> None:
+        settings = {
+            "interface": "127.0.0.1",
+            "source": "",
+            "retransmit": venue.retransmit,
+            "replay": venue.replay,
+            "password": "",
+        }
+        place = {"session": "2000010101", "sequence": 7}
+        groups = ("{}:{}".format(*venue.group),)
+        await _run(groups, settings, place, None, Printer(as_json=False))
+
+    with pytest.raises(ClickException) as raised:
+        run_at_venue(test)
+    assert raised.value.exit_code == 1
+    assert raised.value.message == (
+        f"nobody supplies 2000010101:7: the replay refuses it, the live session is {SESSION}"
+    )
+    assert "the replay refuses this place" in capsys.readouterr().out
