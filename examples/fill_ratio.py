@@ -47,5 +47,11 @@ def fill_ratios(folder: Path) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    for key, ratio in sorted(fill_ratios(Path(sys.argv[1])).items()):
+    if len(sys.argv) != 2:
+        sys.exit("usage: fill_ratio.py FOLDER, of portcullis journal export --parquet FOLDER")
+    try:
+        ratios = fill_ratios(Path(sys.argv[1]))
+    except FileNotFoundError as missing:
+        sys.exit(f"no exported journal: {missing}")
+    for key, ratio in sorted(ratios.items()):
         print(f"{ratio:7.1%}  {key}")

@@ -88,6 +88,8 @@ class Quoter:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 5 or not sys.argv[2].isdigit():
+        sys.exit("usage: quoter.py HOST PORT USERNAME PASSWORD")
     host, port, username, password = sys.argv[1:]
     try:
         asyncio.run(Quoter(OuchClient(host, int(port), username, password)).run())

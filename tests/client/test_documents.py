@@ -45,6 +45,25 @@ def test_a_script_of_the_page_runs(
         assert done.stdout == output
 
 
+@pytest.mark.parametrize(
+    ("example", "arguments"),
+    [("quoter.py", []), ("quoter.py", ["127.0.0.1", "port", "OUCH1", "x"]), ("fill_ratio.py", [])],
+)
+def test_an_example_called_wrongly_says_its_usage_in_one_line(
+    example: str, arguments: list[str]
+) -> None:
+    if example == "fill_ratio.py":
+        pytest.importorskip("pyarrow")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / example), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"usage: {example} ") and done.stderr.count("\n") == 1
+
+
 def test_the_quoter_comes_back_after_a_kill(gateway: GatewayProcess) -> None:
     command = [sys.executable, "-u", str(ROOT / "examples" / "quoter.py")]
     command += ["127.0.0.1", str(gateway.ouch_port), "OUCH3", "portcull"]

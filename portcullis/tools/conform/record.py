@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import simplefix
 import simplefix.errors
 
@@ -227,7 +228,11 @@ class Passage:
     async def pass_through(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """One connection of a client, until either side closes."""
+        """One connection of a client, until either side closes; another is refused."""
+        if self._is_used:  # what two say at once would be no scenario
+            writer.transport.abort()
+            click.echo("refused another connection: one session is recorded", err=True)
+            return
         self._is_used = True
         try:
             there, away = await asyncio.open_connection(self._host, self._port)

@@ -138,6 +138,34 @@ def test_a_target_that_is_not_there_and_a_client_of_another_protocol_are_told() 
     assert (result.exit_code, "what the client says is no FIX" in result.output) == (2, True)
 
 
+def test_a_second_client_is_refused_in_one_line_while_the_first_is_recorded(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    port = free_port()
+    results: list[Result] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+        target = f"--target=127.0.0.1:{listener.getsockname()[1]}"
+        thread = threading.Thread(
+            target=lambda: results.append(conform("record", f"--listen={port}", target))
+        )
+        thread.start()
+        for _ in range(200):
+            try:
+                first = socket.create_connection(("127.0.0.1", port), 10)
+                break
+            except ConnectionRefusedError:
+                thread.join(0.05)
+        with first, listener.accept()[0]:
+            with socket.create_connection(("127.0.0.1", port), 10) as second:
+                with contextlib.suppress(ConnectionError):
+                    assert second.recv(1) == b""
+        thread.join(10)
+    assert results[0].output.count("refused another connection: one session is recorded") == 1
+    assert len(results[0].output.splitlines()) == 3, results[0].output
+    assert caplog.records == []  # as of a task that was cut off
+
+
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[GatewayProcess]:
     with GatewayProcess(tmp_path / "gateway") as gateway:
