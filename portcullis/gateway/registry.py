@@ -95,6 +95,8 @@ class Registry:
         self.day_began_ns = 0
         # Whether the last run sent nothing before it was on disk.
         self.was_synced = False
+        # Row time of the last start; 0: none.
+        self.started_ns = 0
         # By LIMIT_ code: the largest ever in force.
         self.largest: dict[int, int] = {}
         # By session: since when it goes by its present reset times, nanoseconds since the epoch.
@@ -132,6 +134,7 @@ class Registry:
             return
         if kind == rows.START:
             self.was_synced = words[rows.W_SUBJECT] == 1
+            self.started_ns = words[rows.W_TIME]
             return
         name = table.item(row, rows.ITEM_NAME) or b""
         if kind == rows.SETTING:

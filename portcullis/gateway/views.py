@@ -31,8 +31,6 @@ from portcullis.engine.layout import (
     O_REF,
     O_ROW,
     O_TERMS,
-    S_EVENT,
-    SESSION_WORDS,
     TYPE_LIMIT,
 )
 from portcullis.gateway.control_port import answer
@@ -74,12 +72,20 @@ def sessions(replica: Replica) -> list[dict[str, Any]]:
         {
             "session": number,
             "key": key.decode(),
-            "state": _EVENTS[engine.reports.sessions[number * SESSION_WORDS + S_EVENT]],
+            "state": _state(replica, number),
             "next_in": engine.next_in(number),
             "next_out": engine.next_out(number),
         }
         for number, key in sorted(replica.registry.sessions())
     ]
+
+
+def _state(replica: Replica, session: int) -> str:
+    event, time_ns = replica.engine.last_event(session)
+    # Nobody was left to say so when the gateway was killed.
+    if event == rows.EVENT_LOGGED_ON and time_ns < replica.registry.started_ns:
+        event = rows.EVENT_DISCONNECTED
+    return _EVENTS[event]
 
 
 def instruments(replica: Replica) -> dict[int, dict[str, Any]]:

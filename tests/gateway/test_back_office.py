@@ -203,6 +203,21 @@ def test_an_operator_sees_and_acts(venue: Venue) -> None:
     assert all(one["who"] and one["why"] for one in told)
 
 
+def test_nobody_is_logged_on_behind_a_kill_who_has_not_come_back(venue: Venue) -> None:
+    venue.gateway.kill()
+    venue.gateway.start()
+    venue.caught_up()
+
+    def states() -> list[str]:
+        shown = venue.run("sessions", "show", "--json").splitlines()
+        return [json.loads(line)["state"] for line in shown]
+
+    assert states() == ["disconnected", "disconnected"]
+    venue.seller.log_on()
+    venue.caught_up()
+    assert states() == ["disconnected", "logged on"]
+
+
 def test_a_command_looks_again_where_another_amendment_was_faster(
     venue: Venue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
