@@ -20,8 +20,10 @@ from portcullis.gateway.registry import LIMITS, Registry
 from portcullis.gateway.saved_state import Known, latest, load, make_engine, save, start_of
 from portcullis.gateway.streams import Streams
 from portcullis.gateway.unsent import UnsentRows
+from portcullis.journal.errors import DamageError
 from portcullis.journal.index import DAYS_KEPT, SessionIndex
 from portcullis.journal.index_files import IndexFiles, IndexSweep
+from portcullis.journal.reader import JournalReader
 from portcullis.journal.recovery import Batch, Start
 from portcullis.journal.replay import replay
 from portcullis.journal.rows import ROLL, ROW_BYTES, TEXT, W_TIME
@@ -204,7 +206,7 @@ class Replica:
 def snapshot_at_end(directory: Path) -> Path:
     """Write a snapshot as of the journal's last row; the caller holds the directory's lock.
 
-    JournalError: the journal does not replay.
+    JournalError: the journal does not replay, or good batches stand behind where that ends.
     """
     sizes = dict.fromkeys(LIMITS, 1)
     while True:
@@ -213,6 +215,12 @@ def snapshot_at_end(directory: Path) -> Path:
         with suppress(OutgrownError):
             while replica.poll(reader):
                 pass
+            for batch in JournalReader(directory).behind(reader.next_row):
+                raise DamageError(
+                    reader.next_row,
+                    f"damage at row {reader.next_row}: no good batch here, but the journal "
+                    f"goes on at row {batch.first_row}",
+                )
             return replica.save(reader)
 
 

@@ -111,7 +111,7 @@ class JournalReader:
                     octets, link, crc = found
                     if chain is not None and link != chain:
                         octets.release()
-                        return self._damage(row, f"does not follow the batch before row {row}")
+                        return self._damage(row, "this batch does not follow the one before")
                     chain = crc
                     self.found.batches += 1
                     self.found.rows += len(octets) // ROW_BYTES
@@ -150,7 +150,7 @@ class JournalReader:
         if (found := batch_at(rows, header, row, self._crc)) is not None:
             found[0].release()
             return
-        self._damage(row, f"is no batch, but the journal goes on at row {valid}")
+        self._damage(row, f"no good batch here, but the journal goes on at row {valid}")
 
     def _valid_after(self, rows: mmap.mmap, header: SegmentHeader, row: int) -> int:
         """First row, from `row`, of a batch that is good in itself; 0: none."""
@@ -344,7 +344,10 @@ def loss(directory: Path | str) -> tuple[Verification, Statistics]:
 
 def _count(batches: Iterator[ReadBatch]) -> Statistics:
     counted = Statistics()
+    segment = 0
     for batch in batches:
+        counted.segments += batch.segment != segment
+        segment = batch.segment
         counted.batches += 1
         counted.rows += batch.row_count
         counted.batch_rows_max = max(counted.batch_rows_max, batch.row_count)

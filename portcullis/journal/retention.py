@@ -52,7 +52,7 @@ def find_floor(directory: Path, keep_after_ns: int) -> Floor:
     segments = list_segments(directory, from_first=False)
     if not segments:
         raise JournalError(f"{directory}: there is no journal here")
-    floors = [Floor(segments[-_LAST_KEPT:][0].first_row, "the gateway writes there")]
+    floors = [Floor(segments[-_LAST_KEPT:][0].first_row, "the last two segments always do")]
     snapshots = list_snapshots(directory)
     if not snapshots:
         floors.append(Floor(1, "there is no snapshot: a start needs every row"))

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -58,7 +59,10 @@ def _reading(function: Callable[..., None]) -> Callable[..., None]:
         try:
             function(**options)
         except (JournalError, OSError) as error:
-            click.echo(f"portcullis: {error}", err=True)
+            text = str(error)
+            if isinstance(error, OSError) and error.filename:
+                text = f"{error.filename}: {error.strerror}"
+            click.echo(f"portcullis: {text}", err=True)
             sys.exit(EXIT_DAMAGE)
 
     return data_option(json_option(run))
@@ -173,7 +177,9 @@ def _print_gone(gone: Iterator[SegmentHeader], floor: Floor, as_json: bool) -> N
             click.echo(json.dumps({"segment": header.number, "first_row": header.first_row}))
         else:
             click.echo(f"segment {header.number}, rows {header.first_row} to {header.end_row - 1}")
-    if not as_json:
+    if as_json:
+        click.echo(json.dumps({"segments": count, "stays_from": floor.row, "why": floor.why}))
+    else:
         click.echo(f"{count} segments; rows from {floor.row:,} on stay: {floor.why}")
 
 
@@ -224,12 +230,12 @@ def repair_command(data: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"journal": found.as_json(), "lost": lost.as_json()}))
     else:
-        click.echo(loss_text(found, lost))
+        click.echo(loss_text(found, lost, data))
     if found.ending == "damage":
         sys.exit(EXIT_DAMAGE)
 
 
-def loss_text(found: Verification, lost: Statistics) -> str:
+def loss_text(found: Verification, lost: Statistics, data: Path) -> str:
     """What is good, what would go, and how."""
     text = verification_text(found)
     if found.ending == "clean":
@@ -238,7 +244,8 @@ def loss_text(found: Verification, lost: Statistics) -> str:
         return f"{text}; a start cuts it by itself, and nobody was ever sent what it says"
     return (
         f"{text}\n\nGood batches behind the damage, which a cut would lose with it:\n"
-        f"{statistics_text(lost)}\n\nTo cut: portcullis serve --accept-loss. Restore the file "
+        f"{statistics_text(lost, JournalNames(data))}\n\n"
+        f"To cut: portcullis serve --data {quote(str(data))} --accept-loss. Restore the file "
         "from a copy instead, if there is one: row numbers and the sessions' numbers that were "
         "given out behind the damage are passed over, but what clients were told there is not "
         "true any more."
@@ -247,9 +254,11 @@ def loss_text(found: Verification, lost: Statistics) -> str:
 
 def verification_text(found: Verification) -> str:
     """A line for people."""
+    # Where there is damage, not all of them are good.
+    segments = "" if found.ending == "damage" else f" and {found.segments} segments"
     text = (
-        f"{found.rows:,} rows in {found.batches:,} batches and {found.segments} segments are "
-        f"good; the last row is {found.last_row:,}"
+        f"{found.rows:,} rows in {found.batches:,} batches{segments} are good; "
+        f"the last row is {found.last_row:,}"
     )
     if found.ending == "unsealed":
         text += f"; row {found.row:,} is written but not sealed (a torn tail, or a live writer)"

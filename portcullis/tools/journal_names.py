@@ -40,7 +40,7 @@ class JournalNames:
     """What the configuration rows of a journal call its numbers. Reads the journal once."""
 
     def __init__(self, directory: Path) -> None:
-        self._segments = list_segments(directory)
+        self._segments = list_segments(directory, from_first=False)
         self._directory = directory
         self._names: dict[str, dict[int, str]] = {kind: {} for kind in _CONFIGURATION}
         # By instrument: decimals of its prices and of its quantities.

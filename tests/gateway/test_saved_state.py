@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from portcullis import _build
 from portcullis.gateway import saved_state, startup
@@ -21,8 +23,9 @@ from portcullis.gateway.report_index import ReportIndex
 from portcullis.gateway.startup import Recovered, recover
 from portcullis.journal import rows
 from portcullis.journal.errors import JournalError, JournalLockedError, SegmentError
+from portcullis.journal.reader import JournalReader
 from portcullis.journal.retention import below, find_floor, prune
-from portcullis.journal.segments import list_segments, segment_path
+from portcullis.journal.segments import HEADER_BYTES, list_segments, segment_path
 from portcullis.journal.snapshots import FOLDER, KEPT, list_snapshots
 from portcullis.journal.tail import JournalTail
 from portcullis.journal.writer import lock_directory
@@ -206,8 +209,9 @@ def test_what_nothing_needs_is_pruned_or_archived_and_a_start_knows_the_same(
     running, away = tmp_path / "running", tmp_path / "away"
     gateway = recover(LOADED, running)
     trade(gateway, draw, 400)
-    with pytest.raises(SystemExit):
-        journal_command(["prune", "--data", str(running), "--keep", "0s", "--json"])
+    asked = ["prune", "--data", str(running), "--keep", "0s"]
+    said = json.loads(CliRunner().invoke(journal_command, [*asked, "--json"]).output)
+    assert (said["segments"], said["stays_from"]) == (0, 1) and said["why"]
     assert segment_path(running, 1).exists()  # there is no snapshot yet
     table = gateway.journal.table
     table.append_input(rows.DAY, words={rows.W_DAY: gateway.engine.day + 1})
@@ -235,6 +239,8 @@ def test_what_nothing_needs_is_pruned_or_archived_and_a_start_knows_the_same(
     left = list_segments(running, from_first=False)
     moved = list_segments(away)
     assert moved and moved[-1].end_row == left[0].first_row
+    stats = CliRunner().invoke(journal_command, ["stats", "--data", str(running)])
+    assert stats.exit_code == 0, stats.output
     assert len(moved) + len(left) >= count
     state = again.engine.state_hash()
     once_more = recover(LOADED, running)
@@ -337,6 +343,24 @@ def test_another_engine_version_begins_at_a_snapshot_of_the_end_alone(
     monkeypatch.setattr(saved_state, "ENGINE_VERSION", 1)
     with pytest.raises(SegmentError, match="written by engine version 2"):
         recover(LOADED, tmp_path)
+
+
+def test_a_damaged_journal_gives_no_snapshot_of_what_stands_before(tmp_path: Path) -> None:
+    gateway = recover(LOADED, tmp_path)
+    trade(gateway, random.Random(1), 10)
+    gateway.journal.close()
+    batches = list(JournalReader(tmp_path).batches())
+    bad, following = (one.first_row for one in batches[-4:-2])
+    with segment_path(tmp_path, 1).open("rb+") as file:
+        file.seek(HEADER_BYTES + (bad - 1) * rows.ROW_BYTES + 20)
+        (octet,) = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes((octet ^ 1,)))
+    result = CliRunner().invoke(journal_command, ["snapshot", "--data", str(tmp_path)])
+    assert result.exit_code == 3
+    assert f"damage at row {bad}: " in result.stderr
+    assert f"goes on at row {following}" in result.stderr
+    assert list_snapshots(tmp_path) == []
 
 
 def snapshot_now(directory: Path) -> None:

@@ -233,11 +233,14 @@ def test_the_commands_exit_3_on_damage_and_on_unusable_files(described: Path) ->
     run = CliRunner().invoke
     result = run(command, ["verify", "--data", str(described)])
     assert result.exit_code == 3
-    assert result.output.startswith("damage at row 2: is no batch, but the journal goes on at")
+    assert result.output.startswith(
+        "damage at row 2: no good batch here, but the journal goes on at row"
+    )
+    assert " batches are good" in result.output  # the segment of the damage is not
     for name in ("stats", "dump"):
         result = run(command, [name, "--data", str(described)])
         assert result.exit_code == 3
-        assert result.stderr.startswith("portcullis: damage at row 2: is no batch")
+        assert result.stderr.startswith("portcullis: damage at row 2: no good batch here")
     segment_path(described, 1).unlink()
     result = run(command, ["stats", "--data", str(described)])
     assert result.exit_code == 3
@@ -263,7 +266,10 @@ def test_what_a_cut_would_lose_is_counted(tmp_path: Path) -> None:
     assert (found.ending, found.row) == ("damage", bad.first_row)
     behind = whole[11:]
     assert lost.batches == len(behind)
+    assert lost.segments == len({row_at(one.first_row)[0] for one in behind})
     assert lost.rows == sum(one.last_row + 1 - one.first_row for one in behind)
     result = CliRunner().invoke(command, ["repair", "--data", str(tmp_path)])
     assert result.exit_code == 3
-    assert f"row {bad.first_row}" in result.output and "--accept-loss" in result.output
+    assert f"row {bad.first_row}" in result.output
+    assert f"portcullis serve --data {tmp_path} --accept-loss" in result.output
+    assert f"session {'-':<12}" in result.output  # by name, as `stats` has it

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from portcullis.journal.retention import CURSOR_SUFFIX, FOLLOWERS, archive, find_floor
 from portcullis.journal.segments import list_segments
 from portcullis.journal.snapshots import FOLDER, SUFFIX, list_snapshots
+from portcullis.tools.journal import command
 from tests.support.journals import open_journal
 
 
@@ -50,3 +53,17 @@ def test_an_archive_that_a_full_disk_cut_short_leaves_nothing_there(
         list(archive(data, away, before))
     assert list(away.iterdir()) == []
     assert list_segments(data) == before
+
+
+def test_json_says_what_stays_and_why_where_nothing_goes(data: Path) -> None:
+    for line in (["prune"], ["archive", str(data / "away")]):
+        result = CliRunner().invoke(command, [*line, "--json", "--data", str(data)])
+        assert result.exit_code == 0
+        said = {"segments": 0, "stays_from": 1, "why": "the last two segments always do"}
+        assert json.loads(result.output) == said
+
+
+def test_an_archive_that_can_not_be_made_is_named(data: Path) -> None:
+    result = CliRunner().invoke(command, ["archive", "/dev/null/x", "--data", str(data)])
+    assert result.exit_code == 3
+    assert result.stderr == "portcullis: /dev/null/x: Not a directory\n"
