@@ -127,9 +127,7 @@ class SimulatedFixClient:
             self._buffer = b""
             self._missing = 0
             self._heard_ns = self._world.now_ns
-            due_ns = self._last_reset(self._world.wall_ns)
-            if self._asks_reset or due_ns > self._reset_ns:
-                self._reset_ns = max(self._reset_ns, due_ns)
+            if self._asks_reset or self._is_behind_schedule():
                 self.begin_numbers()
             flag = "141=Y\x01" if self._asks_reset else ""
             self._send("A", f"98=0\x01108={HEART_BT_S}\x01{flag}")
@@ -190,6 +188,7 @@ class SimulatedFixClient:
 
     def begin_numbers(self, next_in: int = 1, next_out: int = 1) -> None:
         """Number anew from here on: agreed by protocol, by a schedule, or with an operator."""
+        self._reset_ns = max(self._reset_ns, self._last_reset(self._world.wall_ns))
         self._next_in, self._next_out = next_in, next_out
         self._sent.clear()
         self._came.clear()
@@ -199,11 +198,17 @@ class SimulatedFixClient:
 
     def skip_to(self, next_out: int) -> None:
         """Go on at a number agreed on with an operator: what has a lower one is not wanted."""
+        if self._is_behind_schedule():
+            self.begin_numbers()
         self._next_out = next_out
         self._sent.clear()
         self._doubtful |= set(self._unanswered)
         if self._put_down is None:
             self._put_down = []
+
+    def _is_behind_schedule(self) -> bool:
+        """Whether its schedule has had numbers begin anew since it last did that."""
+        return self._last_reset(self._world.wall_ns) > self._reset_ns
 
     @property
     def next_out(self) -> int:
