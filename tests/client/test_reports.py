@@ -30,14 +30,15 @@ from portcullis.gateway.replay_port import Reading, ReplayPort
 from portcullis.gateway.retransmission import Retransmission
 from portcullis.sessions.mold_subscriber import SECOND_NS, SubscriberSettings
 from portcullis.sessions.soup_session import SoupSettings
+from portcullis.tools.gateway_process import free_port
 from tests.gateway.test_replay_port import Prepared
-from tests.support.lossy_relay import Dice, free_port, sender
+from tests.support.lossy_relay import Dice, sender
 from tests.support.report_source import ListSource
 
 SESSION, NEXT = "2026010201", "2026010301"
 GROUP = "239.255.77.1"
 HOST = "127.0.0.1"
-WAIT_S = 20.0
+WAIT_S = 120.0
 
 
 class Venue:
@@ -48,7 +49,7 @@ class Venue:
         self.snapshot: Callable[[], Reading | None] = Prepared
         self._dice = dice or Dice(0)
         self._out = sender()
-        self.group = (GROUP, free_port(GROUP))
+        self.group = (GROUP, free_port(socket.SOCK_DGRAM, GROUP))
         asked = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         asked.bind((HOST, 0))
         replayed = socket.socket()
@@ -304,7 +305,7 @@ def test_only_the_source_asked_for_is_listened_to() -> None:
 
 def test_of_two_lines_the_first_copy_counts() -> None:
     async def test(venue: Venue) -> None:
-        other = (GROUP, free_port(GROUP))
+        other = (GROUP, free_port(socket.SOCK_DGRAM, GROUP))
         groups = [f"{GROUP}:{venue.group[1]}", f"{GROUP}:{other[1]}"]
         with sender() as line_b:
             async with ReportStream(groups) as stream:

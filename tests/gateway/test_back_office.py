@@ -31,7 +31,7 @@ from portcullis.tools.gateway_process import CONFIG, GatewayProcess, free_port
 from portcullis.tools.main import main
 from tests.support.fix_client import FixClient
 
-WAIT_S = 30.0
+WAIT_S = 120.0
 SMALL = """
 [journal]
 segment_rows = 32768

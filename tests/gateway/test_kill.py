@@ -33,7 +33,7 @@ instruments = 10
 """
 # What a resend may change.
 OF_THE_SENDING = {9, 10, 43, 52, 122}
-WAIT_S = 20.0
+WAIT_S = 120.0
 
 
 class Trader(FixClient):

@@ -29,12 +29,11 @@ from portcullis.tools.gateway_process import CONFIG, GatewayProcess, free_port
 from tests.support.fix_client import FixClient
 from tests.support.journals import lose_power
 from tests.support.lossy_relay import Dice, GroupRelay, UnicastRelay
-from tests.support.lossy_relay import free_port as free_group_port
 from tests.support.sbe_decoder import decode
 
 HOST = "127.0.0.1"
 GROUP, RELAYED = "239.255.77.2", "239.255.77.3"
-WAIT_S = 40.0
+WAIT_S = 120.0
 # What orders carry: mostly nothing, or more than one packet has room for.
 CARRIED: list[tuple[str, ...]] = [()] * 20
 CARRIED += [
@@ -80,7 +79,7 @@ class Venue:
     """A gateway with one stream, and two clients that trade."""
 
     def __init__(self, directory: Path, more: str) -> None:
-        self.group = (GROUP, free_group_port(GROUP))
+        self.group = (GROUP, free_port(socket.SOCK_DGRAM, GROUP))
         self.retransmit = (HOST, free_port(socket.SOCK_DGRAM))
         self.replay = (HOST, free_port())
         self.replay_of_client1 = (HOST, free_port())
@@ -91,8 +90,8 @@ class Venue:
             retransmit=_text(self.retransmit),
             replay=_text(self.replay),
             more=more,
-            group_1=f"{GROUP}:{free_group_port(GROUP)}",
-            group_2=f"{GROUP}:{free_group_port(GROUP)}",
+            group_1=f"{GROUP}:{free_port(socket.SOCK_DGRAM, GROUP)}",
+            group_2=f"{GROUP}:{free_port(socket.SOCK_DGRAM, GROUP)}",
             replay_1=_text(self.replay_of_client1),
             replay_2=_text(self.replay_of_trades),
         )
@@ -139,7 +138,7 @@ class Venue:
 
     def streams(self) -> dict[str, Any]:
         """GET /streams, once the back office answers and knows the live session."""
-        link = http.client.HTTPConnection(HOST, self.control, timeout=5)
+        link = http.client.HTTPConnection(HOST, self.control, timeout=WAIT_S)
         try:
             link.request("GET", "/streams")
             found: dict[str, Any] = json.loads(link.getresponse().read())
@@ -195,7 +194,7 @@ async def behind_a_bad_link(
     venue: Venue, lost: float, *, replay: bool
 ) -> AsyncIterator[ReportStream]:
     """A subscriber whose datagrams, both ways, go through relays."""
-    target = (RELAYED, free_group_port(RELAYED))
+    target = (RELAYED, free_port(socket.SOCK_DGRAM, RELAYED))
     relay = GroupRelay(venue.group, target, Dice(1, lost, doubled=0.05, reordered=0.1))
     asked = UnicastRelay(venue.retransmit, Dice(2, lost, doubled=0.05, reordered=0.1))
     stream = ReportStream(

@@ -28,7 +28,7 @@ from tests.support.report_source import ListSource
 
 HOST = "127.0.0.1"
 OLD, LIVE = "2026010101", "2026010201"
-WAIT_S = 5.0
+WAIT_S = 120.0
 SECOND_NS = 1_000_000_000
 
 

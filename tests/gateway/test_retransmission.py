@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from portcullis.codecs.moldudp64 import packets
 from portcullis.gateway.admission import parse_networks
 from portcullis.gateway.retransmission import Retransmission
+from tests.support.fix_client import TIMEOUT_S
 from tests.support.report_source import ListSource
 
 OLD, LIVE = b"2026010101", b"2026010201"
@@ -171,7 +172,7 @@ def test_an_answer_goes_to_where_the_request_came_from() -> None:
             for junk in (b"", b"x" * 1999):
                 await loop.sock_sendto(client, junk, address)
             await loop.sock_sendto(client, packets.request(LIVE, 1, 9), address)
-            answer = await asyncio.wait_for(loop.sock_recv(client, 2048), 5)
+            answer = await asyncio.wait_for(loop.sock_recv(client, 2048), TIMEOUT_S)
         server.close()
         assert answer == packets.downstream(LIVE, 1, [b"a"])
         assert server.state()["unreadable"] == 2
@@ -205,7 +206,7 @@ def test_a_flood_of_one_address_leaves_room_for_the_request_of_another() -> None
             for _ in range(400):
                 flood.sendto(packets.request(LIVE, 1, 9), address)
             client.sendto(packets.request(LIVE, 1, 9), address)
-            answer = await asyncio.wait_for(loop.sock_recv(client, 2048), 5)
+            answer = await asyncio.wait_for(loop.sock_recv(client, 2048), TIMEOUT_S)
         server.close()
         assert answer == packets.downstream(LIVE, 1, [b"a"])
         assert server.state()["too_many"] == 399 and server.state()["answered"] == 2

@@ -22,7 +22,7 @@ from asyncfix.protocol import FIXProtocol44
 
 pytestmark = pytest.mark.interop
 
-WAIT_S = 15.0
+WAIT_S = 120.0
 
 
 class Trader(AsyncFIXClient):  # type: ignore[misc]

@@ -22,7 +22,7 @@ from nasdaq_protocols.soup import LoginRejectReason
 
 pytestmark = pytest.mark.interop
 
-WAIT_S = 20.0
+WAIT_S = 120.0
 
 
 @pytest.fixture

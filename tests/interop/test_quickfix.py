@@ -21,7 +21,7 @@ fix = pytest.importorskip("quickfix")
 quickfix = pytest.importorskip("tests.support.quickfix_application")
 pytestmark = pytest.mark.interop
 
-WAIT_S = 15.0
+WAIT_S = 120.0
 SETTINGS = (
     quickfix.INITIATOR
     + """

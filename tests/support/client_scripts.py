@@ -10,7 +10,7 @@ from portcullis.client.fix import FixClient
 from portcullis.client.ouch import OuchClient
 from portcullis.tools.gateway_process import GatewayProcess
 
-LIMIT_S = 30.0
+LIMIT_S = 120.0
 
 # Names enough for each test to have its own. Small tables: a start is soon done. What was under
 # way in a restart may be old.

@@ -61,13 +61,6 @@ def listener(group: str, port: int) -> socket.socket:
     return heard
 
 
-def free_port(group: str) -> int:
-    """A port that nobody listens on for a group."""
-    with listener(group, 0) as heard:
-        port: int = heard.getsockname()[1]
-        return port
-
-
 class GroupRelay:
     """Hears a group, and sends on to another."""
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 
 from portcullis.codecs.moldudp64.packets import Downstream, parse_downstream
+from tests.support.fix_client import TIMEOUT_S
 from tests.support.lossy_relay import listener
-
-TIMEOUT_S = 10.0
 
 
 class MulticastListener:

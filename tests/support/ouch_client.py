@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from portcullis.codecs.soupbintcp import packets
 from portcullis.dictionaries.ouch import INBOUND, OUTBOUND
 from portcullis.dictionaries.soupbintcp import HEADER
+from tests.support.fix_client import TIMEOUT_S
 
-LIMIT_S = 20.0
 _IN = {message.letter: message for message in INBOUND}
 _OUT = {message.letter: message for message in OUTBOUND}
 
@@ -120,7 +120,7 @@ class OuchClient:
         self.link = socket.socket()
         if receive_bytes:  # what the kernel keeps for who does not read
             self.link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        self.link.settimeout(LIMIT_S)
+        self.link.settimeout(TIMEOUT_S)
         self.link.connect(("127.0.0.1", port))
         self._buffer = b""
 

@@ -43,7 +43,7 @@ def process(module: str, *arguments: str, port: int) -> Iterator[None]:
     """A module as a process that listens on the port before it is used, and is killed after."""
     with subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=ROOT) as server:
         try:
-            for _ in range(100):
+            for _ in range(600):
                 with socket.socket() as probe:
                     if probe.connect_ex(("127.0.0.1", port)) == 0:
                         break

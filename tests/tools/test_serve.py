@@ -14,7 +14,7 @@ from portcullis.gateway.config_values import Address
 from portcullis.gateway.listener import begin, listen
 from portcullis.tools.gateway_process import CONFIG, GatewayProcess, free_port
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
