@@ -47,7 +47,7 @@ class Link(Protocol):
     def logged_on(self) -> None:
         """The peer has been authenticated."""
 
-    def finish(self, reason: str) -> None:
+    def finish(self) -> None:
         """Close, once what this turn brought has been sent."""
 
     def abort(self) -> None:
@@ -285,7 +285,7 @@ class FixPeer:
             elif isinstance(event, Disconnect):
                 self._notes.emit("noted", text=f"disconnecting: {event.reason}")
                 if self.link is not None:
-                    self.link.finish(event.reason)
+                    self.link.finish()
         if self._sends_seen != self.store.sends:
             self._sends_seen = self.store.sends
             self._shared.deadlines.arm(self, self.tick(now_ns))
