@@ -283,7 +283,7 @@ class FixPeer:
                 self.store.reissue()
                 log.emit("numbers_reset", session=self.key)
             elif isinstance(event, Disconnect):
-                self._notes.emit("noted", text=f"disconnecting: {event.reason}")
+                self._notes.emit("disconnecting", reason=event.reason)
                 if self.link is not None:
                     self.link.finish()
         if self._sends_seen != self.store.sends:
