@@ -7,7 +7,6 @@ from portcullis.journal.table cimport RowTable
 cdef enum:
     BLANKS = 0x20202020
     NO_TIME = 255
-    TOKEN_BYTES = 14
 
 
 cdef class OuchOrders:

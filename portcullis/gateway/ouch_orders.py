@@ -22,7 +22,12 @@ except ModuleNotFoundError:
 if cython.compiled:
     from cython.cimports.portcullis.codecs.fix.octets import word_at
     from cython.cimports.portcullis.codecs.ouch.decoder import OuchDecoder
-    from cython.cimports.portcullis.codecs.ouch.fields import token_high, token_length, token_low
+    from cython.cimports.portcullis.codecs.ouch.fields import (
+        TOKEN_BYTES,
+        token_high,
+        token_length,
+        token_low,
+    )
     from cython.cimports.portcullis.codecs.soupbintcp.scanner import SoupScanner
     from cython.cimports.portcullis.dictionaries.ouch_offsets import *
     from cython.cimports.portcullis.dictionaries.soupbintcp_offsets import UNSEQUENCED_DATA_TYPE
@@ -44,7 +49,7 @@ if cython.compiled:
 else:
     from portcullis.codecs.fix.octets import word_at
     from portcullis.codecs.ouch.decoder import OuchDecoder
-    from portcullis.codecs.ouch.fields import token_high, token_length, token_low
+    from portcullis.codecs.ouch.fields import TOKEN_BYTES, token_high, token_length, token_low
     from portcullis.codecs.soupbintcp.scanner import SoupScanner
     from portcullis.dictionaries.ouch_offsets import *
     from portcullis.dictionaries.soupbintcp_offsets import UNSEQUENCED_DATA_TYPE
@@ -68,7 +73,6 @@ else:
 if not cython.compiled:
     BLANKS = 0x20202020  # of a firm
     NO_TIME = 255  # transact_digits of terms: the client names no time
-    TOKEN_BYTES = 14
 
 
 @cython.boundscheck(False)

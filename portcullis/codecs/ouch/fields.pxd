@@ -4,6 +4,9 @@ from libc.string cimport memcpy
 from portcullis.codecs.fix.bits cimport high_zeros
 from portcullis.codecs.fix.octets cimport word_at
 
+cdef enum:
+    TOKEN_BYTES = 14
+
 
 cdef inline void put_u4(unsigned char* out, long long at, long long value) noexcept nogil:
     # From one pointer on, for then a compiler makes one store of the four.

@@ -7,6 +7,7 @@ in memory, the first in the lowest bits. Specification: NASDAQ OUCH 4.2, "Data t
 
 from __future__ import annotations
 
+# Also in fields.pxd.
 TOKEN_BYTES = 14
 
 
