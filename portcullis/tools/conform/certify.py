@@ -21,8 +21,8 @@ from portcullis.tools.conform.runner import Lane, ScenarioRun, StepFailed
 from portcullis.tools.conform.scenario import Scenario, Step, Timing, Verb
 from portcullis.tools.conform.schedule import id_maker
 from portcullis.tools.conform.target import Client, Target
-from portcullis.tools.conform.values import utc
-from portcullis.tools.conform.wire import Fields, Message, number_of
+from portcullis.tools.conform.values import number_of, utc
+from portcullis.tools.conform.wire import Fields, Message
 
 
 class Door:

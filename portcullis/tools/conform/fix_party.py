@@ -14,8 +14,8 @@ from portcullis.tools.conform.fix_names import field_name
 from portcullis.tools.conform.matching import FieldCheck, Verdict
 from portcullis.tools.conform.party import StreamParty
 from portcullis.tools.conform.scenario import ABSENT, Step, Verb
-from portcullis.tools.conform.values import utc
-from portcullis.tools.conform.wire import Fields, FixWire, Message, StreamWire, number_of
+from portcullis.tools.conform.values import number_of, utc
+from portcullis.tools.conform.wire import Fields, FixWire, Message, StreamWire
 
 HEART_BT_INT_S = "30"
 _TIME = re.compile(r"\d{8}-\d{2}:\d{2}:\d{2}(\.\d{1,12})?")

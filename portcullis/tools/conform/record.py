@@ -22,8 +22,7 @@ import simplefix.errors
 
 from portcullis.tools.conform.fix_names import MESSAGES, SECRETS
 from portcullis.tools.conform.link import TargetError, reason
-from portcullis.tools.conform.values import SOH
-from portcullis.tools.conform.wire import number_of
+from portcullis.tools.conform.values import SOH, number_of
 
 LOG_BYTES_MAX = 64 << 20
 MESSAGES_MAX = 100_000

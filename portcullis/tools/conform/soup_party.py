@@ -13,7 +13,8 @@ from portcullis.tools.conform.binary_layouts import OUCH_OUT
 from portcullis.tools.conform.matching import FieldCheck, Verdict
 from portcullis.tools.conform.party import StreamParty
 from portcullis.tools.conform.scenario import Step, Verb
-from portcullis.tools.conform.wire import Fields, Message, SoupWire, StreamWire, number_of
+from portcullis.tools.conform.values import number_of
+from portcullis.tools.conform.wire import Fields, Message, SoupWire, StreamWire
 
 
 class SoupParty(StreamParty):

@@ -26,6 +26,7 @@ _NUMBER = re.compile(r"-?\d{1,30}(\.\d{0,30})?", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _QUICKFIX_TIME = re.compile(r"<TIME([+-]\d+)?>")
 _OFFSET_DIGITS = 6  # eleven days
+_NUMBER_DIGITS = 20  # of a sequence number: SoupBinTCP's field has as many
 _MARKS = {"length": LENGTH_MARK, "sum": SUM_MARK, "wrongsum": WRONG_SUM_MARK}
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{2}|.)")
@@ -44,6 +45,11 @@ def utc(now_ns: int, precision: str = "ms") -> str:
     if digits == 0:
         return text
     return f"{text}.{now_ns % 1_000_000_000:09d}"[: len(text) + 1 + digits]
+
+
+def number_of(text: str | None) -> int | None:
+    """The number that a received field says; None where it says none that anybody counts to."""
+    return int(text) if text and text.isdecimal() and len(text) <= _NUMBER_DIGITS else None
 
 
 def unescaped(text: str) -> str:

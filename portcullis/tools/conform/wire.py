@@ -19,8 +19,6 @@ from portcullis.tools.conform.fix_names import HEADER, SECRETS, field_name, mess
 from portcullis.tools.conform.values import LENGTH_MARK, SOH, SUM_MARK, WRONG_SUM_MARK
 
 MESSAGE_BYTES_MAX = 1 << 18
-# Of a sequence number; SoupBinTCP's field has twenty.
-NUMBER_DIGITS_MAX = 20
 Fields = list[tuple[str, str]]
 
 
@@ -45,11 +43,6 @@ class Message:
 def printable(text: str) -> str:
     """Text for a terminal: what is no plain ASCII as its code, so that none is obeyed there."""
     return "".join(char if " " <= char <= "~" else f"\\x{ord(char):02x}" for char in text)
-
-
-def number_of(text: str | None) -> int | None:
-    """The number that a received field says; None where it says none that anybody counts to."""
-    return int(text) if text and text.isdecimal() and len(text) <= NUMBER_DIGITS_MAX else None
 
 
 class Wire(Protocol):
