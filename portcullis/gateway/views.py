@@ -43,7 +43,6 @@ from portcullis.journal import rows
 LIMIT = 1000
 LIMIT_MOST = 100_000
 LEVELS = 10
-_DIGITS_MAX = 18
 _ID_BYTES = 24
 _SIDES = {"1": "buy", "2": "sell", "5": "sell short", "6": "sell short exempt"}
 _TIMES = {"0": "day", "1": "gtc", "3": "ioc", "4": "fok"}
@@ -226,7 +225,7 @@ def _number(request: Request, name: str, default: int, most: int) -> int:
     if text is None:
         return default
     # Python reads no number of thousands of digits.
-    digits = text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX
-    if not digits or not 1 <= int(text) <= most:
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(most))
+    if not is_number or not 1 <= int(text) <= most:
         raise BadQuestionError(f"{name}: expected a number from 1 to {most}, got {text!r}")
     return int(text)

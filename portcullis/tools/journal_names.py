@@ -21,6 +21,7 @@ from portcullis.journal.errors import DamageError
 from portcullis.journal.fills import Match
 from portcullis.journal.reader import dump, row_fields
 from portcullis.journal.segments import HEADER_BYTES, list_segments, segment_path
+from portcullis.tools.conform.values import number_of
 
 _CONFIGURATION = frozenset(("instrument", "account", "session"))
 # Reports whose last_px and last_qty are counts.
@@ -63,8 +64,8 @@ class JournalNames:
         ValueError: there is none.
         """
         numbers = {key: number for number, key in self._names["session"].items()}
-        if name.isascii() and name.isdigit():
-            return int(name)
+        if (number := number_of(name)) is not None:
+            return number
         return numbers[key_meant(name, numbers)]
 
     def match(self, match: Match) -> str:

@@ -32,9 +32,9 @@ from portcullis.gateway.operator_port import (
 )
 from portcullis.journal.errors import JournalError
 from portcullis.journal.fills import Match, find_match
+from portcullis.tools.conform.values import number_of
 
 EXIT_REFUSED = 1
-_DIGITS_MAX = 19  # of a row's number
 WAIT_S = 10.0
 AMEND_TRIES = 10
 
@@ -50,9 +50,10 @@ why_option = click.option("--why", required=True, help="The reason, for the jour
 
 
 def _exec_id(_ctx: click.Context, _param: click.Parameter, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX and int(text)):
+    number = number_of(text)
+    if not number:
         raise click.BadParameter(f"expected ExecID(17) of a fill, a number from 1, got {text!r}")
-    return int(text)
+    return number
 
 
 exec_id_argument = click.argument("exec_id", callback=_exec_id)

@@ -33,7 +33,7 @@ from portcullis.codecs.sbe.messages import Value
 from portcullis.gateway.config_values import Address, Address4
 from portcullis.sessions.mold_subscriber import Counts
 from portcullis.tools.conform.target import TargetConfigError, parse_address
-from portcullis.tools.conform.values import SOH, utc
+from portcullis.tools.conform.values import SOH, number_of, utc
 from portcullis.tools.message_log import readable
 
 GROUP = "239.255.13.1:9881"
@@ -82,12 +82,13 @@ def _place(_ctx: click.Context, _param: click.Parameter, start: str) -> dict[str
     """Where to begin, as `ReportStream` has it; {"snapshot": True}: where one will say."""
     if start in _BEGINNINGS:
         return _BEGINNINGS[start]
-    session, _, number = start.partition(":")
-    if len(session) != SESSION_BYTES or not number.isdigit() or not int(number):
+    session, _, digits = start.partition(":")
+    number = number_of(digits)
+    if len(session) != SESSION_BYTES or not number:
         raise click.BadParameter(
             f"expected first, now, snapshot or SESSION:NUMBER such as 2026112101:1, got {start!r}"
         )
-    return {"session": session, "sequence": int(number)}
+    return {"session": session, "sequence": number}
 
 
 @click.command(name="subscribe")

@@ -176,6 +176,8 @@ def test_what_cannot_be_followed_is_said_in_one_line(arguments: list[str], said:
     [
         (["--from", "yesterday"], "'--from': expected first, now, snapshot or SESSION:NUMBER"),
         (["--from", "2026112101:0"], "'--from': expected first, now"),
+        (["--from", "2026112101:²"], "'--from': expected first, now"),
+        (["--from", "2026112101:" + "9" * 5000], "'--from': expected first, now"),
         (["--from", "20261121:5"], "SESSION:NUMBER such as 2026112101:1, got '20261121:5'"),
         (["--from", "snapshot", "--replay", ""], "--from snapshot needs --replay"),
         (["--group", "239.255.13.1"], "'--group': expected an address such as"),

@@ -26,12 +26,14 @@ from portcullis.tools.conform.results import Line, Outcome, Result, Run
 from portcullis.tools.conform.scenario import Scenario, ScenarioError
 from portcullis.tools.conform.schedule import run_all
 from portcullis.tools.conform.target import (
+    PORT_MAX,
     Target,
     TargetConfigError,
     make_target,
     parse_address,
     read_profile,
 )
+from portcullis.tools.conform.values import number_of
 from portcullis.tools.help_group import HelpGroup
 
 EXIT_CANNOT_RUN = 2
@@ -269,8 +271,9 @@ def certify(
     Exit codes: 0 all hold, 1 some fall, 2 could not run.
     """
     try:
-        host, _, port = listen.rpartition(":")
-        if not port.isdigit():
+        host, _, digits = listen.rpartition(":")
+        port = number_of(digits)
+        if port is None or port > PORT_MAX:
             raise TargetConfigError(f"{listen!r} is no [HOST:]PORT")
         scenarios = [one for one in _load(names) if one.role == "venue"]
         scenarios = corpora.chosen(scenarios, patterns)
@@ -278,7 +281,7 @@ def certify(
             raise corpora.CorpusError("no scenario with `role venue` fits")
         target = Target(comp_id=comp_id, patience_s=patience, scenario_s=10 * patience)
         files = _files(junit, html, json_file)
-        outcome = asyncio.run(_certify(host or "127.0.0.1", int(port), target, scenarios))
+        outcome = asyncio.run(_certify(host or "127.0.0.1", port, target, scenarios))
         _write(outcome, files)
     except _FAULTS as error:
         _fail(error)

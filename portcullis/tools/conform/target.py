@@ -12,6 +12,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, field
 
+from portcullis.tools.conform.values import number_of
+
+PORT_MAX = 65535
+
 
 class TargetConfigError(Exception):
     """The profile or an option cannot be used; the text says what was expected."""
@@ -84,10 +88,11 @@ def read_profile(path: Path) -> dict[str, object]:
 
 def parse_address(text: str) -> tuple[str, int]:
     """HOST:PORT; TargetConfigError where it is none."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+    host, _, digits = text.rpartition(":")
+    port = number_of(digits)
+    if not host or not port or port > PORT_MAX:
         raise TargetConfigError(f"{text!r} is no HOST:PORT")
-    return host.strip("[]"), int(port)
+    return host.strip("[]"), port
 
 
 def make_target(address: str, values: dict[str, object]) -> Target:

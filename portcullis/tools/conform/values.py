@@ -48,8 +48,10 @@ def utc(now_ns: int, precision: str = "ms") -> str:
 
 
 def number_of(text: str | None) -> int | None:
-    """The number that a received field says; None where it says none that anybody counts to."""
-    return int(text) if text and text.isdecimal() and len(text) <= _NUMBER_DIGITS else None
+    """The number that a text says; None where it says none that anybody counts to."""
+    if not text or not text.isascii() or not text.isdecimal() or len(text) > _NUMBER_DIGITS:
+        return None
+    return int(text)
 
 
 def unescaped(text: str) -> str:

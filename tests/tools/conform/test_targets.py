@@ -110,6 +110,8 @@ def test_a_target_of_no_use_is_told_at_once_and_is_no_failure_of_a_scenario(
     ("arguments", "said"),
     [
         (["--target=127.0.0.1"], "'127.0.0.1' is no HOST:PORT"),
+        (["--target=127.0.0.1:²"], "'127.0.0.1:²' is no HOST:PORT"),
+        (["--target=127.0.0.1:" + "9" * 5000], "is no HOST:PORT"),
         (["--target=127.0.0.1:1", "--corpus=nowhere"], "no corpus, folder or file 'nowhere'"),
         (["--target=127.0.0.1:1", "--only=nothing"], "no scenario fits nothing"),
         (["--target=127.0.0.1:1", "--profile=nowhere.toml"], "nowhere.toml: No such file"),
