@@ -20,7 +20,6 @@ from portcullis.gateway.registry import LIMITS, Registry
 from portcullis.gateway.saved_state import Known, latest, load, make_engine, save, start_of
 from portcullis.gateway.streams import Streams
 from portcullis.gateway.unsent import UnsentRows
-from portcullis.journal.errors import DamageError
 from portcullis.journal.index import DAYS_KEPT, SessionIndex
 from portcullis.journal.index_files import IndexFiles, IndexSweep
 from portcullis.journal.reader import JournalReader
@@ -215,12 +214,10 @@ def snapshot_at_end(directory: Path) -> Path:
         with suppress(OutgrownError):
             while replica.poll(reader):
                 pass
-            for batch in JournalReader(directory).behind(reader.next_row):
-                raise DamageError(
-                    reader.next_row,
-                    f"damage at row {reader.next_row}: no good batch here, but the journal "
-                    f"goes on at row {batch.first_row}",
-                )
+            rest = JournalReader(directory)
+            for _batch in rest.batches(reader.next_row):
+                pass
+            rest.check()
             return replica.save(reader)
 
 

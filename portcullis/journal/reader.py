@@ -176,6 +176,11 @@ class JournalReader:
                         yield ReadBatch(at, header.number, octets)
                     at += count
 
+    def check(self) -> None:
+        """DamageError where `batches`, which is exhausted, has come to damage."""
+        if self.found.ending == "damage":
+            raise DamageError(self.found.row, f"damage at {self.found.text}")
+
     def _damage(self, row: int, text: str) -> None:
         self.found.ending = "damage"
         self.found.row = row
@@ -300,8 +305,7 @@ def dump(
                 (shown["sealed_ns"],) = _SEALED.unpack_from(batch.octets, W_SEALED * 8)
             if session is None or shown["session"] == session:
                 yield shown
-    if reader.found.ending == "damage":
-        raise DamageError(reader.found.row, f"damage at {reader.found.text}")
+    reader.check()
 
 
 @dataclass

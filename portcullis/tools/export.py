@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from portcullis.journal.dtype import KIND_NAMES, describe
-from portcullis.journal.errors import DamageError
 from portcullis.journal.reader import JournalReader, row_fields
 from portcullis.journal.rows import ROW_BYTES, TEXT
 
@@ -103,6 +102,5 @@ def export(directory: Path, folder: Path) -> dict[str, int]:
     finally:
         for file in files.values():
             file.close()
-    if reader.found.ending == "damage":
-        raise DamageError(reader.found.row, f"damage at {reader.found.text}")
+    reader.check()
     return {file.name: file.rows for file in files.values()}
