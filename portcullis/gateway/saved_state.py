@@ -112,7 +112,10 @@ def usable(path: Path, directory: Path, sizes: dict[str, int]) -> Snapshot:
         raise SnapshotError(f"{path}: the journal does not have its row {start.last_row}")
     version = snapshot.meta["engine_version"]
     if version != ENGINE_VERSION and not _ends_at(directory, start.next_row):
-        raise SnapshotError(f"{path}: engine version {version} has written rows behind it")
+        raise SnapshotError(
+            f"{path}: engine version {version} has written rows behind it, which version "
+            f"{ENGINE_VERSION} does not replay"
+        )
     if _table_bits(sizes["ids"]) > _table_bits(saved["ids"]):
         raise SnapshotError(
             f"{path}: its id table is for {saved['ids']} ids, [limits] asks for {sizes['ids']}"

@@ -12,7 +12,6 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -117,8 +116,12 @@ def _contents(octets: bytes | memoryview, path: Path, form: Form) -> tuple[_Cont
     line = bytes(octets[_HEAD_BYTES : _HEAD_BYTES + length])
     if len(line) != length or crc32c(line) != int.from_bytes(octets[12:16], "little"):
         raise SectionsError(f"{path}: its head is damaged")
-    with suppress(msgspec.DecodeError):
+    try:
         contents = msgspec.json.decode(line, type=_Contents)
-        if contents.version == form.version:
-            return contents, _HEAD_BYTES + length
-    raise SectionsError(f"{path}: of another version than {form.version}")
+    except msgspec.DecodeError as error:
+        raise SectionsError(f"{path}: {form.name} of a form that is not known: {error}") from None
+    if contents.version != form.version:
+        raise SectionsError(
+            f"{path}: {form.name} of form {contents.version}, expected {form.version}"
+        )
+    return contents, _HEAD_BYTES + length
