@@ -94,7 +94,7 @@ def load(snapshot: Snapshot, known: Known) -> None:
     known.index.load(snapshot.sections["index_heads"], snapshot.sections["index_days"])
     known.registry.load(snapshot.sections["registry"])
     known.unsent.load(snapshot.meta["unsent"])
-    known.streams.load(snapshot.meta.get("streams", []))  # one from before there were any
+    known.streams.load(snapshot.meta["streams"])
     if known.engine.state_hash() != snapshot.meta["state_hash"]:
         raise SnapshotError(f"{snapshot.path}: its state hash does not come out as saved")
 
