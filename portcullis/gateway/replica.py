@@ -17,7 +17,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from portcullis.gateway.registry import LIMITS, Registry
-from portcullis.gateway.saved_state import Known, latest, load, make_engine, save, start_of
+from portcullis.gateway.saved_state import (
+    Known,
+    latest,
+    load,
+    make_engine,
+    outgrown,
+    save,
+    start_of,
+)
 from portcullis.gateway.streams import Streams
 from portcullis.gateway.unsent import UnsentRows
 from portcullis.journal.index import DAYS_KEPT, SessionIndex
@@ -86,11 +94,9 @@ class Replica:
         taken = 0
         for batch in replay(self.table, self.engine, self._batches(reader)):
             self.registry.apply_batch(self.table, batch.first_row, batch.input_rows)
-            if self._has_outgrown():
+            if outgrown(self._sizes, self.registry):
                 raise OutgrownError(f"row {batch.first_row} raises a capacity: begin again")
-            self._known.index.observe(batch.first_row, batch.last_row)
-            self._known.streams.observe(batch.first_row, batch.last_row)
-            self._known.unsent.observe(batch.first_row, batch.input_rows)
+            self._known.observe(batch)
             self.time_ns = self.table.time_ns
             self.last_row = batch.last_row
             taken += batch.last_row + 1 - batch.first_row
@@ -189,17 +195,6 @@ class Replica:
         assert self._space is not None and self._mapped is not None
         self._space.map(self._directory, self._mapped, private=True)
         self.table.tail = self.table.batch_first = self._mapped.end_row
-
-    def _has_outgrown(self) -> bool:
-        """Whether a capacity is in force that these tables don't have; it is in `sizes` then."""
-        largest = self.registry.largest
-        short = {
-            key: largest[code]
-            for key, code in LIMITS.items()
-            if largest.get(code, 0) > self._sizes[key]
-        }
-        self._sizes.update(short)
-        return bool(short)
 
 
 def snapshot_at_end(directory: Path) -> Path:

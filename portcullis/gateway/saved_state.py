@@ -22,7 +22,7 @@ from portcullis.gateway.registry import LIMITS, Registry
 from portcullis.gateway.streams import Streams
 from portcullis.gateway.unsent import UnsentRows
 from portcullis.journal.index import SessionIndex
-from portcullis.journal.recovery import Start
+from portcullis.journal.recovery import Batch, Start
 from portcullis.journal.rows import ROLL, ROW_BYTES
 from portcullis.journal.segments import HEADER_BYTES, list_segments, segment_path
 from portcullis.journal.snapshots import (
@@ -37,7 +37,7 @@ from portcullis.journal.tail import JournalTail
 ENGINE_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Known:
     """The parts that hold what is known."""
 
@@ -46,6 +46,12 @@ class Known:
     registry: Registry
     unsent: UnsentRows
     streams: Streams
+
+    def observe(self, batch: Batch) -> None:
+        """Follow a batch that the engine has run on, and that the registry was fed with."""
+        self.index.observe(batch.first_row, batch.last_row)
+        self.streams.observe(batch.first_row, batch.last_row)
+        self.unsent.observe(batch.first_row, batch.input_rows)
 
 
 def make_engine(table: Any, sizes: dict[str, int]) -> Engine:
@@ -59,6 +65,17 @@ def make_engine(table: Any, sizes: dict[str, int]) -> Engine:
         instrument_capacity=sizes["instruments"],
         account_capacity=sizes["accounts"],
     )
+
+
+def outgrown(sizes: dict[str, int], registry: Registry) -> bool:
+    """Whether a capacity was in force that these sizes do not have; they are to have it then."""
+    short = {
+        key: registry.largest[code]
+        for key, code in LIMITS.items()
+        if registry.largest.get(code, 0) > sizes[key]
+    }
+    sizes.update(short)
+    return bool(short)
 
 
 def save(directory: Path, known: Known, sizes: dict[str, int], start: Start) -> Path:

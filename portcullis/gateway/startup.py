@@ -14,7 +14,6 @@ from pathlib import Path
 
 from portcullis import __version__, _build
 from portcullis.engine.layout import RUN_DONE, RUN_MORE, S_FLAGS, SESSION_WORDS
-from portcullis.engine.matcher import Engine
 from portcullis.gateway.config import Loaded
 from portcullis.gateway.ouch_reports import SAID_WHOLE
 from portcullis.gateway.registry import LIMITS, Registry
@@ -24,6 +23,7 @@ from portcullis.gateway.saved_state import (
     latest,
     load,
     make_engine,
+    outgrown,
     start_of,
 )
 from portcullis.gateway.streams import Streams
@@ -46,15 +46,10 @@ _CONFIG_ROWS_MAX = 1024
 
 
 @dataclass(slots=True)
-class Recovered:
-    """The state of a gateway, ready to be served."""
+class Recovered(Known):
+    """The state of a gateway, ready to be served, and the journal that it is of."""
 
     journal: Journal
-    engine: Engine
-    index: SessionIndex
-    registry: Registry
-    unsent: UnsentRows
-    streams: Streams
     # What was lost, in words; "": nothing. Then so many row numbers were passed over.
     loss: str = ""
     passed_over: int = 0
@@ -113,26 +108,24 @@ def _replayed(
         disk=disk,
     )
     try:
-        engine = make_engine(journal.table, tables)
+        table = journal.table
+        engine = make_engine(table, tables)
         index = SessionIndex(
-            journal.table,
+            table,
             session_capacity=tables["sessions"],
             days_kept=config.day.sessions_kept,
             files=IndexFiles(directory),
         )
-        table = journal.table
-        known = Known(engine, index, Registry(), UnsentRows(table), Streams(table))
-        recovered = Recovered(journal, engine, index, known.registry, known.unsent, known.streams)
+        unsent, streams = UnsentRows(table), Streams(table)
+        recovered = Recovered(engine, index, Registry(), unsent, streams, journal)
         if snapshot is not None:
-            load(snapshot, known)
-        for batch in replay(journal.table, engine, batches):
-            recovered.registry.apply_batch(journal.table, batch.first_row, batch.input_rows)
-            if _grow(tables, recovered.registry):
+            load(snapshot, recovered)
+        for batch in replay(table, engine, batches):
+            recovered.registry.apply_batch(table, batch.first_row, batch.input_rows)
+            if outgrown(tables, recovered.registry):
                 journal.abandon()
                 return None
-            index.observe(batch.first_row, batch.last_row)
-            recovered.streams.observe(batch.first_row, batch.last_row)
-            recovered.unsent.observe(batch.first_row, batch.input_rows)
+            recovered.observe(batch)
         engine.take_unsaid()  # it was logged when it was new
         for why in SAID_WHOLE:
             engine.reports.said_whole[why] = 1
@@ -148,17 +141,6 @@ def _replayed(
         journal.abandon()
         raise
     return recovered
-
-
-def _grow(tables: dict[str, int], registry: Registry) -> bool:
-    """Whether a capacity was in force that these tables do not have; they are to have it then."""
-    short = {
-        key: registry.largest[code]
-        for key, code in LIMITS.items()
-        if registry.largest.get(code, 0) > tables[key]
-    }
-    tables.update(short)
-    return bool(short)
 
 
 def _begin(recovered: Recovered, loaded: Loaded) -> None:
