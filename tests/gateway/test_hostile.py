@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from portcullis.gateway.auth import PasswordHash
-from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG
+from tests.support import counted_hashes
 from tests.support.fix_client import TIMEOUT_S, FixClient, utc_now
+from tests.support.gateway_process import GatewayProcess
 
 LIMITS = """
 [journal]
@@ -103,7 +105,6 @@ def test_a_logon_that_comes_drop_by_drop_is_out_of_time(
     gateway: GatewayProcess, victim: FixClient
 ) -> None:
     logon = FixClient("CLIENT1", 0).frame("A", "98=0", "108=30", seq=1)
-    began = time.monotonic()
     with connect(gateway) as link:
         link.settimeout(0.05)
         with contextlib.suppress(ConnectionError):
@@ -114,7 +115,6 @@ def test_a_logon_that_comes_drop_by_drop_is_out_of_time(
                         break
             else:
                 raise AssertionError("the whole Logon was waited for")
-    assert time.monotonic() - began < 5
     assert_trades(victim)
 
 
@@ -128,7 +128,6 @@ def test_who_hangs_up_half_way_is_forgotten(gateway: GatewayProcess, victim: Fix
 
 def test_a_thousand_strangers_cost_little(gateway: GatewayProcess, victim: FixClient) -> None:
     before = gateway.memory_bytes
-    began = time.monotonic()
     with contextlib.ExitStack() as links:
         strangers = []
         for _ in range(STRANGERS):
@@ -140,7 +139,6 @@ def test_a_thousand_strangers_cost_little(gateway: GatewayProcess, victim: FixCl
         assert gateway.memory_bytes - before < GROWTH_MAX
         for link in strangers:
             assert wait_for_end(link) == b""
-    assert time.monotonic() - began < 30
     assert_trades(victim)
 
 
@@ -309,29 +307,27 @@ def login(username: str, password: str) -> bytes:
 
 
 def test_no_time_tells_whether_a_name_exists(tmp_path: Path) -> None:
-    # A hash that takes 100 ms or more, whatever the machine does.
-    secret = PasswordHash.make(b"sesame", n=1 << 15)
+    """Whoever is refused has waited for one hash, as costly as that of a wrong password."""
+    secret = PasswordHash.make(b"sesame", n=1 << 10)
     config = OUCH_CONFIG.replace('firm = "ACME"', f'password_hash = "{secret}"', 1)
     for name in ("CLIENT1", "CLIENT2"):
         config = config.replace(
             f'client = "{name}"', f'client = "{name}"\npassword_hash = "{secret}"'
         )
     config = config.replace('client = "CLIENT2"', 'client = "CLIENT2"\naddresses = ["10.0.0.0/8"]')
-    began = time.monotonic()
-    secret.accepts(b"guess")
-    check_s = time.monotonic() - began
+    hashes = tmp_path / "hashes"
+    environment = {counted_hashes.VARIABLE: str(hashes), "PYTHONPATH": str(Path.cwd())}
     guess = ("98=0", "108=30", "554=guess")
-    with GatewayProcess(tmp_path, config) as gateway:
+    with GatewayProcess(tmp_path, config, environment, [counted_hashes.__file__]) as gateway:
         openings = [
             (gateway.port, FixClient(name, 0).frame("A", *guess, seq=1))
             for name in ("CLIENT1", "CLIENT2", "NOBODY")
         ] + [(gateway.ouch_port, login(name, "guess")) for name in ("OUCH1", "NOBODY")]
-        for port, opening in openings:
+        for number, (port, opening) in enumerate(openings, 1):
             with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as link:
-                began = time.monotonic()
                 link.sendall(opening)
                 answer = wait_for_end(link)
-                assert time.monotonic() - began > check_s / 3, opening
+            assert hashes.read_text().splitlines() == ["1024 8 1"] * number, opening
             assert answer == (b"" if port == gateway.port else b"\x00\x02JA")
 
 

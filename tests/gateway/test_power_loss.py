@@ -25,7 +25,7 @@ from portcullis.journal.tail import JournalTail
 from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG
 from tests.engine.naive_matcher import Command
 from tests.support.commands import append
-from tests.support.journals import lose_power
+from tests.support.journals import copy_running, lose_power
 from tests.support.streams import STREAMS
 
 SEGMENT_ROWS = 32_768
@@ -99,7 +99,7 @@ def test_no_number_stands_for_two_contents_at_any_sync(tmp_path: Path, seed: int
     for number in range(ROUNDS):
         disk, seen = tmp_path / f"disk-{number}", Seen()
         gateway.journal.sync()
-        shutil.copytree(running, disk, ignore=shutil.ignore_patterns("lock", "*.making"))
+        copy_running(running, disk)
         for _ in range(draw.randint(1, BATCHES_A_ROUND)):
             trade(gateway, draw, draw.randint(1, ORDERS_A_BATCH))
         seen.look(gateway)
@@ -219,7 +219,7 @@ def test_a_start_that_is_killed_leaves_the_loss_it_found_to_the_next(
     """Both of the same run of the machine; a loss by its stop, or a journal cut as asked."""
     gateway = recover(config(), tmp_path / "running")
     gateway.journal.sync()
-    shutil.copytree(tmp_path / "running", tmp_path / "disk")
+    copy_running(tmp_path / "running", tmp_path / "disk")
     seen = Seen()
     for _ in range(2):
         trade(gateway, random.Random(3), 30)
@@ -298,7 +298,7 @@ def test_nothing_is_numbered_behind_what_was_lost_when_the_day_ended_meanwhile(
         gateway.journal.seal()
         if token == b"kept":
             gateway.journal.sync()
-            shutil.copytree(tmp_path / "running", tmp_path / "disk")
+            copy_running(tmp_path / "running", tmp_path / "disk")
     told = gateway.index.head_seq(session)
     lose_power(tmp_path / "running", tmp_path / "disk", tmp_path / "lost")
     gateway.journal.abandon()

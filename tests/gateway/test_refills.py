@@ -25,9 +25,10 @@ from portcullis.gateway.operator_port import Request, call
 from portcullis.gateway.report_messages import ReportMessages
 from portcullis.gateway.report_stream import ReportStream as Counted
 from portcullis.journal.tail import JournalTail
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess, free_port
+from portcullis.tools.gateway_process import CONFIG, free_port
 from tests.support.fix_client import FixClient
-from tests.support.journals import lose_power
+from tests.support.gateway_process import GatewayProcess
+from tests.support.journals import copy_running, lose_power
 from tests.support.lossy_relay import Dice, GroupRelay, UnicastRelay
 from tests.support.sbe_decoder import decode
 
@@ -275,7 +276,7 @@ def test_what_a_loss_of_power_took_from_a_session_is_in_no_other(tmp_path: Path)
             data, disk = venue.gateway.data, tmp_path / "disk"
             await asyncio.to_thread(venue.trade, 100)
             kept = await asyncio.to_thread(venue.log)
-            shutil.copytree(data, disk, ignore=shutil.ignore_patterns("lock", "*.sock"))
+            copy_running(data, disk)
             async with _listening(venue) as one:
                 await asyncio.to_thread(venue.trade, 100)
                 told = await asyncio.to_thread(venue.log)

@@ -112,6 +112,12 @@ def row_at(row: int, segment_rows: int = SEGMENT_ROWS) -> tuple[int, int]:
     return (row - 1) // segment_rows + 1, 4096 + (row - 1) % segment_rows * ROW_BYTES
 
 
+def copy_running(journal: Path, target: Path) -> None:
+    """Copy the folder of a journal in use: without lock, sockets, and what is being made."""
+    passing = shutil.ignore_patterns("lock", "*.sock", "*.making", "*.new")
+    shutil.copytree(journal, target, ignore=passing)
+
+
 def lose_power(journal: Path, disk: Path, target: Path) -> None:
     """What the next boot finds: files as they were synced, and those made since, empty."""
     shutil.copytree(disk, target)
