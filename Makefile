@@ -9,6 +9,9 @@ PIP := PYTHONWARNINGS=ignore PORTCULLIS_REQUIRE_COMPILED= PORTCULLIS_PURE=1 \
 # begin, is in tests/conftest.py.
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
+# The tests start hundreds of interpreters: what one has compiled to bytecode, the others load.
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: build run test bench lint interop format clean
 
 # Always asks the compiler's front end, which compares times itself: a stamp file here would not
