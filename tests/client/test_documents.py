@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from portcullis.client.ouch import EnterOrder, Executed
-from portcullis.tools.gateway_process import GatewayProcess
 from tests.support.client_scripts import CONFIG, LIMIT_S, ouch_client, run
+from tests.support.gateway_process import GatewayProcess
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "clients.md").read_text()

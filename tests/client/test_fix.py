@@ -34,8 +34,9 @@ from portcullis.client.fix import (
     Side,
     TimeInForce,
 )
-from portcullis.tools.gateway_process import GatewayProcess, free_port
+from portcullis.tools.gateway_process import free_port
 from tests.support.client_scripts import CONFIG, fix_client, run
+from tests.support.gateway_process import GatewayProcess
 
 
 @pytest.fixture(scope="module")

@@ -32,8 +32,8 @@ from portcullis.client.ouch import (
 from portcullis.gateway.auth import PasswordHash
 from portcullis.gateway.operator_port import Request as OperatorRequest
 from portcullis.gateway.operator_port import call
-from portcullis.tools.gateway_process import GatewayProcess
 from tests.support.client_scripts import CONFIG, ouch_client, run
+from tests.support.gateway_process import GatewayProcess
 
 
 @pytest.fixture(scope="module")

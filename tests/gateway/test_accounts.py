@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from portcullis.tools.gateway_process import GatewayProcess
 from tests.support.fix_client import FixClient
+from tests.support.gateway_process import GatewayProcess
 
 NOW = "60=20260102-12:00:00"
 MODES = ("none", "cancel_newest", "cancel_oldest", "cancel_both", "decrement", "default")

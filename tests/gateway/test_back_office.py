@@ -27,9 +27,10 @@ from portcullis.journal.retention import CURSOR_SUFFIX, FOLLOWERS
 from portcullis.journal.rows import ROW_BYTES
 from portcullis.journal.segments import HEADER_BYTES, segment_path
 from portcullis.tools import operator_calls
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess, free_port
+from portcullis.tools.gateway_process import CONFIG, free_port
 from portcullis.tools.main import main
 from tests.support.fix_client import FixClient
+from tests.support.gateway_process import GatewayProcess
 
 WAIT_S = 120.0
 SMALL = """

@@ -9,7 +9,8 @@ import pytest
 
 from portcullis import _build
 from portcullis.tools.benchmarks import load, orders
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG
+from tests.support.gateway_process import GatewayProcess
 from tests.support.wire import readable, split
 
 MESSAGES = 400

@@ -16,9 +16,10 @@ from portcullis.gateway.event_log import EventLog
 from portcullis.gateway.startup import recover
 from portcullis.gateway.turn import Turn
 from portcullis.journal import rows
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG
 from tests.gateway.test_crash import LIMITS
 from tests.support.fix_client import FixClient
+from tests.support.gateway_process import GatewayProcess
 
 SECOND_NS = 1_000_000_000
 GRACE_NS = 5 * SECOND_NS

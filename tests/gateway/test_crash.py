@@ -10,8 +10,9 @@ from portcullis.gateway.config import Loaded, parse
 from portcullis.gateway.startup import recover
 from portcullis.gateway.unsent import unsent_behind
 from portcullis.journal import rows
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG
 from tests.support.fix_client import FixClient, utc_now
+from tests.support.gateway_process import GatewayProcess
 
 LIMITS = """
 [journal]

@@ -11,10 +11,11 @@ from click.testing import CliRunner
 
 from portcullis.gateway.operator_port import Request, call
 from portcullis.gateway.quarantine import FOLDER
-from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG
 from portcullis.tools.main import main
 from tests.support import faulty_gateway
 from tests.support.fix_client import FixClient
+from tests.support.gateway_process import GatewayProcess
 from tests.support.ouch_client import OuchClient, enter
 
 EXIT_FATAL = 70

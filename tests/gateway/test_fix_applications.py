@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG
 from tests.support.fix_client import TIMEOUT_S, utc_now
+from tests.support.gateway_process import GatewayProcess
 
 ECHO = CONFIG.replace('client = "CLIENT1"', 'client = "CLIENT1"\napplication = "echo"')
 ORDER = "11={id}|21=1|38=002000.00|40=1|54=1|55=INTC|60=20260102-12:00:00|"

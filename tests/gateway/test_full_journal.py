@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from portcullis import _build
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG
 from tests.gateway.test_back_office import Venue, wait_for
 from tests.support.fix_client import FixClient
+from tests.support.gateway_process import GatewayProcess
 
 # Two segments and no more: 65,536 rows of 128 bytes.
 SMALL = """

@@ -14,9 +14,10 @@ import socket
 from collections import Counter
 from pathlib import Path
 
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG
 from tests.fuzz import fuzz_fix_scanner
 from tests.support.fix_client import TIMEOUT_S, FixClient, utc_now
+from tests.support.gateway_process import GatewayProcess
 from tests.support.hostile import framed, header, mutated
 
 MESSAGES = int(os.environ.get("PORTCULLIS_HOSTILE_MESSAGES", "4000"))

@@ -14,8 +14,9 @@ import time
 from pathlib import Path
 
 from portcullis import _build
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG
 from tests.support.fix_client import FixClient
+from tests.support.gateway_process import GatewayProcess
 
 ROUNDS = 2 if _build.is_pure() else 5
 ORDERS_A_ROUND = 400

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG
 from tests.support.fix_client import FixClient
+from tests.support.gateway_process import GatewayProcess
 
 ROOMY = {"orders": 100, "ids": 200, "levels": 100, "sessions": 8, "instruments": 8, "accounts": 8}
 

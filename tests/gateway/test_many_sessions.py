@@ -6,8 +6,8 @@ import contextlib
 from pathlib import Path
 
 from portcullis.tools.benchmarks.sessions import config
-from portcullis.tools.gateway_process import GatewayProcess
 from tests.support.fix_client import FixClient
+from tests.support.gateway_process import GatewayProcess
 
 SESSIONS = 1000
 # Real memory that a logged-on session adds to its configured one; 1.9 kB were measured.

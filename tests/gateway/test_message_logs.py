@@ -21,10 +21,11 @@ from portcullis.gateway.saved_state import start_of
 from portcullis.journal import rows
 from portcullis.journal.snapshots import list_snapshots, read_snapshot
 from portcullis.journal.tail import JournalTail
-from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG
 from tests.gateway.test_back_office import wait_for
 from tests.gateway.test_crash import LIMITS
 from tests.support.fix_client import FixClient
+from tests.support.gateway_process import GatewayProcess
 from tests.support.ouch_client import OuchClient, cancel, enter
 
 LATER_NS = 1 << 62

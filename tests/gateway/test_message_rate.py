@@ -8,8 +8,9 @@ from pathlib import Path
 
 from portcullis.codecs.soupbintcp import packets
 from portcullis.gateway.message_rate import MessageRate, SharedRate
-from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG
 from tests.support.fix_client import FixClient
+from tests.support.gateway_process import GatewayProcess
 from tests.support.ouch_client import OuchClient, cancel, enter
 
 SECOND_NS = 1_000_000_000

@@ -10,8 +10,9 @@ import pytest
 from portcullis.gateway.config import ConfigError, load
 from portcullis.gateway.multicast import open_outlets
 from portcullis.gateway.operator_port import Request, call
-from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG, GatewayProcess, free_group
+from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG, free_group
 from tests.support.fix_client import FixClient
+from tests.support.gateway_process import GatewayProcess
 from tests.support.multicast_listener import MulticastListener
 from tests.support.ouch_client import OuchClient, enter, replace
 from tests.support.sbe_decoder import decode

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from portcullis.codecs.soupbintcp import packets
-from portcullis.tools.gateway_process import OUCH_CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import OUCH_CONFIG
+from tests.support.gateway_process import GatewayProcess
 from tests.support.ouch_client import OuchClient, cancel, enter, modify, replace
 
 CONFIG = OUCH_CONFIG + "\n[limits]\norders = 20000\nids = 40000\nlevels = 1000\n"

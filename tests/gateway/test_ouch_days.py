@@ -22,9 +22,10 @@ from portcullis.journal.tail import JournalTail
 from portcullis.tools.benchmarks import ouch_orders
 from portcullis.tools.benchmarks.load import WrongAnswers
 from portcullis.tools.benchmarks.stages import Chain
-from portcullis.tools.gateway_process import OUCH_CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import OUCH_CONFIG
 from tests.engine.naive_matcher import Command
 from tests.support.commands import append
+from tests.support.gateway_process import GatewayProcess
 from tests.support.ouch_client import OuchClient, enter
 
 CONFIG = (

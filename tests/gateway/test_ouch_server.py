@@ -14,8 +14,9 @@ import pytest
 from portcullis import _build
 from portcullis.codecs.soupbintcp import packets
 from portcullis.gateway.auth import PasswordHash
-from portcullis.tools.gateway_process import OUCH_CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import OUCH_CONFIG
 from tests.support.fix_client import FixClient
+from tests.support.gateway_process import GatewayProcess
 from tests.support.ouch_client import OuchClient, cancel, enter, modify, replace
 
 # Small tables: a gateway a test.

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from portcullis.gateway.operator_port import Request, call
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG
 from tests.support.fix_client import FixClient
+from tests.support.gateway_process import GatewayProcess
 
 LONG = "58=" + "x" * 3000
 MANY = 300  # reports of that length: more than a small receive buffer, less than all buffers

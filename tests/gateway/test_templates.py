@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from portcullis.gateway.config import ConfigError, load
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG
 from tests.support.fix_client import FixClient
+from tests.support.gateway_process import GatewayProcess
 
 HOOK = """
 from portcullis.gateway.authenticator import LogonAnswer

@@ -14,8 +14,9 @@ import trustme
 
 from portcullis.gateway.auth import PasswordHash
 from portcullis.gateway.config import ConfigError, load
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess, free_port
+from portcullis.tools.gateway_process import CONFIG, free_port
 from tests.support.fix_client import TIMEOUT_S, FixClient
+from tests.support.gateway_process import GatewayProcess
 
 SMALL = """
 [journal]

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 import simplefix
 
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG
 from tests.support.clocked_gateway import ClockedClient, ClockedGateway
 from tests.support.fix_client import TIMEOUT_S, FixClient
+from tests.support.gateway_process import GatewayProcess
 
 LIMITS = """
 [journal]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from portcullis.tools.gateway_process import GatewayProcess
+from tests.support.gateway_process import GatewayProcess
 
 pytest.importorskip("asyncfix")
 from asyncfix import AsyncFIXClient, FIXMessage, FMsg, FTag, Journaler

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from portcullis.tools.gateway_process import OUCH_CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import OUCH_CONFIG
 from tests.support.fix_client import FixClient
+from tests.support.gateway_process import GatewayProcess
 
 pytest.importorskip("nasdaq_protocols")
 from nasdaq_protocols.common import EndOfQueue

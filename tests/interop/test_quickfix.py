@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from portcullis.tools.gateway_process import GatewayProcess
+from tests.support.gateway_process import GatewayProcess
 from tests.support.wire import fields
 
 fix = pytest.importorskip("quickfix")

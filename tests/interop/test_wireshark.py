@@ -19,8 +19,9 @@ from click.testing import CliRunner
 from portcullis.codecs.soupbintcp import packets
 from portcullis.dictionaries.binary_layouts import Message
 from portcullis.dictionaries.ouch import INBOUND, OUTBOUND
-from portcullis.tools.gateway_process import OUCH_CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import OUCH_CONFIG
 from portcullis.tools.main import main
+from tests.support.gateway_process import GatewayProcess
 from tests.support.ouch_client import OuchClient, cancel, enter, modify, replace
 from tests.support.pcap import SERVER_PORT, write_capture
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from portcullis.gateway.operator_port import Request, call
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess, free_group
+from portcullis.tools.gateway_process import CONFIG, free_group
 from tests.support.fix_client import FixClient
+from tests.support.gateway_process import GatewayProcess
 from tests.support.multicast_listener import MulticastListener
 from tests.support.pcap import write_datagrams
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from portcullis.client.fix import FixClient
 from portcullis.client.ouch import OuchClient
-from portcullis.tools.gateway_process import GatewayProcess
+from tests.support.gateway_process import GatewayProcess
 
 LIMIT_S = 120.0
 

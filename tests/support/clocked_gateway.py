@@ -11,9 +11,9 @@ import struct
 import time
 from pathlib import Path
 
-from portcullis.tools.gateway_process import GatewayProcess
 from portcullis.tools.main import main
 from tests.support.fix_client import FixClient
+from tests.support.gateway_process import GatewayProcess
 
 VARIABLE = "PORTCULLIS_TEST_CLOCK"
 SECOND_NS = 1_000_000_000

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess
+from portcullis.tools.gateway_process import CONFIG
 from portcullis.tools.main import main
 from tests.support.fix_client import FixClient
+from tests.support.gateway_process import GatewayProcess
 
 # Small, as each command reads all of it.
 SMALL = CONFIG + "[journal]\nsegment_rows = 32768\n"

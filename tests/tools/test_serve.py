@@ -12,7 +12,8 @@ import pytest
 from portcullis.gateway.config import ConfigError
 from portcullis.gateway.config_values import Address
 from portcullis.gateway.listener import begin, listen
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess, free_port
+from portcullis.tools.gateway_process import CONFIG, free_port
+from tests.support.gateway_process import GatewayProcess
 
 TIMEOUT_S = 60.0
 

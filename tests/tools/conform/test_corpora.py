@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from portcullis.tools.conform import corpus
-from portcullis.tools.gateway_process import GatewayProcess
 from tests.support.conformance import CONFIG, ECHO, ORDERS, OUCH, conform
 from tests.support.fix_client import FixClient, utc_now
+from tests.support.gateway_process import GatewayProcess
 
 # Every case of the FIX Trading Community's session test cases that an acceptor is asked for; 1B is
 # the initiator's, and is in `certify-fix44`.

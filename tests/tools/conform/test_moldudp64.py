@@ -14,8 +14,9 @@ from portcullis.tools.conform.matching import Grade
 from portcullis.tools.conform.results import Outcome, Run
 from portcullis.tools.conform.schedule import run_all
 from portcullis.tools.conform.target import Target, make_target
-from portcullis.tools.gateway_process import CONFIG, GatewayProcess, free_group, free_port
+from portcullis.tools.gateway_process import CONFIG, free_group, free_port
 from tests.support.conformance import conform
+from tests.support.gateway_process import GatewayProcess
 from tests.support.moldudp64_server import BROKEN, Stream
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "conformance.md"

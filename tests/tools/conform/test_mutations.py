@@ -16,7 +16,7 @@ from portcullis.tools.conform.results import Outcome, Result
 from portcullis.tools.conform.runner import Lane, ScenarioRun
 from portcullis.tools.conform.schedule import id_maker
 from portcullis.tools.conform.target import Client, Target
-from portcullis.tools.gateway_process import GatewayProcess
+from tests.support.gateway_process import GatewayProcess
 from tests.support.mutated_gateway import MUTATIONS
 
 DOCUMENT = Path(__file__).parent.parent.parent.parent / "docs" / "conformance.md"

@@ -12,9 +12,10 @@ import pytest
 from click.testing import Result
 
 from portcullis.tools.conform import scenario_reader
-from portcullis.tools.gateway_process import GatewayProcess, free_port
+from portcullis.tools.gateway_process import free_port
 from tests.support.conformance import conform
 from tests.support.fix_client import FixClient
+from tests.support.gateway_process import GatewayProcess
 
 LOG = """20261121-04:00:00.000 : 8=FIX.4.4|9=1|35=A|34=1|49=ME|52=20261121-04:00:00|56=V|98=0|108=10|554=secret|10=000|
 20261121-04:00:00.001 : 8=FIX.4.4|9=1|35=A|34=1|49=V|52=20261121-04:00:00|56=ME|98=0|108=10|10=000|
