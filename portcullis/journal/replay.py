@@ -53,7 +53,7 @@ def replay(table: RowTable, engine: Engine, batches: Iterable[Batch]) -> Iterato
                 recorded[-_SEAL_BYTES:] = _NO_SEAL
                 if not batch.input_rows:  # outputs alone: the first has the time of the seal
                     recorded[_SEALED] = bytes(8)
-            if made_end != end or octets[start:end] != recorded:
+            if made_end != end or recorded != octets[start:end]:  # a memoryview compares by items
                 _describe(table, batch, bytes(recorded), bytes(octets[start:made_end]))
         yield batch
 

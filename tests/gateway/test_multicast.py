@@ -86,7 +86,7 @@ def test_every_report_is_published_once_over_a_kill_and_a_stop(tmp_path: Path) -
         day = int(listening.packets[-1].session)
         assert not any(packet.ends for packet in listening.packets)
         assert gateway.stop() == 0
-        assert stream_messages(gateway.data, "reports") == {day: messages}
+        assert stream_messages(gateway.data)["reports"] == {day: messages}
         reports = [one for one in maker.messages + taker.messages if one[35] == "8"]
         told = [decode(octets)[1] for octets in messages]
         assert sorted(one["execId"] for one in told) == sorted(int(one[17]) for one in reports)
@@ -155,7 +155,7 @@ def test_a_day_ends_behind_its_last_expiry_and_the_next_begins_at_one(tmp_path: 
         name, values = decode(trade)
         assert (name, values["execType"], values["aggressorSide"]) == ("Trade", "Trade", "Sell")
         assert gateway.stop() == 0
-        by_day = stream_messages(gateway.data, "reports")
+        by_day = stream_messages(gateway.data)["reports"]
         assert by_day == {before: told, int(after): listening.messages(after)}
         gateway.start()
         while listening.receive().session != after or listening.packets[-1].messages:

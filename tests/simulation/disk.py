@@ -20,8 +20,8 @@ from portcullis.journal.segments import HEADER_BYTES
 from tests.simulation.world import Violation, World
 
 PAGE_BYTES = 4096
-_ZEROS = bytes(PAGE_BYTES)
-_CHUNK_BYTES = 1 << 18
+_CHUNK_BYTES = 1 << 16
+_ZEROS, _CHUNK_ZEROS = bytes(PAGE_BYTES), bytes(_CHUNK_BYTES)
 # A batch that is open at a sync, and sealed after it: so far back may rows still change.
 _OPEN_PAGES = 8192 * 128 // PAGE_BYTES
 # Syncs that look at a whole file: a start may cut its end, and nothing else does.
@@ -30,11 +30,12 @@ _WHOLE_EVERY = 64
 
 
 class _Kept:
-    """A file as it is on disk: its bytes, how far they reach, and how often it was synced."""
+    """A file as it is on disk: its bytes up to the last that is not zero, its size, and how
+    often it was synced."""
 
     def __init__(self, path: Path) -> None:
-        self.octets = bytearray(path.stat().st_size)
-        self.end = 0
+        self.octets = bytearray()
+        self.size = 0
         self.syncs = 0
         self.sync(path)
 
@@ -47,25 +48,24 @@ class _Kept:
         with path.open("rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
             often = self.syncs < _WHOLE_FIRST or self.syncs % _WHOLE_EVERY == 0
-            if size != len(self.octets) or often:
-                whole = bytearray(file.read())
-                end = _written(whole)
-                sealed = max(min(self.end, end) - _OPEN_PAGES * PAGE_BYTES, HEADER_BYTES)
-                if self.syncs and whole[HEADER_BYTES:sealed] != self.octets[HEADER_BYTES:sealed]:
+            if size != self.size or often:
+                octets = bytearray(file.read())
+                del octets[_written(octets) :]
+                both = min(len(self.octets), len(octets))
+                sealed = max(both - _OPEN_PAGES * PAGE_BYTES, HEADER_BYTES)
+                if self.octets[HEADER_BYTES:sealed] != octets[HEADER_BYTES:sealed]:
                     raise Violation(f"{path.name}: rows that were synced have changed since")
-                self.octets, self.end = whole, end
+                self.octets, self.size = octets, size
             else:
                 self.octets[:HEADER_BYTES] = file.read(HEADER_BYTES)
-                at = max(self.end // PAGE_BYTES - _OPEN_PAGES, 1) * PAGE_BYTES
+                at = max(len(self.octets) // PAGE_BYTES - _OPEN_PAGES, 1) * PAGE_BYTES
                 file.seek(at)
                 while part := file.read(_CHUNK_BYTES):
                     self.octets[at : at + len(part)] = part
-                    written = _written(part)
-                    if written:
-                        self.end = at + written
                     at += len(part)
-                    if written < len(part) - PAGE_BYTES:
+                    if part.endswith(_ZEROS):
                         break
+                del self.octets[_written(self.octets) :]
         self.syncs += 1
 
 
@@ -153,38 +153,40 @@ class SimulatedDisk(Disk):
                 names[name] = path.stat().st_ino
         by_number = {path.stat().st_ino: path for path in living.values()}
         for name, number in sorted(names.items()):
-            octets = self._octets_of(number, by_number.get(number), luck, chance)
-            (target / name).write_bytes(octets)
+            octets, size = self._left_of(number, by_number.get(number), luck, chance)
+            with (target / name).open("xb") as file:
+                file.write(octets)
+                file.truncate(size)
 
-    def _octets_of(
+    def _left_of(
         self, number: int, path: Path | None, luck: float, chance: random.Random
-    ) -> bytes:
+    ) -> tuple[bytes | bytearray, int]:
+        """What is there of a file: its bytes, but zeros at its end, and its size."""
         kept = self._kept.get(number)
         living = path.read_bytes() if path is not None else b""
         if kept is None:
-            return living if chance.random() < luck else b""
-        octets = kept.octets
-        if len(octets) != len(living):
-            return bytes(octets)
-        pages = [0, *range(max(kept.end // PAGE_BYTES - _OPEN_PAGES, 1), _pages(living))]
-        for page in pages:
-            place = slice(page * PAGE_BYTES, (page + 1) * PAGE_BYTES)
-            if octets[place] != living[place] and chance.random() < luck:
-                octets[place] = living[place]
-        return bytes(octets)
+            octets = living if chance.random() < luck else b""
+            return octets, len(octets)
+        octets, size = kept.octets, kept.size
+        if size == len(living):
+            first = max(len(octets) // PAGE_BYTES - _OPEN_PAGES, 1)
+            pages = (max(_written(living), len(octets)) + PAGE_BYTES - 1) // PAGE_BYTES
+            octets += bytes(min(pages * PAGE_BYTES, size) - len(octets))
+            for page in (0, *range(first, pages)):
+                place = slice(page * PAGE_BYTES, (page + 1) * PAGE_BYTES)
+                if octets[place] != living[place] and chance.random() < luck:
+                    octets[place] = living[place]
+        return octets, size
 
 
 def _written(octets: bytes | bytearray) -> int:
     """How many bytes there are to the last that is not zero."""
     end = len(octets)
-    while end >= PAGE_BYTES and octets[end - PAGE_BYTES : end] == _ZEROS:
-        end -= PAGE_BYTES
-    return max(end - PAGE_BYTES, 0) + len(octets[max(end - PAGE_BYTES, 0) : end].rstrip(b"\0"))
-
-
-def _pages(octets: bytes) -> int:
-    """How many pages hold all bytes other than zero."""
-    return (_written(octets) + PAGE_BYTES - 1) // PAGE_BYTES
+    for zeros in (_CHUNK_ZEROS, _ZEROS):
+        while octets.endswith(zeros, 0, end):
+            end -= len(zeros)
+    begin = max(end - PAGE_BYTES, 0)
+    return begin + len(octets[begin:end].rstrip(b"\0"))
 
 
 class SimulatedMaker(SegmentMaker):

@@ -16,7 +16,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable
-from typing import Any
+from functools import lru_cache
 
 from tests.simulation.ledger import Ledger, Order, Side, Told
 from tests.simulation.network import Link
@@ -27,17 +27,22 @@ _PATIENCE_NS = 25 * SECOND_NS
 _OPEN_MAX = 40
 _UNANSWERED_MAX = 200
 _LENGTH = re.compile(rb"8=FIX\.4\.4\x019=(\d+)\x01")
+_FIELD = re.compile("([^=\x01]+)=([^\x01]*)\x01")
 # What is sent again where it is asked for; all else is filled.
 _REQUESTS = {"D", "F", "G", "q", "AF"}
 # What a repetition may differ in.
-_PASSING = {"9", "10", "34", "43", "52", "97", "122"}
+_PASSING = dict.fromkeys(("9", "10", "34", "43", "52", "97", "122"))
 _SIDES = {"1": "buy", "2": "sell"}
 
 
 def utc(now_ns: int) -> str:
     """SendingTime with milliseconds."""
-    moment = dt.datetime.fromtimestamp(now_ns // SECOND_NS, dt.UTC)
-    return f"{moment:%Y%m%d-%H:%M:%S}.{now_ns // MILLISECOND_NS % 1000:03d}"
+    return f"{_second(now_ns // SECOND_NS)}.{now_ns // MILLISECOND_NS % 1000:03d}"
+
+
+@lru_cache(16)
+def _second(now_s: int) -> str:
+    return f"{dt.datetime.fromtimestamp(now_s, dt.UTC):%Y%m%d-%H:%M:%S}"
 
 
 def cents(price: str) -> int:
@@ -351,8 +356,10 @@ class SimulatedFixClient:
                 raise Violation(f"{self.name}: a wrong checksum: {whole!r}")
             start = end
             self._world.messages += 1
-            text = whole.decode("latin-1")
-            self._take(dict(part.split("=", 1) for part in text[:-1].split("\x01")))
+            fields = _FIELD.findall(whole.decode("latin-1"))
+            if len(fields) != whole.count(b"\x01"):
+                raise Violation(f"{self.name}: not all of it are fields: {whole!r}")
+            self._take(dict(fields))
             if link is not self._link:
                 return
         self._buffer = buffer[start:]
@@ -550,6 +557,6 @@ class SimulatedFixClient:
             )
 
 
-def _content(message: dict[str, str]) -> Any:
+def _content(message: dict[str, str]) -> str:
     """What of a message stays the same however often it is sent."""
-    return "|".join(f"{tag}={value}" for tag, value in message.items() if tag not in _PASSING)
+    return str(_PASSING | message | _PASSING)  # in one order, whichever of them it has

@@ -543,5 +543,6 @@ class Simulation:
         replayed = self.machine.replayed_hash()
         if state != replayed:
             raise Violation(f"the journal replays to state {replayed:x}, and it is {state:x}")
+        told = stream_messages(self.machine.data)
         for subscriber in self.machine.subscribers:
-            subscriber.check(stream_messages(self.machine.data, subscriber.name))
+            subscriber.check(told[subscriber.name])

@@ -43,21 +43,22 @@ def put_stream(
     return table.append_input(r.STREAM, flags=flags, words=words, items=items)
 
 
-def stream_messages(directory: Path, name: str) -> dict[int, list[bytes]]:
-    """By session: a stream's messages as the journal's rows give them, read from its files."""
+def stream_messages(directory: Path) -> dict[str, dict[int, list[bytes]]]:
+    """By stream and session: messages as the journal's rows give them, read from its files."""
     tail = JournalTail(directory)
     followed = FollowedRows(directory, tail)
     streams = Streams(followed.table)
     messages = ReportMessages(followed.table, followed.registry.catalog)
-    found: dict[int, list[bytes]] = defaultdict(list)
+    found: dict[str, dict[int, list[bytes]]] = defaultdict(lambda: defaultdict(list))
     for batch in tail.batches(1 << 30):
         followed.take(batch, tail.segment)
         end = followed.table.tail
         for stream in streams.known.values():
-            while stream.name == name.encode() and stream.next_row < end:
+            told = found[stream.name.decode()]
+            while stream.next_row < end:
                 count = stream.select(end)
-                found[stream.day] += messages.encode(stream.content, stream.rows, 0, count)
+                told[stream.day] += messages.encode(stream.content, stream.rows, 0, count)
                 stream.pass_to(stream.reached, count)
-                assert stream.next_number == len(found[stream.day]) + 1
+                assert stream.next_number == len(told[stream.day]) + 1
         streams.observe(batch.first_row, end - 1)
     return found
