@@ -23,12 +23,11 @@ from portcullis.gateway.config_files import ConfigFiles
 from portcullis.gateway.config_schema import (
     OUCH_PRICE_MAX,
     Config,
-    FixClient,
     Instrument,
-    OuchClient,
     Stream,
     ouch_price_units_max,
 )
+from portcullis.gateway.config_sessions import FixClient, OuchClient
 from portcullis.gateway.config_values import Address, decode
 
 EMBEDDED = "embedded default"

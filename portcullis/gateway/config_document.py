@@ -10,6 +10,7 @@ import msgspec
 from msgspec import inspect
 
 from portcullis.gateway import config_schema as schema
+from portcullis.gateway.config_sessions import FixClient, OuchClient
 from portcullis.gateway.config_values import Duration, Size
 
 _OPENING = """# Configuration
@@ -47,8 +48,8 @@ _TABLES: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("[[instrument]]", schema.Instrument),
     ("[[account]]", schema.Account),
     ("[[schedule]]", schema.Schedule),
-    ('[[session]], protocol = "fix"', schema.FixClient),
-    ('[[session]], protocol = "ouch"', schema.OuchClient),
+    ('[[session]], protocol = "fix"', FixClient),
+    ('[[session]], protocol = "ouch"', OuchClient),
     ("[journal]", schema.Journal),
     ("[limits]", schema.Limits),
     ("[log]", schema.Log),

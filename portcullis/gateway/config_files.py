@@ -16,7 +16,8 @@ from portcullis.dictionaries.fix_dictionary import FixDictionary
 from portcullis.dictionaries.fix_tables import FixTables, compile_tables
 from portcullis.dictionaries.fix_xml import load_dictionary
 from portcullis.gateway.auth import PasswordHash
-from portcullis.gateway.config_schema import FixClient, OuchClient, Stream, Tls
+from portcullis.gateway.config_schema import Stream, Tls
+from portcullis.gateway.config_sessions import FixClient, OuchClient
 from portcullis.gateway.tls import server_context
 
 

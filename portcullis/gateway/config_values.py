@@ -1,17 +1,27 @@
 """The values a configuration file is written in: durations, sizes, addresses, decimals, times.
 
-Owns how each is spelt and what each becomes; knows no key. Every parser raises ValueError whose
-text says what was expected, and `config` puts file and key in front of it.
+Owns how each is spelt and what each becomes, and what a table of them is; knows no key. Every
+parser raises ValueError whose text says what was expected, and `config` puts file and key in front
+of it.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
 
 from portcullis.sessions import schedule
 
+ASCII_NAME = r"^[!-~]{1,64}$"
+CompId = Annotated[str, Meta(pattern=ASCII_NAME)]
+Name = Annotated[str, Meta(pattern=r"^[!-~]{1,24}$")]
+EntryPoint = Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+Count = Annotated[int, Meta(ge=1, le=1 << 31)]
+Rate = Annotated[int, Meta(ge=0, le=10_000_000)]  # 0: any
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)")
 _NANOSECONDS = {
     "ns": 1,
@@ -25,6 +35,10 @@ _SIZE = re.compile(r"(\d+)(B|KiB|MiB|GiB|TiB)")
 _OCTETS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _DECIMAL = re.compile(r"\d{1,18}(?:\.\d{1,18})?")
 _CLOCK = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d")
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the file; unknown keys are refused, for a misspelt limit is no limit."""
 
 
 class Duration(int):

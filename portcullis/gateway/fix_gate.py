@@ -24,7 +24,7 @@ from portcullis.gateway.authenticator import (
     AuthenticatorError,
     LogonRequest,
 )
-from portcullis.gateway.config_schema import FixClient
+from portcullis.gateway.config_sessions import FixClient
 from portcullis.gateway.event_log import Throttled
 from portcullis.gateway.fix_peer import FixPeer
 from portcullis.gateway.turn import Turn

@@ -21,7 +21,8 @@ from portcullis.gateway.auth import FairQueue
 from portcullis.gateway.authenticator import Authenticator
 from portcullis.gateway.cancel_on_disconnect import DisconnectCancels
 from portcullis.gateway.config import Loaded
-from portcullis.gateway.config_schema import ASCII_NAME, FixClient
+from portcullis.gateway.config_sessions import FixClient
+from portcullis.gateway.config_values import ASCII_NAME
 from portcullis.gateway.fix_applications import ECHO_TYPES, Echo, OrderEntry, tags_of
 from portcullis.gateway.fix_door import FixDoor
 from portcullis.gateway.fix_gate import Applicant, Entry, Guard, Identity

@@ -18,7 +18,7 @@ from portcullis.gateway.admission import Admission, Place, is_allowed, parse_net
 from portcullis.gateway.auth import Abandoned, Crowded, PasswordChecker, PasswordHash
 from portcullis.gateway.cancel_on_disconnect import DisconnectCancels
 from portcullis.gateway.config import Loaded
-from portcullis.gateway.config_schema import OuchClient
+from portcullis.gateway.config_sessions import OuchClient
 from portcullis.gateway.event_log import Throttled
 from portcullis.gateway.fix_peer import Surroundings
 from portcullis.gateway.ouch_door import OuchDoor

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 
 from portcullis.gateway.catalog import Catalog
 from portcullis.gateway.config import OUCH_DECIMALS, PRODUCT_MAX, ConfigError, Loaded
-from portcullis.gateway.config_schema import Account, Config, FixClient, Instrument, OuchClient
+from portcullis.gateway.config_schema import Account, Config, Instrument
+from portcullis.gateway.config_sessions import FixClient, OuchClient
 from portcullis.gateway.timetables import resets_mark
 from portcullis.journal import rows
 from portcullis.journal.table import RowTable

@@ -10,7 +10,7 @@ import pytest
 from portcullis.gateway import config_document
 from portcullis.gateway.auth import PasswordHash
 from portcullis.gateway.config import ConfigError, load, parse
-from portcullis.gateway.config_schema import FixClient
+from portcullis.gateway.config_sessions import FixClient
 
 ROOT = Path(__file__).parent.parent.parent
 

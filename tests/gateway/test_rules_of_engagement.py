@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from portcullis.gateway.config_schema import FixClient
+from portcullis.gateway.config_sessions import FixClient
 from tests.support.rules_document import DOCUMENT, EXAMPLES, rewrite
 
 

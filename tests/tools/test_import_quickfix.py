@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from portcullis.gateway.config import load, parse
-from portcullis.gateway.config_schema import Config, FixClient
+from portcullis.gateway.config_schema import Config
+from portcullis.gateway.config_sessions import FixClient
 from portcullis.tools.import_quickfix import command
 from portcullis.tools.quickfix_settings import import_settings
 
