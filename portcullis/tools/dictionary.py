@@ -29,7 +29,8 @@ def command(name: str) -> None:
 
 
 def _table(message: Message) -> Table:
-    size = f"{message.size} bytes" + (" and what they carry" if message.open_ended else "")
+    size = "1 byte" if message.size == 1 else f"{message.size} bytes"
+    size += " and what they carry" if message.open_ended else ""
     direction = _DIRECTIONS.get(message.direction, "from the gateway")
     table = Table(
         title=f"{message.letter}  {message.name}: {size}, {direction}".strip(),

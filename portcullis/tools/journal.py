@@ -169,6 +169,10 @@ def _going(directory: Path, keep: str) -> tuple[Floor, list[SegmentHeader]]:
     return floor, below(directory, floor)
 
 
+def _segments(count: int) -> str:
+    return "1 segment" if count == 1 else f"{count:,} segments"
+
+
 def _print_gone(gone: Iterator[SegmentHeader], floor: Floor, as_json: bool) -> None:
     count = 0
     for header in gone:
@@ -180,7 +184,7 @@ def _print_gone(gone: Iterator[SegmentHeader], floor: Floor, as_json: bool) -> N
     if as_json:
         click.echo(json.dumps({"segments": count, "stays_from": floor.row, "why": floor.why}))
     else:
-        click.echo(f"{count} segments; rows from {floor.row:,} on stay: {floor.why}")
+        click.echo(f"{_segments(count)}; rows from {floor.row:,} on stay: {floor.why}")
 
 
 @command.command("prune")
@@ -255,7 +259,7 @@ def loss_text(found: Verification, lost: Statistics, data: Path) -> str:
 def verification_text(found: Verification) -> str:
     """A line for people."""
     # Where there is damage, not all of them are good.
-    segments = "" if found.ending == "damage" else f" and {found.segments} segments"
+    segments = "" if found.ending == "damage" else f" and {_segments(found.segments)}"
     text = (
         f"{found.rows:,} rows in {found.batches:,} batches{segments} are good; "
         f"the last row is {found.last_row:,}"
