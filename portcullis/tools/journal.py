@@ -105,6 +105,9 @@ def dump_command(
 
     Prices and quantities are decimals, and numbers of instruments, accounts and sessions their
     names; with --json all is as it stands in the rows.
+
+    in_doubt is the first number of ours that the client may not have. flags are bits, which mean
+    another thing in each kind: the F_ constants of portcullis/journal/rows.py say what.
     """
     names = None if as_json and session is None else JournalNames(data)
     try:
