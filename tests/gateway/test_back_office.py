@@ -31,6 +31,7 @@ from portcullis.tools.gateway_process import CONFIG, free_port
 from portcullis.tools.main import main
 from tests.support.fix_client import FixClient
 from tests.support.gateway_process import GatewayProcess
+from tests.support.journals import turn_a_bit
 
 WAIT_S = 120.0
 SMALL = """
@@ -440,14 +441,6 @@ def test_damage_while_it_runs_is_named_and_over_once_it_is_mended(venue: Venue) 
     turn_a_bit(path, HEADER_BYTES + (row - 1) * ROW_BYTES + 9)
     assert venue.caught_up()["status"] == "ok"
     assert "follower_failed" not in venue.gateway.log.read_text()
-
-
-def turn_a_bit(path: Path, at: int) -> None:
-    with path.open("rb+") as file:
-        file.seek(at)
-        octet = file.read(1)[0]
-        file.seek(at)
-        file.write(bytes((octet ^ 1,)))
 
 
 def test_who_holds_connections_to_the_control_port_keeps_nobody_from_asking(venue: Venue) -> None:

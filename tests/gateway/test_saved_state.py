@@ -33,6 +33,7 @@ from portcullis.tools.gateway_process import CONFIG
 from portcullis.tools.journal import command as journal_command
 from tests.engine.naive_matcher import Command
 from tests.support.commands import append
+from tests.support.journals import turn_a_bit
 from tests.support.streams import STREAMS
 
 SMALL = f"""
@@ -351,11 +352,7 @@ def test_a_damaged_journal_gives_no_snapshot_of_what_stands_before(tmp_path: Pat
     gateway.journal.close()
     batches = list(JournalReader(tmp_path).batches())
     bad, following = (one.first_row for one in batches[-4:-2])
-    with segment_path(tmp_path, 1).open("rb+") as file:
-        file.seek(HEADER_BYTES + (bad - 1) * rows.ROW_BYTES + 20)
-        (octet,) = file.read(1)
-        file.seek(-1, os.SEEK_CUR)
-        file.write(bytes((octet ^ 1,)))
+    turn_a_bit(segment_path(tmp_path, 1), HEADER_BYTES + (bad - 1) * rows.ROW_BYTES + 20)
     result = CliRunner().invoke(journal_command, ["snapshot", "--data", str(tmp_path)])
     assert result.exit_code == 3
     assert f"damage at row {bad}: " in result.stderr

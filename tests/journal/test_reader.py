@@ -35,14 +35,13 @@ from tests.support.journals import (
     open_journal,
     recorded,
     row_at,
+    turn_a_bit,
 )
 
 
 def flip(directory: Path, row: int, at: int) -> None:
     number, start = row_at(row)
-    octets = bytearray(segment_path(directory, number).read_bytes())
-    octets[start + at] ^= 1
-    segment_path(directory, number).write_bytes(octets)
+    turn_a_bit(segment_path(directory, number), start + at)
 
 
 def test_verify_agrees_with_recovery(tmp_path: Path) -> None:

@@ -118,6 +118,15 @@ def copy_running(journal: Path, target: Path) -> None:
     shutil.copytree(journal, target, ignore=passing)
 
 
+def turn_a_bit(path: Path, at: int) -> None:
+    """Damage a file in its byte `at`; once more, and it is as it was."""
+    with path.open("rb+") as file:
+        file.seek(at)
+        (octet,) = file.read(1)
+        file.seek(at)
+        file.write(bytes((octet ^ 1,)))
+
+
 def lose_power(journal: Path, disk: Path, target: Path) -> None:
     """What the next boot finds: files as they were synced, and those made since, empty."""
     shutil.copytree(disk, target)
