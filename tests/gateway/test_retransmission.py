@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,36 +23,49 @@ HOST = "127.0.0.1"
 SECOND_NS = 1_000_000_000
 
 
-def served(
-    test: Callable[[Retransmission], None],
+@contextlib.contextmanager
+def serving(
+    source: ListSource,
     *,
     per_client: int = 1000,
     in_all: int = 1000,
     networks: tuple[str, ...] = (),
+    packet_bytes: int = 1400,
+) -> Iterator[tuple[Retransmission, tuple[str, int]]]:
+    """A server on a port of its own, and its address."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    bound.bind((HOST, 0))
+    address = bound.getsockname()
+    server = Retransmission(
+        bound,
+        source,
+        networks=parse_networks(networks),
+        per_client=per_client,
+        in_all=in_all,
+        packet_bytes=packet_bytes,
+        clock=lambda: SECOND_NS,
+    )
+    try:
+        yield server, address
+    finally:
+        server.close()
+
+
+def served(
+    test: Callable[[Retransmission], None],
+    *,
     arriving: tuple[bytes, ...] = (),
+    **bounds: Any,
 ) -> None:
     """Run a test on a server of two sessions, an old one of 3 messages and one of 1,000."""
 
     async def run() -> None:
-        bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        bound.bind((HOST, 0))
         source = ListSource(
             s2026010101=[b"a", b"b", b"c"], s2026010201=[b"%03d" % n * 10 for n in range(1000)]
         )
         source.arriving.extend(arriving)
-        server = Retransmission(
-            bound,
-            source,
-            networks=parse_networks(networks),
-            per_client=per_client,
-            in_all=in_all,
-            packet_bytes=200,
-            clock=lambda: SECOND_NS,
-        )
-        try:
+        with serving(source, packet_bytes=200, **bounds) as (server, _address):
             test(server)
-        finally:
-            server.close()
 
     asyncio.run(run())
 
@@ -153,27 +168,17 @@ def test_no_datagram_does_harm(datagram: bytes) -> None:
 
 def test_an_answer_goes_to_where_the_request_came_from() -> None:
     async def run() -> None:
-        bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        bound.bind((HOST, 0))
-        address = bound.getsockname()
-        server = Retransmission(
-            bound,
-            ListSource(s2026010201=[b"a"]),
-            networks=(),
-            per_client=100,
-            in_all=100,
-            packet_bytes=1400,
-            clock=lambda: SECOND_NS,
-        )
         loop = asyncio.get_running_loop()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        with (
+            serving(ListSource(s2026010201=[b"a"])) as (server, address),
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+        ):
             client.setblocking(False)
             client.bind((HOST, 0))
             for junk in (b"", b"x" * 1999):
                 await loop.sock_sendto(client, junk, address)
             await loop.sock_sendto(client, packets.request(LIVE, 1, 9), address)
             answer = await asyncio.wait_for(loop.sock_recv(client, 2048), TIMEOUT_S)
-        server.close()
         assert answer == packets.downstream(LIVE, 1, [b"a"])
         assert server.state()["unreadable"] == 2
 
@@ -182,20 +187,10 @@ def test_an_answer_goes_to_where_the_request_came_from() -> None:
 
 def test_a_flood_of_one_address_leaves_room_for_the_request_of_another() -> None:
     async def run() -> None:
-        bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        bound.bind((HOST, 0))
-        address = bound.getsockname()
-        server = Retransmission(
-            bound,
-            ListSource(s2026010201=[b"a"]),
-            networks=(),
-            per_client=1,
-            in_all=2,
-            packet_bytes=1400,
-            clock=lambda: SECOND_NS,
-        )
         loop = asyncio.get_running_loop()
+        one = ListSource(s2026010201=[b"a"])
         with (
+            serving(one, per_client=1, in_all=2) as (server, address),
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flood,
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
         ):
@@ -207,7 +202,6 @@ def test_a_flood_of_one_address_leaves_room_for_the_request_of_another() -> None
                 flood.sendto(packets.request(LIVE, 1, 9), address)
             client.sendto(packets.request(LIVE, 1, 9), address)
             answer = await asyncio.wait_for(loop.sock_recv(client, 2048), TIMEOUT_S)
-        server.close()
         assert answer == packets.downstream(LIVE, 1, [b"a"])
         assert server.state()["too_many"] == 399 and server.state()["answered"] == 2
 
