@@ -85,7 +85,7 @@ def is_disconnected(client: OuchClient) -> bool:
     letter, payload = client.packet()
     while letter == "H":
         letter, payload = client.packet()
-    return letter == "+" and len(payload) > 10 and client.packet() == ("", b"")
+    return letter == "+" and len(payload) > 10 and client.is_closed_by_peer()
 
 
 @pytest.mark.parametrize("letter", MESSAGES)

@@ -74,7 +74,7 @@ def rest(client: OuchClient) -> dict[int, bytes]:
     while client.next():
         pass
     assert client.ended
-    assert client.packet() == ("", b"")
+    assert client.is_closed_by_peer()
     return client.received
 
 

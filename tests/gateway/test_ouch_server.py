@@ -15,7 +15,7 @@ from portcullis import _build
 from portcullis.codecs.soupbintcp import packets
 from portcullis.gateway.auth import PasswordHash
 from portcullis.tools.gateway_process import OUCH_CONFIG
-from tests.support.fix_client import FixClient
+from tests.support.fix_client import TIMEOUT_S, FixClient
 from tests.support.gateway_process import GatewayProcess
 from tests.support.ouch_client import OuchClient, cancel, enter, modify, replace
 
@@ -237,7 +237,7 @@ def test_a_client_rewinds_to_any_number(gateway: GatewayProcess) -> None:
         client.send(enter(f"t{number}", "B", 1, 100))
         client.expect("A", order_token=f"t{number}")
     client.link.sendall(packets.LOGOUT_REQUEST)
-    assert client.packet() == ("", b"")
+    assert client.is_closed_by_peer()
     for sequence in (1, 2, 150, 301, 302):
         again = OuchClient(gateway.ouch_port)
         assert again.log_in(session=client.session, sequence=sequence)[0] == "A"
@@ -248,7 +248,7 @@ def test_a_client_rewinds_to_any_number(gateway: GatewayProcess) -> None:
             number: octets for number, octets in client.received.items() if number >= sequence
         }
         again.link.sendall(packets.LOGOUT_REQUEST)
-        assert again.packet() == ("", b"")
+        assert again.is_closed_by_peer()
 
 
 def test_zero_asks_for_the_newest_message(gateway: GatewayProcess, client: OuchClient) -> None:
@@ -269,7 +269,7 @@ def test_a_login_that_cannot_be_is_refused(gateway: GatewayProcess) -> None:
     ):
         client = OuchClient(gateway.ouch_port, username)
         assert client.log_in(session=session, sequence=sequence) == ("J", answer)
-        assert client.packet() == ("", b"")
+        assert client.is_closed_by_peer()
 
 
 def test_a_password_is_asked_where_there_is_one_in_capitals_or_not(tmp_path: Path) -> None:
@@ -293,23 +293,21 @@ def test_a_second_login_is_refused_while_the_first_is_heard(
 def test_a_second_login_takes_over_from_a_connection_that_has_been_silent(
     gateway: GatewayProcess, client: OuchClient
 ) -> None:
+    begin = time.monotonic()
     client.send(enter("A", "B", 1, 100))
     client.expect("A")
     answers = []
-    begin = time.monotonic()
     while not answers or answers[-1][0] != "A":  # for 3 seconds it is refused
-        assert time.monotonic() - begin < 20
+        assert time.monotonic() - begin < TIMEOUT_S
         second = OuchClient(gateway.ouch_port)
         answers.append(second.log_in(session=client.session, sequence=2))
         second.link.settimeout(0.2)
         with contextlib.suppress(TimeoutError):
             second.packet()  # the end, or the first message
     assert time.monotonic() - begin > 2.5
-    assert set(answers[:-1]) == {("J", b"S")}
-    while client.packet()[0] == "H":
-        pass
-    assert client.packet() == ("", b"")
-    second.link.settimeout(20)
+    assert set(answers[:-1]) <= {("J", b"S")}  # none, where 3 seconds passed in no time
+    assert client.is_closed_by_peer()
+    second.link.settimeout(TIMEOUT_S)
     second.send(cancel("A"))
     second.expect("C", order_token="A")
 
@@ -344,7 +342,7 @@ def test_an_offender_is_disconnected_and_others_go_on(gateway: GatewayProcess) -
         again.log_in(sequence=filled)
         again.expect("E", order_token=f"A{number}")
         again.link.sendall(packets.LOGOUT_REQUEST)
-        assert again.packet() == ("", b"")
+        assert again.is_closed_by_peer()
         sequence = again.next_sequence
 
 
@@ -441,7 +439,7 @@ def test_orders_of_who_is_gone_are_cancelled_where_that_is_agreed(tmp_path: Path
             again.log_in(sequence=2 * sequence + 3)
             again.expect("C", order_token=token, decrement_shares=1, reason="S")
             again.link.sendall(packets.LOGOUT_REQUEST)
-            assert again.packet() == ("", b"")
+            assert again.is_closed_by_peer()
         other = OuchClient(gateway.ouch_port, "OUCH2")
         other.log_in(sequence=3)
         other.send(cancel("stays"))
@@ -453,7 +451,7 @@ def test_a_stop_ends_no_session(gateway: GatewayProcess) -> None:
     client.send(enter("A", "B", 1, 100))
     client.expect("A")
     assert gateway.stop() == 0
-    assert client.packet() == ("", b"")  # no Z
+    assert client.is_closed_by_peer()  # no Z
     gateway.start()
     again = OuchClient(gateway.ouch_port)
     again.log_in(session=client.session, sequence=2)

@@ -167,7 +167,7 @@ def trade(gateway: GatewayProcess) -> tuple[OuchClient, RecordedLink]:
     operate(gateway, "day", "end")
     client.expect("C", decrement_shares=3_000)
     client.expect("S", event_code="E")
-    assert client.packet()[0] == "Z"
+    assert client.next() == {} and client.ended
     return client, link
 
 

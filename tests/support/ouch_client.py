@@ -139,6 +139,13 @@ class OuchClient:
         letter: str = header.packet_type.decode("latin-1")
         return letter, payload
 
+    def is_closed_by_peer(self) -> bool:
+        """Wait for the end; false where more than a heartbeat comes before it."""
+        letter = "H"
+        while letter == "H":
+            letter, _ = self.packet()
+        return not letter
+
     def _receive(self) -> bytes:
         try:
             return self.link.recv(1 << 16)
