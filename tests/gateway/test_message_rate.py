@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import time
 from pathlib import Path
 
@@ -87,12 +88,13 @@ def test_what_comes_too_fast_is_delayed_and_others_are_not(tmp_path: Path) -> No
             client.log_on()
         began = time.monotonic()
         frames = [fast.order(f"f{n}", "1", "1", "10") for n in range(300)]
+        process.signal(signal.SIGSTOP)  # both wait for it then
         fast.link.sendall(b"".join(frames) + fast.frame("1", "112=END"))
         other.link.sendall(other.order("o1", "1", "1", "10"))
-        other.expect("8", t150="0", t11="o1")
-        answers = fast.available()
-        assert len(answers) < 300
-        answers += [fast.receive() for _ in range(301 - len(answers))]
+        process.signal(signal.SIGCONT)
+        answered = other.expect("8", t150="0", t11="o1")[52]
+        answers = [fast.receive() for _ in range(301)]
+        assert answered < answers[-1][52]  # SendingTime
         assert [answer.get(11) for answer in answers] == [*(f"f{n}" for n in range(300)), None]
         assert answers[-1][112] == "END"
         # 302 messages with the Logon, of which a second's worth came at once.
