@@ -23,7 +23,7 @@ STREAM = """
 name = "{name}"
 groups = [{groups}]
 heartbeat = "100ms"
-end_of_session = "300ms"
+end_of_session = "5s"
 {more}
 """
 LISTENERS: list[MulticastListener] = []
@@ -126,7 +126,7 @@ def test_a_day_ends_behind_its_last_expiry_and_the_next_begins_at_one(tmp_path: 
     config = CONFIG + stream("reports", group) + stream("tape", other, more='content = "trades"')
     with GatewayProcess(tmp_path, config) as gateway:
         maker, taker = client(gateway), client(gateway, "CLIENT2")
-        count = 600  # more than one slice of expiries
+        count = 300  # more than one slice of expiries
         maker.link.sendall(
             b"".join(maker.order(f"m{number}", "1", "1", "100") for number in range(count))
         )
