@@ -20,10 +20,10 @@ except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
 if cython.compiled:
-    from cython.cimports.portcullis.codecs.fix.octets import same_octets, word_at
+    from cython.cimports.portcullis.codecs.octets import same_octets, word_at
     from cython.cimports.portcullis.journal.table import RowTable
 else:
-    from portcullis.codecs.fix.octets import same_octets, word_at
+    from portcullis.codecs.octets import same_octets, word_at
     from portcullis.journal.table import RowTable
 
 from portcullis.gateway.decimals import avg_px_decimals

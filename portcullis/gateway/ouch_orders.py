@@ -20,7 +20,7 @@ except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
 if cython.compiled:
-    from cython.cimports.portcullis.codecs.fix.octets import word_at
+    from cython.cimports.portcullis.codecs.octets import word_at
     from cython.cimports.portcullis.codecs.ouch.decoder import OuchDecoder
     from cython.cimports.portcullis.codecs.ouch.fields import (
         TOKEN_BYTES,
@@ -47,7 +47,7 @@ if cython.compiled:
     from cython.cimports.portcullis.journal.rows import *
     from cython.cimports.portcullis.journal.table import RowTable
 else:
-    from portcullis.codecs.fix.octets import word_at
+    from portcullis.codecs.octets import word_at
     from portcullis.codecs.ouch.decoder import OuchDecoder
     from portcullis.codecs.ouch.fields import TOKEN_BYTES, token_high, token_length, token_low
     from portcullis.codecs.soupbintcp.scanner import SoupScanner

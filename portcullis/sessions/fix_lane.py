@@ -20,12 +20,12 @@ except ModuleNotFoundError:
 
 if cython.compiled:
     from cython.cimports.portcullis.codecs.fix.layout import *
-    from cython.cimports.portcullis.codecs.fix.octets import same_octets
     from cython.cimports.portcullis.codecs.fix.scanner import FixScanner
+    from cython.cimports.portcullis.codecs.octets import same_octets
 else:
     from portcullis.codecs.fix.layout import *
-    from portcullis.codecs.fix.octets import same_octets
     from portcullis.codecs.fix.scanner import FixScanner
+    from portcullis.codecs.octets import same_octets
 
 
 def packed_type(msg_type: bytes) -> int:

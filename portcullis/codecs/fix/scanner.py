@@ -29,15 +29,15 @@ except ModuleNotFoundError:
 if cython.compiled:
     from cython.cimports.portcullis.codecs.fix.frames import FixFrames
     from cython.cimports.portcullis.codecs.fix.layout import *
-    from cython.cimports.portcullis.codecs.fix.octets import *
     from cython.cimports.portcullis.codecs.fix.shapes import FIELDS_MAX, FixShapes
+    from cython.cimports.portcullis.codecs.octets import *
     from cython.cimports.portcullis.dictionaries.fix_tables import *
     from cython.cimports.portcullis.dictionaries.fix_tags import *
 else:
     from portcullis.codecs.fix.frames import FixFrames
     from portcullis.codecs.fix.layout import *
-    from portcullis.codecs.fix.octets import *
     from portcullis.codecs.fix.shapes import FIELDS_MAX, FixShapes
+    from portcullis.codecs.octets import *
     from portcullis.dictionaries.fix_tables import *
     from portcullis.dictionaries.fix_tags import *
 

@@ -23,12 +23,12 @@ except ModuleNotFoundError:
 
 if cython.compiled:
     from cython.cimports.portcullis.codecs.fix.layout import *
-    from cython.cimports.portcullis.codecs.fix.octets import *
+    from cython.cimports.portcullis.codecs.octets import *
     from cython.cimports.portcullis.dictionaries.fix_tables import *
     from cython.cimports.portcullis.dictionaries.fix_tags import *
 else:
     from portcullis.codecs.fix.layout import *
-    from portcullis.codecs.fix.octets import *
+    from portcullis.codecs.octets import *
     from portcullis.dictionaries.fix_tables import *
     from portcullis.dictionaries.fix_tags import *
 

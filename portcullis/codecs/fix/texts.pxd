@@ -2,7 +2,7 @@
 # A text is made in words of eight bytes, the first byte lowest, as on the machines compiled for.
 # So up to 24 bytes behind a text may be written over.
 from libc.string cimport memcpy
-from portcullis.codecs.fix.bits cimport POWERS, high_zeros, low_zeros, whole_of
+from portcullis.codecs.bits cimport POWERS, high_zeros, low_zeros, whole_of
 
 
 cdef inline void put_word(unsigned char* out, long long at, unsigned long long word) noexcept nogil:

@@ -18,11 +18,11 @@ except ModuleNotFoundError:
 
 if cython.compiled:
     from cython.cimports.portcullis.codecs.fix.layout import *
-    from cython.cimports.portcullis.codecs.fix.octets import short_decimal
+    from cython.cimports.portcullis.codecs.octets import short_decimal
     from cython.cimports.portcullis.dictionaries.fix_tables import *
 else:
     from portcullis.codecs.fix.layout import *
-    from portcullis.codecs.fix.octets import short_decimal
+    from portcullis.codecs.octets import short_decimal
     from portcullis.dictionaries.fix_tables import *
 
 

@@ -29,12 +29,12 @@ except ModuleNotFoundError:
 if cython.compiled:
     from cython.cimports.libc.string import memcpy, memmove
     from cython.cimports.portcullis.codecs.fix.layout import *
-    from cython.cimports.portcullis.codecs.fix.octets import sum_octets
     from cython.cimports.portcullis.codecs.fix.texts import *
+    from cython.cimports.portcullis.codecs.octets import sum_octets
 else:
     from portcullis.codecs.fix.layout import *
-    from portcullis.codecs.fix.octets import sum_octets
     from portcullis.codecs.fix.texts import *
+    from portcullis.codecs.octets import sum_octets
 
 # Also in writer.pxd.
 if not cython.compiled:

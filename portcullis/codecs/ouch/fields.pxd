@@ -1,8 +1,8 @@
 # The functions of fields.py as C, for the compiler to put into their callers; see there.
 # Words of eight bytes have the first byte lowest, as on the machines compiled for.
 from libc.string cimport memcpy
-from portcullis.codecs.fix.bits cimport high_zeros
-from portcullis.codecs.fix.octets cimport word_at
+from portcullis.codecs.bits cimport high_zeros
+from portcullis.codecs.octets cimport word_at
 
 cdef enum:
     TOKEN_BYTES = 14

@@ -1,7 +1,7 @@
 # The functions of octets.py as C, for the compiler to put into their callers; see there.
 # Words of eight bytes have the first byte lowest, as on the machines compiled for.
 from libc.string cimport memcpy
-from portcullis.codecs.fix.bits cimport POWERS, low_zeros
+from portcullis.codecs.bits cimport POWERS, low_zeros
 
 
 cdef inline unsigned long long word_at(const unsigned char* octets, long long at) noexcept nogil:
