@@ -16,7 +16,7 @@ from portcullis.tools.conform.results import Line, Outcome, Result, Run
 from portcullis.tools.conform.scenario import Scenario
 from portcullis.tools.conform.target import Target
 from tests.support.conformance import conform
-from tests.support.fix_client import utc_now
+from tests.support.fix_client import TIMEOUT_S, utc_now
 
 
 class ClientUnderTest:
@@ -125,7 +125,12 @@ class ClientUnderTest:
         self._writer.write(message.encode())
 
 
-async def walk(scenarios: list[Scenario], faults: frozenset[str], lines: list[str]) -> Run:
+async def walk(
+    scenarios: list[Scenario],
+    faults: frozenset[str],
+    lines: list[str],
+    patience_s: float = TIMEOUT_S,
+) -> Run:
     """The client through the scenarios; `lines` takes what its developer is told."""
     door = Door()
     client = ClientUnderTest(await door.open("127.0.0.1", 0), faults)
@@ -139,7 +144,7 @@ async def walk(scenarios: list[Scenario], faults: frozenset[str], lines: list[st
 
     task = asyncio.create_task(client.run())
     try:
-        target = Target(patience_s=1.0, scenario_s=20.0)
+        target = Target(patience_s=patience_s, scenario_s=10 * TIMEOUT_S)
         return await certify(
             door, target, scenarios, Grade.STRICT, lambda one: lines.append(one.name), said, told
         )
@@ -160,8 +165,8 @@ def test_a_client_that_keeps_to_the_rules_is_walked_through() -> None:
 @pytest.mark.parametrize(
     ("fault", "falls", "what"),
     [
-        ("deaf", "heartbeat", "nothing came within 1 s; expected Heartbeat(0)"),
-        ("careless", "gap", "nothing came within 1 s; expected ResendRequest(2)"),
+        ("deaf", "heartbeat", "nothing came within 3 s; expected Heartbeat(0)"),
+        ("careless", "gap", "nothing came within 3 s; expected ResendRequest(2)"),
         ("forgetful", "disconnect", "the Logon(A) differs"),
     ],
 )
@@ -171,7 +176,7 @@ def test_what_a_client_does_wrong_is_told_and_the_walk_goes_on(
     lines: list[str] = []
     names = ("heartbeat", "log-out") if fault == "deaf" else ("log-on", falls, "log-out")
     scenarios = [one for one in corpus.load("certify-fix44") if one.name in names]
-    run = asyncio.run(walk(scenarios, frozenset((fault,)), lines))
+    run = asyncio.run(walk(scenarios, frozenset((fault,)), lines, patience_s=3.0))
     fallen = {r.scenario.name: r.failure.what for r in run.results if r.failure}
     assert fallen == {falls: what}, "\n".join(lines)
     assert f"failed: {what}" in lines

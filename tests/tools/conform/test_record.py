@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from click.testing import Result
 from portcullis.tools.conform import scenario_reader
 from portcullis.tools.gateway_process import free_port
 from tests.support.conformance import conform
-from tests.support.fix_client import FixClient
+from tests.support.fix_client import TIMEOUT_S, FixClient
 from tests.support.gateway_process import GatewayProcess
 
 LOG = """20261121-04:00:00.000 : 8=FIX.4.4|9=1|35=A|34=1|49=ME|52=20261121-04:00:00|56=V|98=0|108=10|554=secret|10=000|
@@ -106,6 +107,17 @@ def test_where_to_record_from_has_to_be_said() -> None:
     assert (result.exit_code, "expected --log, or" in result.output) == (2, True)
 
 
+def connected(port: int, recording: threading.Thread) -> socket.socket:
+    """A connection to who records, as soon as it listens."""
+    limit_s = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
+        except ConnectionRefusedError:
+            assert time.monotonic() < limit_s
+            recording.join(0.05)
+
+
 def record_once(target: int, said_by_client: bytes) -> Result:
     """`conform record` in a thread, while a client says something and hangs up."""
     port = free_port()
@@ -113,17 +125,11 @@ def record_once(target: int, said_by_client: bytes) -> Result:
     arguments = ("record", f"--listen={port}", f"--target=127.0.0.1:{target}")
     thread = threading.Thread(target=lambda: results.append(conform(*arguments)))
     thread.start()
-    for _ in range(200):
-        try:
-            with socket.create_connection(("127.0.0.1", port)) as client:
-                client.sendall(said_by_client)
-                client.settimeout(10)
-                with contextlib.suppress(ConnectionError):
-                    client.recv(1)
-            break
-        except ConnectionRefusedError:
-            thread.join(0.05)
-    thread.join(10)
+    with connected(port, thread) as client:
+        client.sendall(said_by_client)
+        with contextlib.suppress(ConnectionError):
+            client.recv(1)
+    thread.join(TIMEOUT_S)
     return results[0]
 
 
@@ -145,23 +151,17 @@ def test_a_second_client_is_refused_in_one_line_while_the_first_is_recorded(
     port = free_port()
     results: list[Result] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
+        listener.settimeout(TIMEOUT_S)
         target = f"--target=127.0.0.1:{listener.getsockname()[1]}"
         thread = threading.Thread(
             target=lambda: results.append(conform("record", f"--listen={port}", target))
         )
         thread.start()
-        for _ in range(200):
-            try:
-                first = socket.create_connection(("127.0.0.1", port), 10)
-                break
-            except ConnectionRefusedError:
-                thread.join(0.05)
-        with first, listener.accept()[0]:
-            with socket.create_connection(("127.0.0.1", port), 10) as second:
+        with connected(port, thread), listener.accept()[0]:
+            with connected(port, thread) as second:
                 with contextlib.suppress(ConnectionError):
                     assert second.recv(1) == b""
-        thread.join(10)
+        thread.join(TIMEOUT_S)
     assert results[0].output.count("refused another connection: one session is recorded") == 1
     assert len(results[0].output.splitlines()) == 3, results[0].output
     assert caplog.records == []  # as of a task that was cut off
@@ -187,13 +187,7 @@ def test_a_live_session_is_recorded_and_holds_when_it_is_played_again(
     thread = threading.Thread(target=listen)
     thread.start()
     client = FixClient("CLIENT1", port)
-    for _ in range(100):
-        try:
-            client.connect()
-        except ConnectionRefusedError:
-            thread.join(0.05)
-        else:
-            break
+    client._socket = connected(port, thread)
     client.send("A", "98=0", "108=30")
     client.expect("A")
     client.link.sendall(client.order("first", "1", "2", "100"))
@@ -208,7 +202,7 @@ def test_a_live_session_is_recorded_and_holds_when_it_is_played_again(
     client.expect("4", t43="Y", t34="4", t36="5")
     client.barrier()
     client.log_out()
-    thread.join(10)
+    thread.join(TIMEOUT_S)
     assert not thread.is_alive()
     assert results[0].exit_code == 0, results[0].output
     text = file.read_text()
