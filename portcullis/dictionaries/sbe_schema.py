@@ -43,13 +43,11 @@ class SbeField:
     """
 
     name: str
-    number: int
     offset: int
     letter: str
     length: int
     null: int | None
     values: dict[int, str]
-    note: str
 
     @property
     def size(self) -> int:
@@ -77,7 +75,6 @@ class SbeMessage:
     block_length: int
     fields: tuple[SbeField, ...]
     data: tuple[SbeData, ...]
-    note: str
 
     @property
     def size(self) -> int:
@@ -132,8 +129,7 @@ def _message(path: Path, element: ET.Element, types: dict[str, ET.Element]) -> S
             raise SchemaError(f"{path}: {name}.{field.name} begins within {before.name}")
     if fields[-1].offset + fields[-1].size > block_length:
         raise SchemaError(f"{path}: {name} has fields beyond its block of {block_length}")
-    note = element.get("description", "")
-    return SbeMessage(name, int(element.attrib["id"]), block_length, fields, tuple(data), note)
+    return SbeMessage(name, int(element.attrib["id"]), block_length, fields, tuple(data))
 
 
 def _data(member: ET.Element, of: ET.Element) -> SbeData:
@@ -157,13 +153,11 @@ def _fields(
         offset = int(member.get("offset", offset))
         field = SbeField(
             name,
-            int(member.get("id", 0)),
             offset,
             letter,
             int(of.get("length", 1)),
             int(of.get("nullValue", null)) if optional else None,
             values,
-            member.get("description", of.get("description", "")),
         )
         found.append(field)
         offset += field.size
