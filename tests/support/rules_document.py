@@ -127,9 +127,10 @@ def codes_table() -> str:
 
 
 def _used_names() -> set[str]:
-    """Names of the reasons that some module gives."""
+    """Names of the reasons that some module gives, beside those that only say what they are."""
     sources = Path(why_codes.__file__).parents[1].rglob("*.py")
-    text = "".join(path.read_text() for path in sources if path.name != "why.py")
+    telling = ("why.py", "ouch_reports.py")
+    text = "".join(path.read_text() for path in sources if path.name not in telling)
     return set(re.findall(r"\bWHY_[A-Z_]+", text))
 
 
