@@ -66,15 +66,14 @@ def _checked(
     _ctx: click.Context, param: click.Parameter, given: str | tuple[str, ...]
 ) -> str | tuple[str, ...]:
     """Addresses with their ports, or one of an interface; empty where it says nothing."""
+    of_host = param.name in ("interface", "source")
+    spelling = (Address4 if of_host else Address).spelling
     for text in (given,) if isinstance(given, str) else given:
         try:
-            if text and param.name in ("interface", "source"):
-                Address4.parse(text)
-            elif text:
-                parse_address(text)
+            if text:
+                (Address4.parse if of_host else parse_address)(text)
         except (ValueError, TargetConfigError):
-            kind = Address4 if param.name in ("interface", "source") else Address
-            raise click.BadParameter(f"expected {kind.spelling}, got {text!r}") from None
+            raise click.BadParameter(f"expected {spelling}, got {text!r}") from None
     return given
 
 
