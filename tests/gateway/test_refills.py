@@ -433,11 +433,7 @@ def test_a_day_that_has_ended_is_replayed_to_its_end(tmp_path: Path) -> None:
         async with served(tmp_path) as venue:
             await asyncio.to_thread(venue.trade, 50)
             first = (await until_refilled(venue))["session"]
-            async with ReportStream(
-                [_text(venue.group)],
-                retransmit=_text(venue.retransmit),
-                replay=_text(venue.replay),
-            ) as stream:
+            async with _listening(venue) as stream:
                 call(venue.gateway.data, Request(do="day end", why="test"))
                 for client in venue.clients:
                     client.barrier()
