@@ -167,20 +167,15 @@ def _frame_faults(octets: bytes, fields: Fields) -> list[str]:
 
 # --- SoupBinTCP and OUCH -------------------------------------------------------------------------
 
-_CLIENT_NAMES = {code: name for name, (code, _) in layouts.OUCH_OUT.items()}
-_SERVER_NAMES = {code: name for name, (code, _) in layouts.OUCH_IN.items()}
+_OUCH_NAMES = {code: name for name, (code, _) in layouts.OUCH_OUT.items()}
 _SOUP_NAMES = {code: name for name, (code, _) in layouts.SOUP.items()}
 
 
 class SoupWire:
-    """SoupBinTCP with OUCH 4.2 inside. as_server: we play the venue."""
+    """SoupBinTCP with OUCH 4.2 inside, as a client reads it."""
 
-    def __init__(self, as_server: bool = False) -> None:
+    def __init__(self) -> None:
         self._buffer = b""
-        # What the other side sends inside its data packets.
-        self._carrier = layouts.UNSEQUENCED if as_server else layouts.SEQUENCED
-        self._names = _SERVER_NAMES if as_server else _CLIENT_NAMES
-        self._inner = layouts.OUCH_IN if as_server else layouts.OUCH_OUT
 
     def encode(self, msg_type: str, fields: Fields) -> bytes:
         """A packet: data messages go into the packet that carries them."""
@@ -209,11 +204,11 @@ class SoupWire:
             return None
         octets, self._buffer = self._buffer[: 2 + size], self._buffer[2 + size :]
         code, payload = chr(octets[2]), octets[3:]
-        if code == self._carrier and payload:
-            name = self._names.get(chr(payload[0]))
+        if code == layouts.SEQUENCED and payload:
+            name = _OUCH_NAMES.get(chr(payload[0]))
             if name is None:
                 raise WireError(f"a message of unknown type {chr(payload[0])!r}")
-            return self._parsed(name, self._inner[name][1], payload[1:], octets)
+            return self._parsed(name, layouts.OUCH_OUT[name][1], payload[1:], octets)
         name = _SOUP_NAMES.get(code)
         if name is None:
             raise WireError(f"a packet of unknown type {code!r}")
