@@ -60,8 +60,8 @@ cdef class FixScanner(FixFrames):
     cdef FixShapes _shapes
     cdef bint _is_common
 
-    cpdef long long scan(self, long long start, long long end, long long limit=*) except -1
-    cdef long long _scan(self, long long start, long long end, long long limit) noexcept nogil
+    cpdef long long scan(self, long long start, long long end) except -1
+    cdef long long _scan(self, long long start, long long end) noexcept nogil
     cdef bint _find_plain_frame(self, long long start, long long end) noexcept nogil
     cdef void _put_unread(
         self, long long count, int status, long long start, long long field

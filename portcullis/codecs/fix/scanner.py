@@ -133,26 +133,20 @@ class FixScanner(FixFrames):
 
     @cython.ccall
     @cython.exceptval(-1, check=False)
-    def scan(
-        self, start: cython.longlong, end: cython.longlong, limit: cython.longlong = 0
-    ) -> cython.longlong:
+    def scan(self, start: cython.longlong, end: cython.longlong) -> cython.longlong:
         """Scan what stands between the offsets; give the number of messages, garbled ones too.
 
-        limit: at most so many messages; 0: as many as the tables hold. The message table is
-        overwritten. No allocation. IndexError where the offsets are not those of the buffer.
+        As many as the tables hold. The message table is overwritten. No allocation. IndexError
+        where the offsets are not those of the buffer.
         """
         if not 0 <= start <= end <= len(self.octets):
             raise IndexError(f"no bytes {start} to {end} in a buffer of {len(self.octets)}")
-        if limit <= 0 or limit > self._message_capacity:
-            limit = self._message_capacity
-        return self._scan(start, end, limit)
+        return self._scan(start, end)
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def _scan(
-        self, start: cython.longlong, end: cython.longlong, limit: cython.longlong
-    ) -> cython.longlong:
+    def _scan(self, start: cython.longlong, end: cython.longlong) -> cython.longlong:
         position: cython.longlong = start
         count: cython.longlong = 0
         field: cython.longlong = 0
@@ -161,7 +155,7 @@ class FixScanner(FixFrames):
         self.needed = 0
         self.full = False
         while position < end:
-            if count == limit:
+            if count == self._message_capacity:
                 self.full = True
                 break
             is_plain = self._find_plain_frame(position, end)
