@@ -48,7 +48,7 @@ ouch = "127.0.0.1:{{ouch_port}}"
 [limits]
 orders = 10000
 ids = 40000
-logon_timeout = "3s"
+logon_timeout = "5s"
 
 [[session]]
 protocol = "fix"
@@ -69,6 +69,9 @@ OUCH = [f"--client=U{number}:portcull" for number in _NUMBERS] + [
 ORDERS = [f"--client=O{number}" for number in _NUMBERS] + [
     f"--symbol=S{lane}" for lane in range(1, LANES + 1)
 ]
+
+# For a machine that has much else to do.
+PATIENT = ["--patience=60", "--leeway=60"]
 
 
 def conform(*arguments: str | Path) -> Result:

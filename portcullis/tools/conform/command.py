@@ -117,6 +117,9 @@ def _write(run: Run, files: Files) -> None:
               help="The interface that multicast is heard on.  [default: 127.0.0.1]")  # fmt: skip
 @click.option("--patience", type=click.FloatRange(0.1, 600), metavar="SECONDS",
               help="How long an answer may take.  [default: 5]")  # fmt: skip
+@click.option("--leeway", type=click.FloatRange(0.0, 600), metavar="SECONDS",
+              help="How much later than a scenario says something may come, on a busy machine."
+              "  [default: 0]")  # fmt: skip
 @click.option("--junit", type=click.Path(path_type=Path), help="Write a JUnit report.")
 @click.option("--html", type=click.Path(path_type=Path), help="Write a report for people.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write JSON.")
@@ -136,6 +139,7 @@ def run(
     groups: tuple[str, ...],
     interface: str | None,
     patience: float | None,
+    leeway: float | None,
     junit: Path | None,
     html: Path | None,
     json_file: Path | None,
@@ -158,6 +162,7 @@ def run(
             ("groups", list(groups)),
             ("interface", interface),
             ("patience_s", patience),
+            ("leeway_s", leeway),
         ):
             if value:
                 values[key] = value

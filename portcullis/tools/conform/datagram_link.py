@@ -10,11 +10,16 @@ import asyncio
 import contextlib
 import ipaddress
 import socket
+import struct
+import time
 
 from portcullis.tools.conform.link import Arrival, Link, TargetError, reason
 from portcullis.tools.conform.wire import MoldWire
 
 DATAGRAM_BYTES_MAX = 1 << 16
+# Linux says when a datagram came; Python has no name for it.
+SO_TIMESTAMPNS = 35
+NOTES_BYTES = socket.CMSG_SPACE(16)
 
 
 class DatagramLink(Link):
@@ -62,6 +67,7 @@ class DatagramLink(Link):
         self.last_sent_s = self._loop.time()
 
     async def close(self) -> None:
+        self._pulse.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -70,6 +76,7 @@ class DatagramLink(Link):
     def _socket(self) -> socket.socket:
         made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         made.setblocking(False)
+        made.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self._sockets.append(made)
         return made
 
@@ -77,12 +84,33 @@ class DatagramLink(Link):
         for one in self._sockets:
             one.close()
 
+    async def _readable(self, source: socket.socket) -> None:
+        ready = self._loop.create_future()
+        self._loop.add_reader(source, ready.set_result, None)
+        try:
+            await ready
+        finally:
+            self._loop.remove_reader(source)
+
+    def _stamped(self, notes: list[tuple[int, int, bytes]]) -> tuple[float, float] | None:
+        """When the system got it, however late it is read."""
+        for level, kind, stamp in notes:
+            if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
+                seconds, nanoseconds = struct.unpack("@ll", stamp)
+                age_s = time.time() - seconds - nanoseconds / 1e9
+                return (self._loop.time() - max(0.0, age_s),) * 2
+        return None
+
     async def _read(self, source: socket.socket, is_answer: bool) -> None:
         try:
             while True:
-                octets = await self._loop.sock_recv(source, DATAGRAM_BYTES_MAX)
-                message = self._wire.parse(octets, is_answer)
-                await self._put(Arrival(self._loop.time(), message))
+                try:
+                    octets, notes, _, _ = source.recvmsg(DATAGRAM_BYTES_MAX, NOTES_BYTES)
+                except BlockingIOError:
+                    await self._readable(source)
+                    continue
+                times = self._stamped(notes) or self._times()
+                await self._put(Arrival(*times, self._wire.parse(octets, is_answer)))
         except OSError as error:
             end = f"{self._server} takes no requests: {reason(error)}"
-            await self._put(Arrival(self._loop.time(), None, end))
+            await self._put(Arrival(*self._times(), None, end))

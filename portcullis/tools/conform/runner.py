@@ -81,6 +81,8 @@ class ScenarioRun:
             "answer": "D" if target.application == "echo" else "8",
         }
         self._values = Values(given, fresh, now_ns)
+        # What might have come, and did not in its time.
+        self._maybes: list[Step] = []
         self._now_ns = now_ns
         self._clients: dict[str, Party] = {
             letter: self._party(letter, client)
@@ -279,7 +281,7 @@ class ScenarioRun:
         """All messages of the group in any order, or one of them."""
         left = [replace(step, message=self._render(client, step.message)) for step in group]
         while left:
-            timing = left[0].timing
+            timing = self._allowed(left[0].timing)
             arrival = await self._next(client, timing, left)
             if arrival is None:
                 limit = timing.latest_s if timing else self._target.patience_s
@@ -331,6 +333,9 @@ class ScenarioRun:
     def _names(self, client: Party, steps: list[Step]) -> str:
         return ", ".join(client.wire.name(step.message) for step in steps)
 
+    def _allowed(self, timing: Timing | None) -> Timing | None:
+        return timing and replace(timing, latest_s=timing.latest_s + self._target.leeway_s)
+
     async def _next(
         self, client: Party, timing: Timing | None, expected: Sequence[Step]
     ) -> Arrival | None:
@@ -340,15 +345,18 @@ class ScenarioRun:
         if timing is None:
             earliest_s, latest_s = 0.0, begin_s + self._target.patience_s
         else:
-            since_s = {
-                "ours": link.last_sent_s, "theirs": link.last_received_s
-            }.get(timing.since, begin_s)  # fmt: skip
-            earliest_s, latest_s = since_s + timing.earliest_s, since_s + timing.latest_s
+            since_s, from_s = {
+                "ours": (link.last_sent_s, link.last_sent_s),
+                "theirs": (link.last_received_s, link.last_earliest_s),
+            }.get(timing.since, (begin_s, begin_s))
+            earliest_s, latest_s = from_s + timing.earliest_s, since_s + timing.latest_s
         while True:
             arrival = await link.receive(max(0.001, latest_s - self._loop.time()))
             if arrival is None or arrival.message is None:
                 return arrival
-            if client.is_passed_over(arrival.message, expected):
+            if client.is_passed_over(arrival.message, expected) or self._is_late(
+                client, arrival.message, expected
+            ):
                 client.took(arrival.message)
                 self._note(client, "<", client.wire.shown(arrival.message.octets))
                 if self._loop.time() < latest_s:
@@ -362,6 +370,8 @@ class ScenarioRun:
 
     async def _maybe(self, client: Party, step: Step) -> None:
         arrival = await self._next(client, step.timing, [step])
+        if arrival is None:
+            self._maybes.append(step)
         if arrival is None or arrival.message is None:
             return
         checks, caught = self._checks(client, step, arrival.message)
@@ -372,10 +382,30 @@ class ScenarioRun:
         else:
             client.open_link().put_back(arrival)
 
+    def _is_late(self, client: Party, message: Message, expected: Sequence[Step]) -> bool:
+        """Whether it is none that is expected, and one that might have come before."""
+
+        def holds(step: Step) -> bool:
+            return all(check.holds for check in self._checks(client, step, message)[0])
+
+        if any(map(holds, expected)):
+            return False
+        for step in self._maybes:
+            if step.client == client.letter and holds(step):
+                self._maybes.remove(step)
+                return True
+        return False
+
     async def _silent(self, client: Party, step: Step) -> None:
         quiet_s = duration(step.argument)
-        arrival = await self._next(client, Timing(0.0, quiet_s), [])
-        if arrival is None:
+        left_s, link = quiet_s, client.open_link()
+        while left_s > 0:  # while this process was not run, who may be is not known to be silent
+            pauses_s = link.pauses_s
+            arrival = await self._next(client, Timing(0.0, left_s), [])
+            if arrival is not None:
+                break
+            left_s = link.pauses_s - pauses_s
+        else:
             return
         if arrival.message is None:
             raise StepFailed(f"{_ended(arrival)}; expected {quiet_s:g} s of silence")
@@ -390,6 +420,7 @@ class ScenarioRun:
         )
 
     async def _closed(self, client: Party, timing: Timing | None) -> None:
+        timing = self._allowed(timing)
         arrival = await self._next(client, timing, [])
         limit_s = timing.latest_s if timing else self._target.patience_s
         if arrival is None:

@@ -37,6 +37,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     price, qty: a limit price and quantity that are accepted; multiples of qty are, too.
     offers: what scenarios with `needs` ask for and this target has.
     operator: commands for what only its operator can do; `{name}` in them is a scenario's value.
+    leeway_s: how much later than a scenario says something may come, on a busy machine.
     groups: HOST:PORT of a MoldUDP64 stream, line A, then line B; interface: where they are heard.
     """
 
@@ -53,6 +54,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         default_factory=lambda: ["239.255.13.1:9881"]
     )
     interface: str = "127.0.0.1"
+    leeway_s: Annotated[float, Meta(ge=0, le=600)] = 0.0
     patience_s: Annotated[float, Meta(gt=0, le=600)] = 5.0
     connect_s: Annotated[float, Meta(gt=0, le=600)] = 5.0
     scenario_s: Annotated[float, Meta(gt=0, le=3600)] = 60.0

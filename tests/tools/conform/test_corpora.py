@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from portcullis.tools.conform import corpus
-from tests.support.conformance import CONFIG, ECHO, ORDERS, OUCH, conform
+from tests.support.conformance import CONFIG, ECHO, ORDERS, OUCH, PATIENT, conform
 from tests.support.fix_client import FixClient, utc_now
 from tests.support.gateway_process import GatewayProcess
 
@@ -35,7 +35,7 @@ def binary_run(gateway: GatewayProcess) -> Iterator[subprocess.Popen[str]]:
     """OUCH beside the rest: a silent client's time-out alone takes 15 seconds."""
     command = [sys.executable, "-m", "portcullis.tools.main", "conform", "run"]
     command += [f"--target=127.0.0.1:{gateway.ouch_port}", "--corpus=soupbintcp"]
-    command += ["--corpus=ouch42", *OUCH]
+    command += ["--corpus=ouch42", *OUCH, *PATIENT]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
@@ -72,12 +72,12 @@ def test_the_order_corpus_has_every_row_of_the_order_state_tables() -> None:
 )
 def test_the_corpora_hold(gateway: GatewayProcess, names: list[str], clients: list[str]) -> None:
     chosen = [f"--corpus={name}" for name in names]
-    result = conform("run", f"--target=127.0.0.1:{gateway.port}", *chosen, *clients)
+    result = conform("run", f"--target=127.0.0.1:{gateway.port}", *chosen, *clients, *PATIENT)
     assert result.exit_code == 0, result.output
 
 
 def test_the_binary_corpora_hold(binary_run: subprocess.Popen[str]) -> None:
-    output, _ = binary_run.communicate(timeout=60)
+    output, _ = binary_run.communicate(timeout=300)
     assert (binary_run.returncode, " 0 skipped," in output) == (0, True), output
 
 
@@ -92,12 +92,13 @@ def test_what_only_an_operator_can_do_holds(gateway: GatewayProcess, tmp_path: P
     }
     profile = tmp_path / "profile.toml"
     lines = [f'{name} = "{command}"' for name, command in commands.items()]
-    profile.write_text("\n".join(["[operator]", *lines]))
+    profile.write_text("\n".join(["scenario_s = 600", "[operator]", *lines]))
     # The end of the day is for all: alone.
     for names in (["J.1.*", "12-logout-by-target"], ["H.1.a-*"]):
         result = conform(
             "run", f"--target=127.0.0.1:{gateway.port}", f"--profile={profile}", *ORDERS,
-            "--corpus=fix44-session", "--corpus=fix44-orders", *(f"--only={one}" for one in names),
+            "--corpus=fix44-session", "--corpus=fix44-orders", *PATIENT,
+            *(f"--only={one}" for one in names),
         )  # fmt: skip
         assert (result.exit_code, "skipped," in result.output) == (0, True), result.output
         assert " 0 skipped," in result.output
@@ -129,7 +130,7 @@ def test_reports_still_owed_to_a_client_are_no_refusal_and_no_failure(
     other.log_out()
     result = conform(
         "run", f"--target=127.0.0.1:{gateway.port}", "--client=O15", "--client=O16",
-        "--symbol=S8", "--only=1S.a-*",
+        "--symbol=S8", "--only=1S.a-*", *PATIENT,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
 
@@ -147,7 +148,7 @@ def test_a_client_that_has_logged_out_itself_leaves_no_order_behind(
     )
     result = conform(
         "run", f"--target=127.0.0.1:{gateway.port}", f"--corpus={tmp_path}", "--client=O15",
-        "--symbol=S8",
+        "--symbol=S8", *PATIENT,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     client = FixClient("O15", gateway.port)
@@ -178,6 +179,7 @@ def test_scenarios_in_the_language_of_quickfix_run_as_they_are(
     )
     for grade in ("strict", "tolerant"):
         result = conform(
-            "run", f"--target=127.0.0.1:{gateway.port}", f"--corpus={tmp_path}", f"--grade={grade}"
-        )
+            "run", f"--target=127.0.0.1:{gateway.port}", f"--corpus={tmp_path}",
+            f"--grade={grade}", *PATIENT,
+        )  # fmt: skip
         assert result.exit_code == 0, result.output

@@ -16,6 +16,7 @@ from portcullis.tools.conform.results import Outcome, Result
 from portcullis.tools.conform.runner import Lane, ScenarioRun
 from portcullis.tools.conform.schedule import id_maker
 from portcullis.tools.conform.target import Client, Target
+from tests.support.fix_client import TIMEOUT_S
 from tests.support.gateway_process import GatewayProcess
 from tests.support.mutated_gateway import MUTATIONS
 
@@ -31,9 +32,9 @@ CONFIG = (
 )
 
 
-async def play(port: int, pairs: list[tuple[str, str]]) -> list[Result]:
+async def play(port: int, pairs: list[tuple[str, str]], patience_s: float = 1.5) -> list[Result]:
     """Each scenario as the client beside it."""
-    target = Target(port=port, application="echo", patience_s=1.5)
+    target = Target(port=port, application="echo", patience_s=patience_s)
     scenarios = {scenario.name: scenario for scenario in corpus.load("fix44-session")}
     fresh = id_maker(time.time_ns())
 
@@ -51,7 +52,7 @@ def test_every_broken_rule_makes_its_scenario_fall(tmp_path: Path) -> None:
     with GatewayProcess(tmp_path, CONFIG, program=program) as gateway:
         results = asyncio.run(play(gateway.port, pairs))
         sound = [
-            asyncio.run(play(gateway.port, [("SOUND", name)]))[0].failure
+            asyncio.run(play(gateway.port, [("SOUND", name)], TIMEOUT_S))[0].failure
             for name in ("2.b-too-high", "8-mixed")
         ]
     assert [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import socket
 import threading
@@ -12,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from portcullis.gateway.config import load
+from portcullis.tools.conform.link import StreamLink
 from portcullis.tools.conform.target import Target
 from portcullis.tools.conform.values import TemplateError, Values
+from portcullis.tools.conform.wire import FixWire
 from portcullis.tools.gateway_process import free_port
-from tests.support.conformance import conform
+from tests.support.conformance import PATIENT, conform
 from tests.support.fix_client import TIMEOUT_S
 
 LOGON_ANSWER = "8=FIX.4.4|9={}|35=A|34=1|49=PORTCULLIS|52=20261121-00:00:00|56=CLIENT1|"
@@ -181,6 +185,71 @@ def test_a_target_that_hangs_or_never_rests_makes_a_scenario_fall_in_time(
     assert (result.exit_code, said in result.output) == (1, True), result.output
     assert "0 hold, 2 fall" in result.output
     assert len(result.output) < 4000
+
+
+def answer_with_the_next(link: socket.socket) -> None:
+    """Answer the first TestRequest together with the second."""
+    log_on(link)
+    asked = 0
+    while octets := link.recv(1 << 16):
+        asked += octets.count(b"\x0135=1\x01")
+        for number in range(2, 4) if asked == 2 else ():
+            head = f"8=FIX.4.4|9={{}}|35=0|34={number}|49=PORTCULLIS|52=20261121-00:00:00|"
+            link.sendall(framed(head + "56=CLIENT1|", f"112={'AB'[number - 2]}|"))
+
+
+def test_what_might_come_may_come_late(peer: Callable[[Talk], Peer], tmp_path: Path) -> None:
+    (tmp_path / "own.scenario").write_text(
+        "scenario a Asked twice\n rule r\n logon\n send TestRequest 112=A\n"
+        " maybe Heartbeat 112=A ; within 50ms\n send TestRequest 112=B\n"
+        " expect Heartbeat 112=B\n silent 50ms\n"
+    )
+    port = peer(answer_with_the_next).port
+    result = conform("run", f"--target=127.0.0.1:{port}", f"--corpus={tmp_path}", *PATIENT)
+    assert result.exit_code == 0, result.output
+
+
+def answer_in_a_while(link: socket.socket) -> None:
+    log_on(link)
+    link.recv(1 << 16)
+    with contextlib.suppress(TimeoutError):
+        link.settimeout(0.3)
+        link.recv(1)
+    head = "8=FIX.4.4|9={}|35=0|34=2|49=PORTCULLIS|52=20261121-00:00:00|56=CLIENT1|"
+    link.sendall(framed(head, "112=A|"))
+    link.settimeout(TIMEOUT_S)
+    say_nothing(link)
+
+
+@pytest.mark.parametrize(("leeway", "code"), [("0", 1), ("60", 0)])
+def test_leeway_lets_what_is_expected_come_late(
+    peer: Callable[[Talk], Peer], tmp_path: Path, leeway: str, code: int
+) -> None:
+    (tmp_path / "own.scenario").write_text(
+        "scenario a Asked\n rule r\n logon\n send TestRequest 112=A\n"
+        " expect Heartbeat 112=A ; within 50ms\n"
+    )
+    port = peer(answer_in_a_while).port
+    result = conform(
+        "run", f"--target=127.0.0.1:{port}", f"--corpus={tmp_path}", f"--leeway={leeway}",
+        "--patience=60",
+    )  # fmt: skip
+    assert result.exit_code == code, result.output
+
+
+def test_what_is_read_behind_a_pause_of_ours_may_have_come_at_any_time_of_it() -> None:
+    async def run() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            place = listener.getsockname()
+            link = await StreamLink.connect(*place, FixWire(), TIMEOUT_S)
+            link._ran_s -= 5  # as if its turns had not come meanwhile
+            for _ in range(2):
+                at_s, earliest_s = link._times()
+                assert at_s - earliest_s > 4.9
+                link._beat()
+            await link.close()
+
+    asyncio.run(run())
 
 
 def say_what_terminals_obey(link: socket.socket) -> None:
