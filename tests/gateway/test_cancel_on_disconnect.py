@@ -23,7 +23,6 @@ from tests.support.gateway_process import GatewayProcess
 
 SECOND_NS = 1_000_000_000
 GRACE_NS = 5 * SECOND_NS
-ALL_ROWS = 1 << 40
 
 
 class Desk:
