@@ -159,6 +159,11 @@ class Engine:
             if head & 0xFF >= FIRST_OUTPUT:
                 self.cursor = row + 1
                 continue
+            if head & 0xFF == ROLL:
+                # What lies between stays empty.
+                row = self._words[self._table.at(row) + W_NEXT_ROW]
+                self.cursor = min(max(self.cursor + 1, row), end)
+                continue
             if self._table.tail + STEP_ROWS > self._table.batch_limit:
                 return RUN_MORE
             self.cursor = row + 1 + ((head >> 16) & 0xFFFF)

@@ -355,3 +355,17 @@ def test_a_row_that_cannot_be_is_counted_and_changes_nothing(
     assert venue.engine.rows_ignored == 1
     assert venue.table.tail == tail
     assert venue.engine.state_hash() == before
+
+
+@pytest.mark.parametrize("far", [-5, 0, 1, 100, 1 << 62])
+def test_a_run_goes_on_at_the_row_that_a_closed_segment_names(far: int) -> None:
+    """What lies between is empty, and there may be a million of it. Never back, never too far."""
+    venue = Venue()
+    venue.run()
+    venue.put(r.ROLL, {r.W_NEXT_ROW: venue.table.tail + far})
+    for _ in range(99):
+        venue.put(r.EMPTY, {})
+    assert venue.table.tail < venue.table.batch_limit
+    venue.run()
+    assert venue.engine.cursor == venue.table.tail
+    assert venue.engine.rows_ignored == (99 if far < 2 else 0)

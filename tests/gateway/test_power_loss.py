@@ -112,6 +112,7 @@ def test_no_number_stands_for_two_contents_at_any_sync(tmp_path: Path, seed: int
     for target, seen in losses:
         again = recover(config(), target)
         assert again.loss and again.passed_over > 0
+        assert again.engine.rows_ignored == 0
         assert again.journal.table.batch_first > seen.rows
         assert again.engine.day > seen.day
         for session, last in seen.numbers.items():
