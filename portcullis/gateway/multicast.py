@@ -157,7 +157,7 @@ class Sender:
         self.stream = stream
         self.settings = outlet.settings
         self.lines = outlet.lines
-        self._packets = ReportPackets(messages)
+        self._packets = ReportPackets(messages, outlet.settings.packet_bytes)
         # Messages packed at once.
         self._per_chunk = run_messages(stream.content, outlet.settings.packet_bytes)
         # Packets, and the lines that have not taken all of them yet.
@@ -177,25 +177,12 @@ class Sender:
         if self._waiting and not self._push():
             return
         while stream.next_row < end:
-            count = stream.select(end)
-            done = 0
-            while done < count:
-                portion = min(count - done, self._per_chunk)
-                self._chunk = self._packets.pack(
-                    stream.content,
-                    stream.rows,
-                    done,
-                    portion,
-                    self.session,
-                    stream.next_number + done,
-                    self.settings.packet_bytes,
-                )
+            count = stream.select(end, self._per_chunk)
+            if count:
+                self._chunk = self._packets.pack(stream, count)
                 self._waiting = self.lines
-                done += portion
                 self._spoke = True
-                if not self._push() and done < count:
-                    stream.pass_to(stream.rows[done], done)
-                    return
+                self._push()
             ended_day = stream.ended_day
             stream.pass_to(stream.reached, count)
             if self._waiting:

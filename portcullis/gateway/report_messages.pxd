@@ -40,14 +40,27 @@ cdef class ReportMessages:
         self, unsigned char* out, long long at, long long block_length, long long template_id
     ) noexcept nogil
     cdef void _put_id(
-        self, unsigned char* out, long long at, long long place, long long length
+        self,
+        unsigned char* out,
+        long long at,
+        long long* words,
+        long long place,
+        long long length,
     ) noexcept nogil
     cdef void _put_long_id(
         self, unsigned char* out, long long at, long long row, long long code
     ) noexcept nogil
     cdef long long _at(self, long long row) noexcept nogil
+    cdef long long* _row(self, long long row) noexcept nogil
     cdef bint _has_row(self, long long row) noexcept nogil
     cdef long long _sealed_ns(self, long long row) noexcept nogil
     cdef void _find_batch(self, long long row) noexcept nogil
-    cdef long long _name_at(self, long long[::1] words, long long number) noexcept nogil
-    cdef long long _limit(self, long long terms, long long instrument, bint in_shares) noexcept nogil
+    cdef void _put_name(
+        self,
+        unsigned char* out,
+        long long at,
+        long long[::1] words,
+        long long number,
+        long long count,
+    ) noexcept nogil
+    cdef long long _limit(self, long long* terms, long long instrument, bint in_shares) noexcept nogil

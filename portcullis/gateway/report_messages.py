@@ -179,30 +179,17 @@ class ReportMessages:
     ) -> cython.longlong:
         """ExecutionReport.
 
-        Where rows and names lie is read before a byte is written: else the compiler has to
-        suppose that each write changes it, and reads it again.
+        What is read is put soon: with few values at a time the compiler keeps them in registers.
         """
         if not self._has_row(report_row):
             return -1
-        words: cython.p_longlong = self._words
-        symbols: cython.p_longlong
-        accounts: cython.p_longlong
-        clients: cython.p_longlong
-        if cython.compiled:
-            symbols = cython.address(self._catalog.symbols.words[0])
-            accounts = cython.address(self._catalog.accounts.words[0])
-            clients = cython.address(self._catalog.clients[0])
-        else:
-            symbols, accounts = self._catalog.symbols.words, self._catalog.accounts.words
-            clients = self._catalog.clients
-        row: cython.longlong = self._at(report_row)
-        cause_row: cython.longlong = words[row + W_CAUSE]
-        terms_row: cython.longlong = words[row + W_TERMS_ROW]
-        order_row: cython.longlong = words[row + W_ORDER]
-        kind: cython.longlong = words[row] & 0xFF
+        report: cython.p_longlong = self._row(report_row)
+        cause_row: cython.longlong = report[W_CAUSE]
+        terms_row: cython.longlong = report[W_TERMS_ROW]
+        order_row: cython.longlong = report[W_ORDER]
         reference_row: cython.longlong = terms_row if order_row else 0
         # What refuses a command says the terms that were asked for.
-        if kind == REFUSED_DUPLICATE or terms_row == 0:
+        if report[W_HEAD] & 0xFF == REFUSED_DUPLICATE or terms_row == 0:
             terms_row = cause_row
         if not (
             self._has_row(cause_row)
@@ -210,95 +197,87 @@ class ReportMessages:
             and (order_row == 0 or self._has_row(order_row))
         ):
             return -1
-        cause: cython.longlong = self._at(cause_row)
-        terms: cython.longlong = self._at(terms_row)
-        order: cython.longlong = self._at(order_row) if order_row else terms
-        flags: cython.longlong = (words[row] >> 8) & 0xFF
-        session: cython.longlong = words[row] >> 32
-        state: cython.longlong = words[row + W_STATE]
-        packed: cython.longlong = words[terms + W_TERMS]
-        exec_type: cython.longlong = state & 0xFF
-        reason: cython.longlong = (state >> 16) & 0xFF
-        cause_kind: cython.longlong = words[cause] & 0xFF
-        # Whether it answers a command, and so has its ids.
-        answers: cython.bint = flags & F_ANSWER != 0 and cause_kind <= STATUS
-        amends: cython.bint = cause_kind == BUST or cause_kind == CORRECT
-        filled: cython.bint = exec_type == EXEC_TRADE or amends
-        in_shares: cython.bint = (words[terms] >> 8) & F_SHARES != 0
-        instrument: cython.longlong = words[(order if in_shares else terms) + W_REF] & ID_MASK
-        account: cython.longlong = words[terms + W_REF] >> 32
+        cause: cython.p_longlong = self._row(cause_row)
+        terms: cython.p_longlong = self._row(terms_row)
+        order: cython.p_longlong = self._row(order_row) if order_row else terms
+        start: cython.longlong = at
+        self._put_head(out, at, EXECUTION_REPORT_BLOCK_LENGTH, EXECUTION_REPORT_TEMPLATE_ID)
+        at += HEADER_BYTES
+        sealed_ns: cython.longlong = self._sealed_ns(report_row)
+        put_8(out, at + EXECUTION_REPORT_ENGINE_TIME, report[W_TIME])
+        put_8(
+            out,
+            at + EXECUTION_REPORT_PUBLISH_TIME,
+            sealed_ns if sealed_ns else report[W_TIME],
+        )
+        put_8(out, at + EXECUTION_REPORT_ORDER_ID, order_row)
+        put_8(out, at + EXECUTION_REPORT_EXEC_ID, report_row)
+        put_8(out, at + EXECUTION_REPORT_ORDER_REFERENCE, reference_row)
+
+        # Who, and what it is about.
+        in_shares: cython.bint = (terms[W_HEAD] >> 8) & F_SHARES != 0
+        instrument: cython.longlong = (order if in_shares else terms)[W_REF] & ID_MASK
+        account: cython.longlong = terms[W_REF] >> 32
         if account == 0:
-            account = words[order + W_REF] >> 32
-        scale: cython.longlong = instrument * INSTRUMENT_WORDS
-        price_decimals: cython.longlong = self._catalog.instruments[scale + I_PRICE_DECIMALS]
-        qty_decimals: cython.longlong = self._catalog.instruments[scale + I_QTY_DECIMALS]
-        avg_decimals: cython.longlong = self._catalog.instruments[scale + I_AVG_DECIMALS]
-        qty: cython.longlong = words[row + W_ORDER_QTY]
-        if qty == 0 or kind == REFUSED_DUPLICATE:
-            qty = words[terms + W_QTY]
-            if in_shares:
-                qty *= self._catalog.instruments[scale + I_LOT]
-        if qty == 0:
-            qty = ABSENT
-        side: cython.longlong = (state >> 32) & 0xFF
-        if side == 0:
-            side = packed & 0xFF
-        if side == 0:
-            side = 0x37  # undisclosed
-        price: cython.longlong = self._limit(terms, instrument, in_shares)
+            account = order[W_REF] >> 32
+        session: cython.longlong = report[W_HEAD] >> 32
+        self._put_name(
+            out, at + EXECUTION_REPORT_SYMBOL, self._catalog.symbols.words, instrument, 3
+        )
+        self._put_name(
+            out, at + EXECUTION_REPORT_ACCOUNT, self._catalog.accounts.words, account, 2
+        )
+        self._put_name(out, at + EXECUTION_REPORT_SESSION, self._catalog.clients, session, 2)
+        put_4(out, at + EXECUTION_REPORT_SESSION_NUMBER, session)
+
+        # Which match.
+        flags: cython.longlong = (report[W_HEAD] >> 8) & 0xFF
         match: cython.longlong = 0
         liquidity: cython.longlong = 0
         if flags & F_PASSIVE:
             match, liquidity = report_row - 1, 0x31  # added
         elif flags & F_AGGRESSOR:
             match, liquidity = report_row, 0x32
-        sealed_ns: cython.longlong = self._sealed_ns(report_row)
-        # Of the ids, how long, and of the names, where they stand.
-        of: cython.longlong = cause if answers else terms
-        length: cython.longlong = (words[of + W_TERMS] >> 32) & 0xFF
-        orig_length: cython.longlong = 0
-        if answers and (cause_kind == CANCEL or cause_kind == REPLACE):
-            orig_length = (words[cause + W_TERMS] >> 40) & 0xFF
-        symbol: cython.longlong = self._name_at(self._catalog.symbols.words, instrument)
-        account = self._name_at(self._catalog.accounts.words, account)
-        client: cython.longlong = self._name_at(self._catalog.clients, session)
-        has_data: cython.bint = (
-            flags & F_CAUSE_TEXT != 0
-            or (state >> 24) & 0xFF != WHY_NONE
-            or (words[terms] >> 16) & 0xFFFF != 0
-        )
-
-        self._put_head(out, at, EXECUTION_REPORT_BLOCK_LENGTH, EXECUTION_REPORT_TEMPLATE_ID)
-        at += HEADER_BYTES
-        put_8(out, at + EXECUTION_REPORT_ENGINE_TIME, words[row + W_TIME])
-        put_8(
-            out,
-            at + EXECUTION_REPORT_PUBLISH_TIME,
-            sealed_ns if sealed_ns else words[row + W_TIME],
-        )
-        put_8(out, at + EXECUTION_REPORT_ORDER_ID, order_row)
-        put_8(out, at + EXECUTION_REPORT_EXEC_ID, report_row)
-        put_8(out, at + EXECUTION_REPORT_ORDER_REFERENCE, reference_row)
         put_8(out, at + EXECUTION_REPORT_MATCH_NUMBER, match)
-        put_8(out, at + EXECUTION_REPORT_EXEC_REF_ID, words[cause + W_FILL_ROW] if amends else 0)
+        out[at + EXECUTION_REPORT_LAST_LIQUIDITY_IND] = liquidity
+
+        # How much at which price.
+        state: cython.longlong = report[W_STATE]
+        packed: cython.longlong = terms[W_TERMS]
+        exec_type: cython.longlong = state & 0xFF
+        cause_kind: cython.longlong = cause[W_HEAD] & 0xFF
+        amends: cython.bint = cause_kind == BUST or cause_kind == CORRECT
+        filled: cython.bint = exec_type == EXEC_TRADE or amends
+        scale: cython.longlong = instrument * INSTRUMENT_WORDS
+        qty: cython.longlong = report[W_ORDER_QTY]
+        if qty == 0 or report[W_HEAD] & 0xFF == REFUSED_DUPLICATE:
+            qty = terms[W_QTY]
+            if in_shares:
+                qty *= self._catalog.instruments[scale + I_LOT]
+        put_8(out, at + EXECUTION_REPORT_EXEC_REF_ID, cause[W_FILL_ROW] if amends else 0)
         put_8(
             out,
             at + EXECUTION_REPORT_TRANSACT_TIME,
-            words[terms + W_TRANSACT] if (packed >> 48) & 0xFF <= 9 else 0,
+            terms[W_TRANSACT] if (packed >> 48) & 0xFF <= 9 else 0,
         )
-        put_8(out, at + EXECUTION_REPORT_PRICE, price)
-        put_8(out, at + EXECUTION_REPORT_ORDER_QTY, qty)
-        put_8(out, at + EXECUTION_REPORT_LAST_PX, words[row + W_LAST_PX] if filled else ABSENT)
-        put_8(out, at + EXECUTION_REPORT_LAST_QTY, words[row + W_LAST_QTY] if filled else ABSENT)
-        put_8(out, at + EXECUTION_REPORT_LEAVES_QTY, words[row + W_LEAVES_QTY])
-        put_8(out, at + EXECUTION_REPORT_CUM_QTY, words[row + W_CUM_QTY])
-        put_8(out, at + EXECUTION_REPORT_AVG_PX, words[row + W_AVG_PX])
-        self._put_id(out, at + EXECUTION_REPORT_CL_ORD_ID, of + W_ID, length)
-        self._put_id(out, at + EXECUTION_REPORT_ORIG_CL_ORD_ID, cause + W_ORIG, orig_length)
-        copy_words(out, at + EXECUTION_REPORT_SYMBOL, symbols, symbol, 3)
-        copy_words(out, at + EXECUTION_REPORT_ACCOUNT, accounts, account, 2)
-        copy_words(out, at + EXECUTION_REPORT_SESSION, clients, client, 2)
-        put_4(out, at + EXECUTION_REPORT_SESSION_NUMBER, session)
+        put_8(out, at + EXECUTION_REPORT_PRICE, self._limit(terms, instrument, in_shares))
+        put_8(out, at + EXECUTION_REPORT_ORDER_QTY, qty if qty else ABSENT)
+        put_8(out, at + EXECUTION_REPORT_LAST_PX, report[W_LAST_PX] if filled else ABSENT)
+        put_8(out, at + EXECUTION_REPORT_LAST_QTY, report[W_LAST_QTY] if filled else ABSENT)
+        put_8(out, at + EXECUTION_REPORT_LEAVES_QTY, report[W_LEAVES_QTY])
+        put_8(out, at + EXECUTION_REPORT_CUM_QTY, report[W_CUM_QTY])
+        put_8(out, at + EXECUTION_REPORT_AVG_PX, report[W_AVG_PX])
+
+        # Codes.
+        price_decimals: cython.longlong = self._catalog.instruments[scale + I_PRICE_DECIMALS]
+        qty_decimals: cython.longlong = self._catalog.instruments[scale + I_QTY_DECIMALS]
+        avg_decimals: cython.longlong = self._catalog.instruments[scale + I_AVG_DECIMALS]
+        side: cython.longlong = (state >> 32) & 0xFF
+        if side == 0:
+            side = packed & 0xFF
+        if side == 0:
+            side = 0x37  # undisclosed
+        reason: cython.longlong = (state >> 16) & 0xFF
         out[at + EXECUTION_REPORT_PRICE_DECIMALS] = price_decimals & 0xFF
         out[at + EXECUTION_REPORT_QTY_DECIMALS] = qty_decimals & 0xFF
         out[at + EXECUTION_REPORT_AVG_PX_DECIMALS] = avg_decimals & 0xFF
@@ -308,7 +287,6 @@ class ReportMessages:
         out[at + EXECUTION_REPORT_ORD_TYPE] = (packed >> 8) & 0xFF
         out[at + EXECUTION_REPORT_TIME_IN_FORCE] = (packed >> 16) & 0xFF
         out[at + EXECUTION_REPORT_HANDL_INST] = (packed >> 24) & 0xFF
-        out[at + EXECUTION_REPORT_LAST_LIQUIDITY_IND] = liquidity
         out[at + EXECUTION_REPORT_ORD_REJ_REASON] = (
             reason if exec_type == EXEC_REJECTED else NO_REASON
         )
@@ -316,6 +294,12 @@ class ReportMessages:
             reason if exec_type == EXEC_CANCELED or exec_type == EXEC_RESTATED else NO_REASON
         )
         out[at + EXECUTION_REPORT_WHY] = (state >> 24) & 0xFF
+
+        # Ids: of the command that is answered, or else of the terms.
+        answers: cython.bint = flags & F_ANSWER != 0 and cause_kind <= STATUS
+        of: cython.p_longlong = cause if answers else terms
+        length: cython.longlong = (of[W_TERMS] >> 32) & 0xFF
+        self._put_id(out, at + EXECUTION_REPORT_CL_ORD_ID, of, W_ID, length)
         if length > ID_WORDS_BYTES:
             self._put_long_id(
                 out,
@@ -323,16 +307,22 @@ class ReportMessages:
                 cause_row if answers else terms_row,
                 ITEM_CL_ORD_ID,
             )
-        if orig_length > ID_WORDS_BYTES:
+        length = 0
+        if answers and (cause_kind == CANCEL or cause_kind == REPLACE):
+            length = (cause[W_TERMS] >> 40) & 0xFF
+        self._put_id(out, at + EXECUTION_REPORT_ORIG_CL_ORD_ID, cause, W_ORIG, length)
+        if length > ID_WORDS_BYTES:
             self._put_long_id(
                 out, at + EXECUTION_REPORT_ORIG_CL_ORD_ID, cause_row, ITEM_ORIG_CL_ORD_ID
             )
-        if has_data:
-            return (
-                HEADER_BYTES
-                + self._put_data(out, at + EXECUTION_REPORT_BLOCK_LENGTH, row, cause)
-                - at
-            )
+
+        if (
+            flags & F_CAUSE_TEXT != 0
+            or (state >> 24) & 0xFF != WHY_NONE
+            or (terms[W_HEAD] >> 16) & 0xFFFF != 0
+        ):
+            at += EXECUTION_REPORT_BLOCK_LENGTH
+            return self._put_data(out, at, self._at(report_row), self._at(cause_row)) - start
         put_4(out, at + EXECUTION_REPORT_BLOCK_LENGTH, 0)  # no text, nothing carried
         return HEADER_BYTES + EXECUTION_REPORT_BODY_BYTES
 
@@ -391,20 +381,18 @@ class ReportMessages:
         """Trade, of the aggressor's report."""
         if not self._has_row(report_row):
             return -1
-        words: cython.p_longlong = self._words
-        row: cython.longlong = self._at(report_row)
-        cause_row: cython.longlong = words[row + W_CAUSE]
-        order_row: cython.longlong = words[row + W_ORDER]
+        report: cython.p_longlong = self._row(report_row)
+        cause_row: cython.longlong = report[W_CAUSE]
+        order_row: cython.longlong = report[W_ORDER]
         if not self._has_row(cause_row) or not self._has_row(order_row):
             return -1
-        state: cython.longlong = words[row + W_STATE]
+        state: cython.longlong = report[W_STATE]
         fill_row: cython.longlong = 0
         if state & 0xFF != EXEC_TRADE:
-            fill_row = words[self._at(cause_row) + W_FILL_ROW]
-        instrument: cython.longlong = words[self._at(order_row) + W_REF] & ID_MASK
+            fill_row = self._row(cause_row)[W_FILL_ROW]
+        instrument: cython.longlong = self._row(order_row)[W_REF] & ID_MASK
         scale: cython.longlong = instrument * INSTRUMENT_WORDS
-        place: cython.longlong = self._name_at(self._catalog.symbols.words, instrument)
-        time_ns: cython.longlong = words[row + W_TIME]
+        time_ns: cython.longlong = report[W_TIME]
         sealed_ns: cython.longlong = self._sealed_ns(report_row)
         self._put_head(out, at, TRADE_BLOCK_LENGTH, TRADE_TEMPLATE_ID)
         at += HEADER_BYTES
@@ -413,11 +401,9 @@ class ReportMessages:
         put_8(out, at + TRADE_EXEC_ID, report_row)
         put_8(out, at + TRADE_MATCH_NUMBER, fill_row if fill_row else report_row)
         put_8(out, at + TRADE_EXEC_REF_ID, fill_row)
-        put_8(out, at + TRADE_LAST_PX, words[row + W_LAST_PX])
-        put_8(out, at + TRADE_LAST_QTY, words[row + W_LAST_QTY])
-        put_8(out, at + TRADE_SYMBOL, self._catalog.symbols.words[place])
-        put_8(out, at + TRADE_SYMBOL + 8, self._catalog.symbols.words[place + 1])
-        put_8(out, at + TRADE_SYMBOL + 16, self._catalog.symbols.words[place + 2])
+        put_8(out, at + TRADE_LAST_PX, report[W_LAST_PX])
+        put_8(out, at + TRADE_LAST_QTY, report[W_LAST_QTY])
+        self._put_name(out, at + TRADE_SYMBOL, self._catalog.symbols.words, instrument, 3)
         out[at + TRADE_PRICE_DECIMALS] = self._catalog.instruments[scale + I_PRICE_DECIMALS] & 0xFF
         out[at + TRADE_QTY_DECIMALS] = self._catalog.instruments[scale + I_QTY_DECIMALS] & 0xFF
         out[at + TRADE_EXEC_TYPE] = state & 0xFF
@@ -431,8 +417,19 @@ class ReportMessages:
     @cython.nogil
     @cython.exceptval(check=False)
     def _at(self, row: cython.longlong) -> cython.longlong:
-        """`RowTable.at`, here for the compiler to inline; so is the next."""
+        """`RowTable.at`, here for the compiler to inline; so is `_has_row`."""
         return (row - self._table.origin_row) * ROW_WORDS
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _row(self, row: cython.longlong) -> cython.p_longlong:
+        """A row's words."""
+        if cython.compiled:
+            return self._words + self._at(row)
+        else:
+            return self._words[self._at(row) : self._at(row) + ROW_WORDS]
 
     @cython.cfunc
     @cython.inline
@@ -474,10 +471,22 @@ class ReportMessages:
     @cython.inline
     @cython.nogil
     @cython.exceptval(check=False)
-    def _name_at(self, words: cython.longlong[::1], number: cython.longlong) -> cython.longlong:
-        """Where a name's words begin; those of a number that has none are zeros."""
-        at: cython.longlong = number * NAME_WORDS
-        return at if at + NAME_WORDS <= words.shape[0] else 0
+    def _put_name(
+        self,
+        out: cython.p_uchar,
+        at: cython.longlong,
+        words: cython.longlong[::1],
+        number: cython.longlong,
+        count: cython.longlong,
+    ) -> cython.void:
+        """So many words of a name; of a number that has none, zeros."""
+        place: cython.longlong = number * NAME_WORDS
+        if place + NAME_WORDS > words.shape[0]:
+            place = 0
+        if cython.compiled:
+            copy_words(out, at, cython.address(words[place]), 0, count)
+        else:
+            copy_words(out, at, words, place, count)
 
     @cython.cfunc
     @cython.inline
@@ -485,12 +494,12 @@ class ReportMessages:
     @cython.exceptval(check=False)
     @cython.cdivision(True)
     def _limit(
-        self, terms: cython.longlong, instrument: cython.longlong, in_shares: cython.bint
+        self, terms: cython.p_longlong, instrument: cython.longlong, in_shares: cython.bint
     ) -> cython.longlong:
         """The price of the terms; those of OUCH that name no instrument have four decimals."""
         scale: cython.longlong = instrument * SCALE_WORDS
-        price: cython.longlong = self._words[terms + W_PRICE]
-        if (self._words[terms + W_TERMS] >> 8) & 0xFF != TYPE_LIMIT or price == 0:
+        price: cython.longlong = terms[W_PRICE]
+        if (terms[W_TERMS] >> 8) & 0xFF != TYPE_LIMIT or price == 0:
             return ABSENT
         if not in_shares:
             return price
@@ -525,12 +534,13 @@ class ReportMessages:
         self,
         out: cython.p_uchar,
         at: cython.longlong,
+        words: cython.p_longlong,
         place: cython.longlong,
         length: cython.longlong,
     ) -> cython.void:
         """An id as its row has it from `place` on, padded with zeros; of no length: none."""
         if length:
-            copy_words(out, at, self._words, place, 3)
+            copy_words(out, at, words, place, 3)
         else:
             put_8(out, at, 0)
             put_8(out, at + 8, 0)

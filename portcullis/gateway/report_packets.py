@@ -12,7 +12,6 @@ Specification: MoldUDP64 1.00; docs/multicast.md.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
 from typing import NamedTuple
 
 try:
@@ -33,6 +32,7 @@ if cython.compiled:
         MESSAGE_BYTES_MAX,
         ReportMessages,
     )
+    from cython.cimports.portcullis.gateway.report_stream import ReportStream
 else:
     from portcullis.codecs.ouch.fields import put_u8
     from portcullis.codecs.sbe.octets import copy, put_8, put_big2
@@ -43,6 +43,7 @@ else:
         DOWNSTREAM_SEQUENCE,
     )
     from portcullis.gateway.report_messages import MESSAGE_BYTES_MAX, ReportMessages
+    from portcullis.gateway.report_stream import ReportStream
 
     # Also in report_packets.pxd.
     # Of packets that leave with one call: UDP_MAX_SEGMENTS, and a datagram's bytes.
@@ -55,6 +56,7 @@ else:
     NO_ROOM = -2
 
 from portcullis.gateway.report_messages import message_bytes, missing
+from portcullis.journal.rows import STREAM_NOTHING
 
 
 class Run(NamedTuple):
@@ -78,10 +80,16 @@ def run_messages(content: int, packet_bytes: int) -> int:
 @cython.final
 @cython.cclass
 class ReportPackets:
-    """Packs what `messages` encodes. No bounds checks: `_pack` sees to room for each message."""
+    """Packs what `messages` encodes. No bounds checks: `_pack` sees to room for each message.
 
-    def __init__(self, messages: ReportMessages) -> None:
+    packet_bytes: of a packet at most, but that it holds one message in any case.
+    """
+
+    def __init__(self, messages: ReportMessages, packet_bytes: int) -> None:
         self._messages = messages
+        self._packet_bytes = packet_bytes
+        self._day = 0
+        self._content = STREAM_NOTHING
         self._hold(memoryview(bytearray(2 * MESSAGE_BYTES_MAX)))
 
     def _hold(self, octets: memoryview) -> None:
@@ -97,45 +105,40 @@ class ReportPackets:
         else:
             self._out = octets
 
-    def pack(
-        self,
-        content: int,
-        rows: cython.longlong[::1],
-        first: int,
-        count: int,
-        session: bytes,
-        number: int,
-        packet_bytes: int,
-    ) -> Sequence[Run]:
-        """The packets of the messages of rows[first : first + count], until the next call.
+    def pack(self, stream: ReportStream, count: int) -> list[Run]:
+        """The packets of the `count` messages that `stream` has selected, until the next call.
 
-        As `ReportMessages.encode`. session: ten bytes. number: of the first message. packet_bytes:
-        of a packet at most, but that it holds one message in any case.
+        ValueError: its day is no session of ten digits. IndexError names a row that is not in the
+        table, or needs one that is not.
         """
-        if len(session) != DOWNSTREAM_SEQUENCE:
-            raise ValueError(f"a session has {DOWNSTREAM_SEQUENCE} bytes, not {session!r}")
-        if not 0 <= first <= first + count <= len(rows):
-            raise IndexError(f"no rows {first} to {first + count} of {len(rows)}")
-        begin: cython.longlong = first
-        end: cython.longlong = first + count
-        place: cython.longlong
-        self._content = content
-        self._usual_bytes = BLOCK_HEADER_BYTES + message_bytes(content)
-        self._packet_bytes = packet_bytes
-        self._session_low = int.from_bytes(session[:8], "little")
-        self._session_high = int.from_bytes(session[8:], "little")
-        place = self._pack(rows, begin, end, number)
+        if not 0 <= count <= len(stream.rows):
+            raise IndexError(f"no {count} rows of {len(stream.rows)}")
+        if stream.day != self._day or stream.content != self._content:
+            self._begin(stream)
+        end: cython.longlong = count
+        place: cython.longlong = self._pack(stream.rows, end, stream.next_number)
         while place == NO_ROOM:
             self._hold(memoryview(bytearray(2 * self._capacity)))
-            place = self._pack(rows, begin, end, number)
+            place = self._pack(stream.rows, end, stream.next_number)
         if place != PACKED:
-            raise missing(rows[place])
+            raise missing(stream.rows[place])
         runs = []
-        begin = 0
+        begin: cython.longlong = 0
         for place in range(0, RUN_WORDS * self._run_count, RUN_WORDS):
             runs.append(Run(self._view[begin : self._runs[place]], self._runs[place + 2]))
             begin = self._runs[place]
         return runs
+
+    def _begin(self, stream: ReportStream) -> None:
+        """Pack for a stream's present day and content."""
+        session = b"%d" % stream.day
+        if len(session) != DOWNSTREAM_SEQUENCE:
+            raise ValueError(f"a session has {DOWNSTREAM_SEQUENCE} bytes, not {session!r}")
+        self._session_low = int.from_bytes(session[:8], "little")
+        self._session_high = int.from_bytes(session[8:], "little")
+        self._usual_bytes = BLOCK_HEADER_BYTES + message_bytes(stream.content)
+        self._content = stream.content
+        self._day = stream.day
 
     @cython.cfunc
     @cython.nogil
@@ -143,11 +146,10 @@ class ReportPackets:
     def _pack(
         self,
         rows: cython.longlong[::1],
-        begin: cython.longlong,
         end: cython.longlong,
         number: cython.longlong,
     ) -> cython.longlong:
-        """All packets of rows[begin:end]. No allocation."""
+        """All packets of rows[:end]; number: of the first message. No allocation."""
         out: cython.p_uchar = self._out
         index: cython.longlong
         size: cython.longlong
@@ -155,7 +157,7 @@ class ReportPackets:
         start: cython.longlong = 0  # of the open packet; its messages:
         count: cython.longlong = 0
         self._run_count = 0
-        for index in range(begin, end):
+        for index in range(end):
             if at + 2 * DOWNSTREAM_BYTES + MESSAGE_BYTES_MAX > self._capacity:
                 return NO_ROOM
             if count and at + self._usual_bytes - start > self._packet_bytes:
@@ -163,7 +165,7 @@ class ReportPackets:
                 count = 0
             if count == 0:
                 start = at
-                at = self._open_packet(at, number + index - begin)
+                at = self._open_packet(at, number + index)
             size = self._messages.put(out, at + BLOCK_HEADER_BYTES, self._content, rows[index])
             if size < 0:
                 return index
@@ -175,7 +177,7 @@ class ReportPackets:
                 self._close_packet(start, at, count)
                 count = 0
                 start = at
-                at = self._open_packet(at, number + index - begin)
+                at = self._open_packet(at, number + index)
             at += size
             count += 1
         if count:

@@ -20,7 +20,7 @@ cdef class ReportStream:
     cdef long long _wanted_end
     cdef long long _end
 
-    cpdef long long select(self, long long end) except? -1
+    cpdef long long select(self, long long end, long long count_max=*) except? -1
     cpdef int pass_to(self, long long row, long long count) except? -1
-    cdef long long _select(self, long long end) noexcept nogil
+    cdef long long _select(self, long long end, long long count_max) noexcept nogil
     cdef bint _carries(self, long long at, long long kind) noexcept nogil

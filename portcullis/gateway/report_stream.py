@@ -78,12 +78,15 @@ class ReportStream:
 
     @cython.ccall
     @cython.exceptval(-1, check=True)
-    def select(self, end: cython.longlong) -> cython.longlong:
+    def select(
+        self, end: cython.longlong, count_max: cython.longlong = BATCH_ROWS
+    ) -> cython.longlong:
         """Find the messages among the rows from `next_row` to before `end`; give how many.
 
         They stand in `rows`, ascending. Stops at `reached`: at `end`, or behind it where a segment
-        ends there, where `rows` is full, or at a STREAM row that is about this stream. IndexError:
-        those rows are not there. No allocation. O(rows).
+        ends there, at the message behind `count_max` (at most BATCH_ROWS) of them, or at a STREAM
+        row that is about this stream. IndexError: those rows are not there. No allocation.
+        O(rows).
         """
         if self.next_row < self._table.oldest_row or end > self._table.tail:
             raise IndexError(
@@ -91,7 +94,7 @@ class ReportStream:
                 f"{self._table.oldest_row} to {self._table.tail - 1})"
             )
         self._end = end
-        return self._select(end)
+        return self._select(end, min(count_max, BATCH_ROWS))
 
     @cython.ccall
     @cython.exceptval(-1, check=True)
@@ -116,7 +119,7 @@ class ReportStream:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def _select(self, end: cython.longlong) -> cython.longlong:
+    def _select(self, end: cython.longlong, count_max: cython.longlong) -> cython.longlong:
         count: cython.longlong = 0
         row: cython.longlong = self.next_row
         at: cython.longlong = self._table.at(row)
@@ -124,7 +127,7 @@ class ReportStream:
         while row < end:
             kind = self._words[at] & 0xFF
             if kind == REPORT or kind == REFUSED_DUPLICATE:
-                if count == BATCH_ROWS:
+                if count == count_max:
                     break
                 if self.content == STREAM_REPORTS or self._carries(at, kind):
                     self.rows[count] = row

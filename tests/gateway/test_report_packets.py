@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 
 import pytest
@@ -28,21 +27,18 @@ class Desk:
 
     def __init__(self, texts: Sequence[int]) -> None:
         desk = FixDesk()
-        stream = ReportStream(desk.table, 1, b"s", next_row=desk.table.tail)
+        self.stream = stream = ReportStream(desk.table, 1, b"s", next_row=desk.table.tail)
         put_stream(desk.table, 1, r.STREAM_REPORTS, DAY)
         for number, length in enumerate(texts):
             desk.send(ORDER.format(f"a{number}") + (f"|58={'x' * length}" if length else ""))
         stream.pass_to(stream.reached, stream.select(desk.table.tail))
         self.count = stream.select(desk.table.tail)
-        self.rows = array("q", stream.rows[: self.count])
-        messages = ReportMessages(desk.table, desk.catalog)
-        self.messages = messages.encode(r.STREAM_REPORTS, self.rows, 0, self.count)
-        self.packets = ReportPackets(messages)
+        self.table = desk.table
+        self.encoder = ReportMessages(desk.table, desk.catalog)
+        self.messages = self.encoder.encode(r.STREAM_REPORTS, stream.rows, 0, self.count)
 
-    def pack(self, packet_bytes: int, number: int = 1) -> list[Run]:
-        found = self.packets.pack(
-            r.STREAM_REPORTS, self.rows, 0, self.count, SESSION, number, packet_bytes
-        )
+    def pack(self, packet_bytes: int) -> list[Run]:
+        found = ReportPackets(self.encoder, packet_bytes).pack(self.stream, self.count)
         return [Run(bytes(run.octets), run.packet_bytes) for run in found]
 
 
@@ -54,7 +50,8 @@ def cut(run: Run) -> list[bytes]:
 
 def test_messages_of_one_size_make_one_run() -> None:
     desk = Desk([0] * 11)
-    (run,) = desk.pack(20 + 4 * MESSAGE_BYTES + 1, 7)
+    desk.stream.pass_to(desk.stream.next_row, 6)
+    (run,) = desk.pack(20 + 4 * MESSAGE_BYTES + 1)
     assert run.packet_bytes == 20 + 4 * MESSAGE_BYTES
     assert [parse_downstream(packet) for packet in cut(run)] == [
         Downstream(SESSION, 7, tuple(desk.messages[:4])),
@@ -125,17 +122,21 @@ def test_a_run_ends_with_a_packet_of_another_size_and_what_ip_cuts_goes_alone() 
 def test_a_run_holds_as_many_messages_as_are_packed_at_once(packet_bytes: int) -> None:
     count = run_messages(r.STREAM_REPORTS, packet_bytes)
     desk = Desk([0])
-    desk.rows, desk.count = desk.rows * (2 * count), 2 * count
+    desk.count = 2 * count
+    for index in range(desk.count):
+        desk.stream.rows[index] = desk.stream.rows[0]
     first, second = desk.pack(packet_bytes)
     assert len(first.octets) == len(second.octets) <= 65_507
 
 
 def test_a_session_has_ten_bytes_and_rows_are_there() -> None:
     desk = Desk([0])
-    with pytest.raises(ValueError, match="a session has 10 bytes"):
-        desk.packets.pack(r.STREAM_REPORTS, desk.rows, 0, 1, b"today", 1, 1472)
-    with pytest.raises(IndexError, match="no rows 0 to 2 of 1"):
-        desk.packets.pack(r.STREAM_REPORTS, desk.rows, 0, 2, SESSION, 1, 1472)
-    rows = array("q", [desk.rows[0], 10**9])
+    with pytest.raises(IndexError, match="no 8193 rows of 8192"):
+        ReportPackets(desk.encoder, 1472).pack(desk.stream, 8193)
+    desk.stream.rows[1] = 10**9
     with pytest.raises(IndexError, match="row 1000000000, or one that it needs"):
-        desk.packets.pack(r.STREAM_REPORTS, rows, 0, 2, SESSION, 1, 1472)
+        ReportPackets(desk.encoder, 1472).pack(desk.stream, 2)
+    put_stream(desk.table, 1, r.STREAM_REPORTS, 20261122)
+    desk.stream.follow(desk.table.tail)
+    with pytest.raises(ValueError, match="a session has 10 bytes, not b'20261122'"):
+        ReportPackets(desk.encoder, 1472).pack(desk.stream, 1)
