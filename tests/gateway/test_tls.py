@@ -22,7 +22,6 @@ SMALL = """
 [journal]
 segment_rows = 131072
 [limits]
-logon_timeout = "4s"
 orders = 20000
 ids = 40000
 unauthenticated_per_address = 50
@@ -66,7 +65,7 @@ class TlsClient(FixClient):
 class TlsGateway(GatewayProcess):
     """A gateway that listens for both; CLIENT1 must show the certificate "one.example"."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, limits: str = "") -> None:
         directory.mkdir(exist_ok=True)
         self.authority = Authority(directory)
         self.tls_port = free_port()
@@ -96,7 +95,7 @@ client_ca = "ca.pem"
 client_certificates = "optional"
 """
         secret = PasswordHash.make(b"sesame")
-        super().__init__(directory, config.replace("{hash}", str(secret)) + SMALL)
+        super().__init__(directory, config.replace("{hash}", str(secret)) + SMALL + limits)
 
     def client(self, name: str, certificate: str | None = None) -> TlsClient:
         return TlsClient(name, self.tls_port, self.authority.client(certificate))
@@ -226,8 +225,9 @@ def test_what_is_no_tls_is_called_so(gateway: TlsGateway) -> None:
         time.sleep(0.01)
 
 
-def test_handshakes_that_never_end_hold_places_for_a_while_only(gateway: TlsGateway) -> None:
-    with contextlib.ExitStack() as links:
+def test_handshakes_that_never_end_hold_places_for_a_while_only(tmp_path: Path) -> None:
+    limits = 'logon_timeout = "3s"\n'
+    with TlsGateway(tmp_path / "gateway", limits) as gateway, contextlib.ExitStack() as links:
         address = ("127.0.0.1", gateway.tls_port)
         held = [
             links.enter_context(socket.create_connection(address, TIMEOUT_S)) for _ in range(60)
