@@ -102,7 +102,10 @@ class SimulatedFixClient:
         self._unanswered: dict[str, str] = {}
         # Orders that mass cancels were said to reach, and those reported as cancelled by one.
         self._reached = self._swept = 0
-        # By mass status request: orders that it has told of.
+        # Resting orders that have ended. By mass status request: how many had when it was sent,
+        # and orders that it has told of.
+        self._ended = 0
+        self._ended_before: dict[str, int] = {}
         self._told_of: dict[str, int] = {}
         self._losses = 0
         self._ids = 0
@@ -336,7 +339,9 @@ class SimulatedFixClient:
             identity = self._new_id("q")
             self._send("q", f"11={identity}\x01530=7\x01{side}60={utc(self._world.now_ns)}\x01")
         else:
-            self._send("AF", f"584={self._new_id('AF')}\x01585=7\x01")
+            identity = self._new_id("AF")
+            self._ended_before[identity] = self._ended
+            self._send("AF", f"584={identity}\x01585=7\x01")
 
     # --- what comes ------------------------------------------------------------------------------
 
@@ -507,8 +512,8 @@ class SimulatedFixClient:
             self._answered(identity, row)
         if order.state == "open" and order.rests:
             self._open[order.sent_id] = order
-        else:
-            self._open.pop(order.sent_id, None)
+        elif self._open.pop(order.sent_id, None) is not None:
+            self._ended += 1
 
     def _status(self, message: dict[str, str], row: int) -> None:
         """One of the reports that a mass status request brings: it says what is known already."""
@@ -521,7 +526,9 @@ class SimulatedFixClient:
             self._told_of[identity] = self._told_of.get(identity, 0) + 1
         if message.get("912") == "Y":
             told = self._told_of.pop(identity, 0)
-            if told != int(message["911"]) and not self._losses:
+            # What ended behind the count is told of no more; then the last report is of no order.
+            ended = self._ended - self._ended_before[identity] if message["37"] == "NONE" else 0
+            if not told <= int(message["911"]) <= told + ended and not self._losses:
                 raise Violation(f"{self.name}: {told} statuses came, and then {message}")
             self._answered(identity, row)
 
