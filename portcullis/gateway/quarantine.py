@@ -14,6 +14,8 @@ import traceback
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from portcullis.journal.segments import sync_directory
+
 FOLDER = "quarantine"
 _SUFFIX = ".json"
 # A fault that no session's message caused.
@@ -37,9 +39,11 @@ class Quarantine:
         return path if path.exists() else None
 
     def release(self, key: str) -> Path:
-        """Let a session in again; give the file, kept under another name."""
+        """Let a session in again, durably; give the file, kept under another name."""
         path = self._folder / f"{quote(key, safe='')}{_SUFFIX}"
-        return path.rename(path.with_suffix(".released"))
+        kept = path.rename(path.with_suffix(".released"))
+        sync_directory(self._folder)
+        return kept
 
     def put(self, key: str, batch_row: int, error: BaseException, number: int = 0) -> Path:
         """Remember what happened, durably; give the file. key: "" where it is nobody's.
@@ -48,7 +52,9 @@ class Quarantine:
         session's last message that had a row in it, 0: none had; it caused the fault, or the one
         behind it did.
         """
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        if not self._folder.exists():
+            self._folder.mkdir(mode=0o700)
+            sync_directory(self._folder.parent)
         path = self._folder / f"{quote(key or NOBODY, safe='')}{_SUFFIX}"
         report = {
             "session": key,
@@ -63,4 +69,5 @@ class Quarantine:
             json.dump(report, file, indent=2)
             file.flush()
             os.fsync(file.fileno())
+        sync_directory(self._folder)
         return path

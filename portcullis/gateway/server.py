@@ -406,6 +406,9 @@ class Server:
         if self.capture is not None:
             self.capture.write()
         self.log.emit("fatal", error=repr(error), session=key, quarantine=kept)
+        self._end(code)
+
+    def _end(self, code: int) -> None:
         self.log.close()
         os._exit(code)
 

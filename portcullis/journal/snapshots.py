@@ -13,6 +13,7 @@ from typing import Any
 
 from portcullis.journal import sections as form
 from portcullis.journal.sections import MAKING, Form, SectionsError, read_sections, write_sections
+from portcullis.journal.segments import sync_directory
 
 FOLDER = "snapshots"
 SUFFIX = ".snapshot"
@@ -35,7 +36,9 @@ def write_snapshot(
 ) -> Path:
     """Write the snapshot of a data directory as of `row`, durable, and drop the oldest ones."""
     folder = directory / FOLDER
-    folder.mkdir(exist_ok=True)
+    if not folder.exists():
+        folder.mkdir()
+        sync_directory(directory)
     for left_over in folder.glob("*" + MAKING):  # of one that was killed while it wrote
         left_over.unlink()
     path = folder / f"{row:016d}{SUFFIX}"

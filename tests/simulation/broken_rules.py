@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from portcullis.engine.layout import S_NEXT_OUT, SESSION_WORDS
-from portcullis.gateway import row_store, startup
+from portcullis.gateway import quarantine, row_store, saved_state, startup
+from portcullis.gateway.operator import Operator
 from portcullis.gateway.ouch_store import OuchStore
 from portcullis.gateway.server import Server
 from portcullis.gateway.streams import Streams
 from portcullis.gateway.trading_day import TradingDay
+from portcullis.journal import snapshots
 from portcullis.journal.recovery import Recovery
 from portcullis.journal.rows import ROW_BYTES
 from portcullis.journal.writer import Journal
@@ -126,6 +128,18 @@ def _always(_right: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *_args: True
 
 
+def _every_other(right: Callable[..., Any]) -> Callable[..., Any]:
+    calls = 0
+
+    def spoilt(*args: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls % 2:
+            right(*args)
+
+    return spoilt
+
+
 def _no_unsent(_right: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *_args: array("q")
 
@@ -187,6 +201,22 @@ RULES = (
     Rule(
         "a loss begins another session of each stream, and the one before gets no end",
         Streams, "anew", _no_rows_told, ("power",),
+    ),
+    Rule(
+        "a trade is amended on both sides", Operator, "_append_amendment", _every_other,
+        ("amend",),
+    ),
+    Rule(
+        "a start takes no snapshot of rows that are lost", saved_state, "_has_batch", _always,
+        ("snapshot", "power"), "none",
+    ),
+    Rule(
+        "a snapshot is on disk when it is written", snapshots, "sync_directory", _nothing,
+        ("snapshot", "power"), messages=3_000,
+    ),
+    Rule(
+        "who brought the gateway down is kept out, whatever stops", quarantine, "sync_directory",
+        _nothing, ("poison", "power"),
     ),
     Rule("a day's end is a row", TradingDay, "tick", _nothing, ("day",), messages=12_000),
 )  # fmt: skip

@@ -1,9 +1,10 @@
 """A disk that keeps what was synced, and of the rest what chance leaves.
 
 Owns the difference between what a process has written and what outlives the machine. A file's
-bytes are safe once they were synced, its name once its folder was. When the power fails, what was
-written since may be there or not, each page for itself, in any order. It can be full, and bits can
-turn. Making and syncing files costs no real time: the files stand in a folder of the test's.
+bytes are safe once they were synced, its name once its folder was, and a folder's as well. When
+the power fails, what was written since may be there or not, each page for itself, in any order. It
+can be full, and bits can turn. Making and syncing files costs no real time: the files stand in a
+folder of the test's.
 """
 
 from __future__ import annotations
@@ -37,35 +38,38 @@ class _Kept:
         self.octets = bytearray()
         self.size = 0
         self.syncs = 0
-        self.sync(path)
+        # Open, so that no other file gets its number when it is gone.
+        self.file = path.open("rb", buffering=0)
+        self.sync()
 
-    def sync(self, path: Path) -> None:
+    def sync(self) -> None:
         """Take over what was written.
 
         Journals grow at their end, and their header changes: so a sync mostly looks from the end
         of the last one on, until nothing is written any more; now and then at all of it.
         """
-        with path.open("rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
-            often = self.syncs < _WHOLE_FIRST or self.syncs % _WHOLE_EVERY == 0
-            if size != self.size or often:
-                octets = bytearray(file.read())
-                del octets[_written(octets) :]
-                both = min(len(self.octets), len(octets))
-                sealed = max(both - _OPEN_PAGES * PAGE_BYTES, HEADER_BYTES)
-                if self.octets[HEADER_BYTES:sealed] != octets[HEADER_BYTES:sealed]:
-                    raise Violation(f"{path.name}: rows that were synced have changed since")
-                self.octets, self.size = octets, size
-            else:
-                self.octets[:HEADER_BYTES] = file.read(HEADER_BYTES)
-                at = max(len(self.octets) // PAGE_BYTES - _OPEN_PAGES, 1) * PAGE_BYTES
-                file.seek(at)
-                while part := file.read(_CHUNK_BYTES):
-                    self.octets[at : at + len(part)] = part
-                    at += len(part)
-                    if part.endswith(_ZEROS):
-                        break
-                del self.octets[_written(self.octets) :]
+        file = self.file
+        file.seek(0)
+        size = os.fstat(file.fileno()).st_size
+        often = self.syncs < _WHOLE_FIRST or self.syncs % _WHOLE_EVERY == 0
+        if size != self.size or often:
+            octets = bytearray(file.read())
+            del octets[_written(octets) :]
+            both = min(len(self.octets), len(octets))
+            sealed = max(both - _OPEN_PAGES * PAGE_BYTES, HEADER_BYTES)
+            if self.octets[HEADER_BYTES:sealed] != octets[HEADER_BYTES:sealed]:
+                raise Violation(f"{file.name}: rows that were synced have changed since")
+            self.octets, self.size = octets, size
+        else:
+            self.octets[:HEADER_BYTES] = file.read(HEADER_BYTES)
+            at = max(len(self.octets) // PAGE_BYTES - _OPEN_PAGES, 1) * PAGE_BYTES
+            file.seek(at)
+            while part := file.read(_CHUNK_BYTES):
+                self.octets[at : at + len(part)] = part
+                at += len(part)
+                if part.endswith(_ZEROS):
+                    break
+            del self.octets[_written(self.octets) :]
         self.syncs += 1
 
 
@@ -87,7 +91,8 @@ class SimulatedDisk(Disk):
         before_sync: Callable[[], None] = lambda: None,
     ) -> None:
         self.is_full = False
-        # Rows that were sealed when a sync began that has ended: they must outlive the power.
+        # It says of segments that they are synced, and keeps nothing; whether it has done so.
+        self.lies = self.has_lied = False
         self._world = world
         self._folder = folder
         self._boot = boot
@@ -95,21 +100,36 @@ class SimulatedDisk(Disk):
         self._make_ns = make_ns
         self._before_sync = before_sync
         self._kept: dict[int, _Kept] = {}
-        self._names: dict[str, int] = {}
-        for path in self._files():
-            self._keep(path)
-        self.sync_directory(folder)
+        # Of files and folders, as paths in the folder.
+        self._names = self._living()
+        for name in self._names:
+            self.keep(folder / name)
 
     # --- what the journal asks -------------------------------------------------------------------
 
     def sync(self, descriptor: int) -> None:
         self._moment()
         self._before_sync()
-        self._keep(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
+        self.keep(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
 
     def sync_directory(self, directory: Path) -> None:
         self._moment()
-        self._names = {path.name: path.stat().st_ino for path in self._files()}
+        inside, living = directory.relative_to(self._folder), self._living()
+        names = {name: one for name, one in self._names.items() if name.parent != inside}
+        names |= {name: one for name, one in living.items() if name.parent == inside}
+        self._names = names
+        for number in self._kept.keys() - set(names.values()) - set(living.values()):
+            self._kept.pop(number).file.close()
+
+    def fsync(self, descriptor: int) -> None:
+        """What os.fsync does, of a file or a folder."""
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if path.is_dir():
+            self.sync_directory(path)
+        elif self.lies and path.parent == self._folder:
+            self.has_lied = True
+        else:
+            self.sync(descriptor)
 
     def boot_id(self) -> bytes:
         return self._boot
@@ -121,39 +141,55 @@ class SimulatedDisk(Disk):
             with target.open("xb") as file:
                 file.truncate(size)
                 file.write(header)
-            self._keep(target)
+            self.keep(target)
         self.sync_directory(target.parent)
 
     def segment_maker(self, directory: Path) -> SegmentMaker:
         return SimulatedMaker(self._world, self, self._make_ns)
 
-    def _keep(self, path: Path) -> None:
+    def keep(self, path: Path) -> None:
+        """All bytes of a file are on disk from now on."""
         number = path.stat().st_ino
+        if path.parent != self._folder and number in self._kept:
+            self._kept.pop(number).file.close()  # nothing is said of how such a file may change
         if number in self._kept:
-            self._kept[number].sync(path)
-        else:
+            self._kept[number].sync()
+        elif path.is_file():
             self._kept[number] = _Kept(path)
 
-    def _files(self) -> list[Path]:
-        return sorted(path for path in self._folder.iterdir() if path.is_file())
+    def _living(self) -> dict[Path, int]:
+        """Files and folders that there are, a folder before what is in it."""
+        paths = sorted(path for path in self._folder.rglob("*") if path.is_file() or path.is_dir())
+        return {path.relative_to(self._folder): path.stat().st_ino for path in paths}
+
+    def close(self) -> None:
+        """Let go of its files."""
+        for kept in self._kept.values():
+            kept.file.close()
 
     # --- what becomes of it ----------------------------------------------------------------------
 
     def fail(self, target: Path, chance: random.Random, *, lucky: bool = True) -> None:
         """The power fails: put what the next boot finds into another folder.
 
-        lucky: of what was not synced, all or some pages may be there, too.
+        lucky: of what was not synced, all or some pages may be there, too; not where it has lied.
         """
         target.mkdir()
         luck = chance.choice((0.0, 0.3, 0.7, 1.0)) if lucky else 0.0
-        living = {path.name: path for path in self._files()}
-        names = dict(self._names)
-        for name, path in living.items():
+        luck = 0.0 if self.has_lied else luck
+        living, names = self._living(), dict(self._names)
+        for name, number in living.items():
             if name not in names and chance.random() < luck:
-                names[name] = path.stat().st_ino
-        by_number = {path.stat().st_ino: path for path in living.values()}
+                names[name] = number
+        by_number = {number: self._folder / name for name, number in living.items()}
         for name, number in sorted(names.items()):
-            octets, size = self._left_of(number, by_number.get(number), luck, chance)
+            path = by_number.get(number)
+            if not (target / name).parent.exists():
+                continue  # its folder's name is lost
+            if path is not None and path.is_dir():
+                (target / name).mkdir()
+                continue
+            octets, size = self._left_of(number, path, luck, chance)
             with (target / name).open("xb") as file:
                 file.write(octets)
                 file.truncate(size)

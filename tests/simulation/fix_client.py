@@ -501,6 +501,8 @@ class SimulatedFixClient:
             self._ledger.trade(match, side)
         elif exec_type == "5":
             told = Told(row, "replaced", identity, int(message["38"]), price, 0, *sums)
+        elif exec_type in "HG":
+            told = self._amended(message, order, row, sums)
         elif exec_type in "4C":
             told = Told(row, "ended", identity, 0, 0, 0, *sums)
         elif exec_type == "8":
@@ -508,12 +510,25 @@ class SimulatedFixClient:
         else:
             raise Violation(f"{self.name}: a report of a kind not to be expected: {message}")
         order.take(told)
+        if told.amends and abs(float(message["6"]) * order.cum_qty - order.value() / 100) > 0.01:
+            raise Violation(f"{self.name}: AvgPx is wrong: {message} of {order.describe()}")
         if identity in self._unanswered and exec_type in "0458":
             self._answered(identity, row)
         if order.state == "open" and order.rests:
             self._open[order.sent_id] = order
         elif self._open.pop(order.sent_id, None) is not None:
             self._ended += 1
+
+    def _amended(
+        self, message: dict[str, str], order: Order, row: int, sums: tuple[int, int]
+    ) -> Told:
+        """A trade of an order was busted or corrected: of which, 19 says."""
+        fill = order.fill(lambda one: one.at == int(message["19"]))
+        qty, price = int(message.get("32", "0")), cents(message.get("31", "0"))
+        if (message["150"] == "G") != bool(qty):
+            raise Violation(f"{self.name}: {message} of {fill}")
+        self._ledger.amended(fill.match, Side(self.name, row, order.side, qty, price))
+        return Told(row, "amended", message["11"], qty, price, fill.match, *sums, fill.at)
 
     def _status(self, message: dict[str, str], row: int) -> None:
         """One of the reports that a mass status request brings: it says what is known already."""

@@ -1,9 +1,9 @@
 """What clients were told, held against what may be: a naive model of orders and trades.
 
 Owns the promises that are looked at: no report contradicts those before it, none comes twice under
-two numbers, no ExecID stands for two contents, each trade has two sides that agree, and the orders
-that clients know are live are those that the gateway has. Knows nothing of rows, engines or
-sockets; all it has is what arrived.
+two numbers, no ExecID stands for two contents, each trade has two sides that agree, both are told
+once what an operator does to it, and the orders that clients know are live are those that the
+gateway has. Knows nothing of rows, engines or sockets; all it has is what arrived.
 
 After the power failed, a gateway that does not wait for its disk has forgotten its last rows.
 What clients were told of those is taken back (`Order.forget`); that it was told stays known, for
@@ -22,8 +22,9 @@ from tests.simulation.world import Violation
 class Told(NamedTuple):
     """One thing said of an order. at: where it stands in what its client was told.
 
-    kind: accepted, traded, replaced, reduced, ended or refused. qty: the order's; of this trade;
-    what it is reduced by. cum_qty, leaves_qty: as said; -1: not said.
+    kind: accepted, traded, amended, replaced, reduced, ended or refused. qty: the order's; of this
+    trade, 0 of one that is busted; what it is reduced by. cum_qty, leaves_qty: as said; -1: not
+    said. amends: where the trade stands that is amended.
     """
 
     at: Any
@@ -34,6 +35,7 @@ class Told(NamedTuple):
     match: int = 0
     cum_qty: int = -1
     leaves_qty: int = -1
+    amends: Any = None
 
 
 @dataclass(slots=True)
@@ -75,6 +77,19 @@ class Order:
             assert not fault, fault
         return True
 
+    def fill(self, wanted: Callable[[Told], bool]) -> Told:
+        """The one of its trades that is meant."""
+        found = [told for told in self.told if told.kind == "traded" and wanted(told)]
+        if len(found) != 1:
+            raise Violation(f"{self.client}: {len(found)} trades are meant of {self.describe()}")
+        return found[0]
+
+    def value(self) -> int:
+        """Price x quantity over its trades, as they are by now."""
+        fills = {told.at: told.price * told.qty for told in self.told if told.kind == "traded"}
+        fills |= {told.amends: told.price * told.qty for told in self.told if told.amends}
+        return sum(fills.values())
+
     def describe(self) -> str:
         """All that is known of it, for a person."""
         said = "; ".join(f"{one.kind} {one.qty} at {one.at}" for one in self.told[-6:])
@@ -94,6 +109,12 @@ class Order:
             if self.state != "sent":
                 return "refused after it was accepted"
             self.state = "refused"
+        elif kind == "amended":
+            if self.state not in ("open", "done"):
+                return f"a trade is amended of an order that is {self.state}"
+            change = told.qty - self.fill(lambda one: one.at == told.amends).qty
+            self.cum_qty += change
+            self.qty += change
         elif self.state != "open":
             return f"something is said of an order that is {self.state}"
         elif kind == "traded":
@@ -146,12 +167,25 @@ class Side(NamedTuple):
     price: int
 
 
+class Deed(NamedTuple):
+    """What an operator did to a trade. row: it is in the journal up to this. qty: 0 of a bust."""
+
+    row: int
+    qty: int
+    price: int
+
+
 class Ledger:
     """What all clients were told."""
 
     def __init__(self) -> None:
         self.orders: dict[str, list[Order]] = {}
-        self._trades: dict[int, list[Side]] = {}
+        # Clients that are told of busts and of no corrections.
+        self.half_told: set[str] = set()
+        # By match: its sides, what was done to it, and who was told of that.
+        self.trades: dict[int, list[Side]] = {}
+        self.deeds: dict[int, Deed] = {}
+        self._amended: dict[int, list[Side]] = {}
         # By ExecID: for whom, and what.
         self._contents: dict[str, tuple[str, str]] = {}
 
@@ -177,32 +211,53 @@ class Ledger:
 
     def trade(self, match: int, side: Side) -> None:
         """One side of a trade was told."""
-        sides = self._trades.setdefault(match, [])
+        sides = self.trades.setdefault(match, [])
         sides.append(side)
         if len(sides) > 2:
             raise Violation(f"match {match} has more than two sides: {sides}")
+
+    def amended(self, match: int, side: Side) -> None:
+        """One side of a trade was told that it is amended."""
+        sides = self._amended.setdefault(match, [])
+        sides.append(side)
+        if len({one.side for one in sides}) < len(sides):
+            raise Violation(f"match {match}: a side was told of two amendments: {sides}")
 
     def forget(self, client: str, is_kept: Callable[[Any], bool]) -> None:
         """Take back what a client was told and is not kept."""
         for order in self.orders.get(client, ()):
             order.forget(is_kept)
-        for match, sides in list(self._trades.items()):
-            left = [side for side in sides if side.client != client or is_kept(side.at)]
-            if len(left) < len(sides):
-                self._trades[match] = left
-                if not left:
-                    del self._trades[match]
+        for told in (self.trades, self._amended):
+            for match, sides in list(told.items()):
+                left = [side for side in sides if side.client != client or is_kept(side.at)]
+                if len(left) < len(sides):
+                    told[match] = left
+                    if not left:
+                        del told[match]
 
     # --- when nothing is on its way --------------------------------------------------------------
 
     def check_trades(self) -> None:
-        """Each trade has a buyer and a seller, and they agree."""
-        for match, sides in self._trades.items():
+        """Each trade has a buyer and a seller, and they agree; both know what was done to it."""
+        for match, sides in self.trades.items():
             if len(sides) != 2:
                 raise Violation(f"a report was lost: match {match} has one side only: {sides}")
             one, other = sides
             if one.side == other.side or one[3:] != other[3:]:
                 raise Violation(f"the sides of match {match} differ: {sides}")
+
+        for match in self.deeds.keys() | self._amended.keys():
+            told = sorted(self._amended.get(match, ()), key=lambda side: side.side)
+            deed = self.deeds.get(match)
+            if deed is None:
+                raise Violation(f"match {match} was amended by nobody: {told}")
+            ought = [
+                (side.client, side.side, deed.qty, deed.price)
+                for side in sorted(self.trades[match], key=lambda side: side.side)
+                if not deed.qty or side.client not in self.half_told
+            ]
+            if [(one.client, *one[2:]) for one in told] != ought:
+                raise Violation(f"match {match}: {deed} was told as {told}, not as {ought}")
 
     def live(self) -> list[Live]:
         """All orders that clients know to be live, sorted."""

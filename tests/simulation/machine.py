@@ -3,12 +3,13 @@
 Owns one gateway process at a time and the folder that is its disk. The gateway is the one that
 `portcullis serve` runs, `startup.recover` and `server.Server`; what stands in for the world around
 it is its event loop, its disk, and the clocks. It can die between any two events, and at each use
-of network or disk.
+of network or disk. Beside it a replica writes snapshots, as the back office has it do.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import signal
 from collections.abc import Callable
@@ -24,15 +25,19 @@ from portcullis.gateway.multicast import Multicast, Outlet
 from portcullis.gateway.operator_port import OperatorError, Request
 from portcullis.gateway.quarantine import Quarantine
 from portcullis.gateway.registry import LIMITS
-from portcullis.gateway.saved_state import ENGINE_VERSION, make_engine
+from portcullis.gateway.replica import Replica
+from portcullis.gateway.saved_state import ENGINE_VERSION, latest, make_engine, start_of
 from portcullis.gateway.server import Server
 from portcullis.gateway.startup import Recovered, recover
+from portcullis.journal.fills import NoMatchError, find_match
 from portcullis.journal.replay import replay
-from portcullis.journal.rows import ROW_BYTES
+from portcullis.journal.rows import ROW_BYTES, W_HEAD
 from portcullis.journal.segments import HEADER_BYTES, segment_path
+from portcullis.journal.snapshots import KEPT, list_snapshots, snapshot_row
+from portcullis.journal.tail import JournalTail
 from portcullis.journal.writer import Journal
 from tests.simulation.disk import SimulatedDisk
-from tests.simulation.ledger import Live
+from tests.simulation.ledger import Deed, Live
 from tests.simulation.network import Client, Link, ListeningSocket, Weather
 from tests.simulation.process import SimulatedLoop
 from tests.simulation.subscriber import SimulatedLine, SimulatedSubscriber
@@ -41,6 +46,10 @@ from tests.simulation.world import MILLISECOND_NS, SECOND_NS, Violation, World
 
 class _Killed(BaseException):
     """The process was killed at this moment."""
+
+
+class _PoisonError(Exception):
+    """A message brings the gateway down."""
 
 
 class SimulatedServer(Server):
@@ -54,10 +63,45 @@ class SimulatedServer(Server):
         return transport.unacknowledged  # type: ignore[attr-defined,no-any-return]
 
     def _fatal(self, error: BaseException) -> None:
-        self._told_fatal(error)
+        if not self._loop.is_dead:  # type: ignore[attr-defined]
+            self._fatal_error = error
+            super()._fatal(error)
+
+    def _end(self, code: int) -> None:
+        self._told_fatal(self._fatal_error)
 
     def _allow_descriptors(self) -> None:
         """There are none."""
+
+
+class SimulatedQuarantine(Quarantine):
+    """Remembers whom it has to keep out, and of whom a loss of power may leave either."""
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__(machine.data)
+        self._machine = machine
+
+    def put(self, key: str, batch_row: int, error: BaseException, number: int = 0) -> Path:
+        return self._change(
+            key, lambda: super(SimulatedQuarantine, self).put(key, batch_row, error, number)
+        )
+
+    def release(self, key: str) -> Path:
+        return self._change(key, lambda: super(SimulatedQuarantine, self).release(key))
+
+    def _change(self, key: str, change: Callable[[], Path]) -> Path:
+        machine, name = self._machine, client_of(key)
+        path = change()
+        if machine.is_powerless:
+            machine.perhaps_out.add(name)
+        elif name:
+            machine.kept_out ^= {name}
+        return path
+
+
+def client_of(key: str) -> str:
+    """The client of a session's key."""
+    return re.split("[>:]", key)[-1]
 
 
 @dataclass
@@ -86,7 +130,16 @@ class Machine:
         self.sync_ns_max = 2 * MILLISECOND_NS
         # Syncs so far, and before which of them the power fails; 0: before none.
         self.syncs = self.cut_at_sync = 0
-        self.starts = self.kills = self.power_losses = self.losses = 0
+        self.starts = self.snapshot_starts = self.kills = self.power_losses = self.losses = 0
+        # Rows of the snapshots that stand, newest last; those of them in which a bit has turned.
+        self.snapshots: list[int] = []
+        self._spoilt: set[int] = set()
+        # Clients that are kept out since a message of theirs was a fault; power may have failed
+        # as these became so, or were released.
+        self.kept_out: set[str] = set()
+        self.perhaps_out: set[str] = set()
+        # Uses of the disk until a follower dies; 0: it does not.
+        self._follower_dies_in = 0
         # A fault that is due after so many uses of network and disk.
         self._fault_in = 0
         self._fault: Callable[[], None] | None = None
@@ -101,6 +154,14 @@ class Machine:
         self.data = folder / "data-0"
         self.data.mkdir(parents=True)
         self._new_disk()
+        world.fsync = self._fsync
+
+    def _fsync(self, descriptor: int) -> None:
+        if self._follower_dies_in:
+            self._follower_dies_in -= 1
+            if not self._follower_dies_in:
+                raise _Killed
+        self.disk.fsync(descriptor)
 
     def _new_disk(self) -> None:
         chance = self._world.random
@@ -141,8 +202,9 @@ class Machine:
         finally:
             self._is_starting = False
         server = SimulatedServer(
-            self._loaded, recovered, log, Quarantine(self.data), fatal=self._fatal
+            self._loaded, recovered, log, SimulatedQuarantine(self), fatal=self._fatal
         )
+        self._check_start(recovered)
         outlets = []
         for settings, subscriber in zip(self._loaded.config.stream, self.subscribers, strict=True):
             subscriber.may_miss = True
@@ -154,6 +216,29 @@ class Machine:
         task = loop.create_task(server.run(doors))  # type: ignore[arg-type]
         self.running = Running(loop, recovered, server, task, log, doors)
         return recovered
+
+    def _check_start(self, recovered: Recovered) -> None:
+        """It began at the newest snapshot that is good, and keeps out whom it has to."""
+        table, used = recovered.journal.table, recovered.snapshot_row
+        self.snapshots = [
+            row for row in self.snapshots if row < table.tail and table.word(row, W_HEAD)
+        ]
+        newest = max((row for row in self.snapshots if row not in self._spoilt), default=0)
+        if used < newest or used in self._spoilt:
+            raise Violation(
+                f"it began at snapshot {used}, {newest} is the newest good one, spoilt are "
+                f"{self._spoilt}: {recovered.refused_snapshots}"
+            )
+        self.snapshot_starts += bool(used)
+        kept_out = {client_of(key) for key in Quarantine(self.data).keys()}
+        if kept_out ^ self.kept_out - self.perhaps_out:
+            raise Violation(f"{kept_out} are kept out, and {self.kept_out} were to be")
+        self.kept_out, self.perhaps_out = kept_out, set()
+
+    @property
+    def is_powerless(self) -> bool:
+        """Whether the power has failed under what still runs."""
+        return self._next_data is not None
 
     @property
     def has_died(self) -> bool:
@@ -173,9 +258,10 @@ class Machine:
         running = self.running
         assert running is not None
         running.loop.signal_handlers[signal.SIGTERM]()
-        if not self._world.run_until(running.task.done, 60 * SECOND_NS):
+        ended = self._world.run_until(lambda: running.task.done() or self.has_died, 60 * SECOND_NS)
+        if not ended:
             raise Violation("the gateway did not stop within a minute")
-        if running.task.result() != 0:
+        if not self.has_died and running.task.result() != 0:
             raise Violation(f"the gateway stopped with {running.task.result()}")
         running.loop.die()
         self.bury()
@@ -220,6 +306,7 @@ class Machine:
         if self.running is not None:
             self.running.loop.die()
             self.bury()
+        self.disk.close()
 
     def _bury(self) -> None:
         self.running = None
@@ -227,6 +314,11 @@ class Machine:
         self._links.clear()
         asyncio._set_running_loop(None)
         if self._next_data is not None:
+            left = {path.name for path in list_snapshots(self._next_data)}
+            for path in list_snapshots(self.data):
+                if snapshot_row(path) in self.snapshots and path.name not in left:
+                    raise Violation(f"{path.name} was on disk, and is lost")
+            self.disk.close()
             shutil.rmtree(self.data)
             self.data, self._next_data = self._next_data, None
             self._new_disk()
@@ -245,9 +337,35 @@ class Machine:
         request = Request(do=do, who="ann", why="simulated", args=args)
         try:
             self.running.server._operator.handle(request)
-        except OperatorError:
+        except (OperatorError, _PoisonError):
             return False
         return not self.has_died
+
+    def amend(self, exec_id: int, *, qty: int = 0, price: int = 0) -> Deed | None:
+        """Have the trade of a fill busted, or corrected where a quantity is given; None: it can't
+        be."""
+        if self.running is None or self.has_died:
+            return None
+        try:
+            match = find_match(self.data, exec_id)
+        except NoMatchError:
+            return None
+        first, second = match.sums
+        known = {"match": match.number, "looked_to": match.last_row}
+        new = {"qty": qty, "price": price} if qty else {}
+        do = "correct" if qty else "bust"
+        if not self.operate(do, **known, sum=first, other_sum=second, **new):
+            return None
+        return Deed(self.running.recovered.journal.sealed_row, qty, price)
+
+    def is_let_in(self, client: str) -> bool:
+        """Whether a client is logged on."""
+        if self.running is None or self.has_died:
+            return False
+        operator = self.running.server._operator
+        sessions = [(one.client, one) for one in operator._peers]
+        sessions += [(one.name, one) for one in operator._users]
+        return any(name == client and one.is_connected for name, one in sessions)
 
     def numbers(self, client: str) -> tuple[int, int] | None:
         """The next number of a FIX session's client, and ours; None: the gateway is down."""
@@ -269,6 +387,80 @@ class Machine:
         if self._fault_in <= 0:
             fault, self._fault = self._fault, None
             fault()
+
+    def poison(self) -> None:
+        """Have the next batch that brings a message be a fault."""
+        if self.running is None or self.has_died:
+            return
+        journal, turn = self.running.recovered.journal, self.running.server.turn
+        seal = journal.seal
+
+        def fail(time_ns: int = 0) -> int:
+            if not turn.message_at_work()[0]:
+                return seal(time_ns)
+            raise _PoisonError
+
+        journal.seal = fail  # type: ignore[method-assign]
+
+    def heal(self) -> None:
+        """No message is a fault any more."""
+        if self.running is not None:
+            vars(self.running.recovered.journal).pop("seal", None)
+
+    @property
+    def is_poisoned(self) -> bool:
+        """Whether such a message is what the process has ended by."""
+        return isinstance(self.ended_by, _PoisonError)
+
+    def take_snapshot(self, *, lies: bool = False, dies_in: int = 0) -> None:
+        """Have a replica write a snapshot, from the newest one on.
+
+        lies: the disk says that it has rows which it has not. dies_in: see `_follower_dies_in`.
+        """
+        config = self._loaded.config
+        sizes = {key: getattr(config.limits, key) for key in LIMITS}
+        replica = Replica(self.data, sizes, days_kept=config.day.sessions_kept)
+        tail = JournalTail(self.data, replica.next_row)
+        while replica.poll(tail):
+            pass
+        if replica.last_row == replica.snapshot_row:
+            return
+        self.disk.lies, self._follower_dies_in = lies, dies_in
+        try:
+            path = replica.save(tail)
+        except _Killed:
+            return
+        finally:
+            self.disk.lies, self._follower_dies_in = False, 0
+        if not self.is_powerless:
+            row = snapshot_row(path)
+            self.snapshots = [*self.snapshots, row][-KEPT:]
+            self._spoilt.discard(row)
+
+    def spoil_snapshot(self) -> None:
+        """Turn a bit of the newest snapshot, among those that stand for anything."""
+        chance = self._world.random
+        for path in list_snapshots(self.data)[-1:]:
+            if snapshot_row(path) in self._spoilt:
+                return  # else it might turn back
+            octets = bytearray(path.read_bytes())
+            at = chance.randrange(len(octets))
+            while not octets[at]:
+                at = (at + 1) % len(octets)
+            octets[at] ^= 1 << chance.randrange(8)
+            with path.open("rb+") as file:
+                file.write(octets)
+            self.disk.keep(path)
+            self._spoilt.add(snapshot_row(path))
+
+    def rows_to_read(self) -> range:
+        """Rows that a start would read and that others stand behind, batches of them: the first
+        half of what is behind the newest good snapshot."""
+        sizes = {key: getattr(self._loaded.config.limits, key) for key in LIMITS}
+        snapshot = latest(self.data, sizes, [])
+        first = start_of(snapshot).next_row if snapshot else 1
+        begins = [batch.first_row for batch in JournalTail(self.data, first).batches(1 << 30)]
+        return range(first, begins[len(begins) // 2] if len(begins) > 3 else first)
 
     def turn_bit(self, row: int, bit: int) -> bool:
         """Turn a bit of a row as it is on disk; False: nothing was ever written there."""
@@ -336,4 +528,5 @@ class Machine:
             return engine.state_hash()
         finally:
             journal.abandon()
+            nothing.close()
             shutil.rmtree(copy)

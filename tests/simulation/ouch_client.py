@@ -23,9 +23,11 @@ _ACCEPTED = struct.Struct(">Q14scI8sII4scQccIccc")
 _REPLACED = struct.Struct(">Q14scI8sII4scQccIcc14sc")
 _CANCELED = struct.Struct(">Q14sIc")
 _EXECUTED = struct.Struct(">Q14sIIcQ")
+_BROKEN = struct.Struct(">Q14sQc")
 _REJECTED = struct.Struct(">Q14sc")
 _LETTERS = {
     "A": _ACCEPTED, "U": _REPLACED, "C": _CANCELED, "D": _CANCELED, "E": _EXECUTED, "J": _REJECTED,
+    "B": _BROKEN,
 }  # fmt: skip
 _PATIENCE_NS = 12 * SECOND_NS
 _HEARTBEAT_NS = SECOND_NS
@@ -69,6 +71,7 @@ class SimulatedOuchClient:
         # All messages of all sessions.
         self._came: dict[str, list[bytes]] = {}
         self._orders: list[Order] = ledger.orders.setdefault(name, [])
+        ledger.half_told.add(name)
         self._by_token: dict[bytes, Order] = {}
         self._open: dict[str, Order] = {}
         # Entered on this connection and not answered yet.
@@ -243,7 +246,11 @@ class SimulatedOuchClient:
             self._came.setdefault(session, [])
             self._is_up = True
         elif letter == "J":
-            self._refused()
+            if payload == b"A":
+                self._hang_up()  # kept out until a person says otherwise
+                self._not_before_ns = self._world.now_ns + _RETRY_NS
+            else:
+                self._refused()
         elif letter == "Z":
             self._session_ends()
         elif letter != "H":
@@ -317,6 +324,11 @@ class SimulatedOuchClient:
             price, match = _number(fields[3]) // 100, _number(fields[5])
             told = Told(at, "traded", identity, _number(fields[2]), price, match)
             self._ledger.trade(match, Side(self.name, at, order.side, told.qty, price))
+        elif letter == "B":
+            broken = fields[2]
+            fill = order.fill(lambda one: one.match == broken)
+            told = Told(at, "amended", identity, 0, 0, fill.match, amends=fill.at)
+            self._ledger.amended(fill.match, Side(self.name, at, order.side, 0, 0))
         order.take(told)
         if order.state == "open" and order.rests:
             self._open[order.sent_id] = order

@@ -42,6 +42,9 @@ FAULTS = {
     "reset": "numbers begin anew: by 141=Y, or by a schedule",
     "mass": "clients send mass cancels and mass status requests",
     "operator": "an operator resets, sets numbers, disconnects, ends the day",
+    "amend": "an operator busts and corrects trades",
+    "poison": "a message brings the gateway down, and its client is kept out until released",
+    "snapshot": "a replica writes snapshots, dies as it does, and the disk spoils or forgets them",
 }
 _CONFIG = """
 [gateway]
@@ -139,6 +142,8 @@ class Result:
     messages: int
     orders: int
     starts: int
+    snapshot_starts: int
+    amended: int
     kills: int
     power_losses: int
     losses: int
@@ -220,8 +225,6 @@ class Simulation:
         self._is_trading = False
         self._days: set[int] = set()
         self._turns = 0
-        # Sealed by the last start, and synced.
-        self._kept_row = 0
         # Whether a start has said that rows were lost since clients were told so.
         self._was_told = False
 
@@ -247,6 +250,8 @@ class Simulation:
             messages=self.world.messages,
             orders=sum(len(orders) for orders in self.ledger.orders.values()),
             starts=self.machine.starts,
+            snapshot_starts=self.machine.snapshot_starts,
+            amended=len(self.ledger.deeds),
             kills=self.machine.kills,
             power_losses=self.machine.power_losses,
             losses=self.machine.losses,
@@ -301,10 +306,12 @@ class Simulation:
         if end in ("kill", "power") and chance.random() < 0.7:
             self._arrange_death(end, chance.randrange(1, 60))
             self._run_on(lambda: machine.has_died)
-        if end == "stop":
+        if end == "stop" and not machine.has_died:
             machine.stop()
         elif end != "nothing" or machine.has_died:
             if not machine.has_died:
+                if end == "power" and self._has("snapshot", 0.3):
+                    machine.take_snapshot(lies=True)
                 self._die(end)
             machine.bury()
         self._is_trading = chance.random() < 0.5
@@ -315,7 +322,7 @@ class Simulation:
         """Let the world go on; violations of the gateway's own end it."""
         machine = self.machine
         self.world.run_until(lambda: end() or machine.has_died, 60 * SECOND_NS)
-        if machine.ended_by is not None:
+        if machine.ended_by is not None and not machine.is_poisoned:
             raise Violation(f"the gateway gave up: {machine.ended_by!r}") from machine.ended_by
         running = machine.running
         if running is not None and running.loop.stray:
@@ -335,7 +342,7 @@ class Simulation:
 
     def _arrange_trouble(self) -> None:
         """Something that happens to a client's connection, or to the clock, on the way."""
-        chance = self._chance
+        chance, machine = self._chance, self.machine
         delay_ns = chance.randrange(2 * SECOND_NS)
         if self._has("drop", 0.5):
             self.world.after(delay_ns, lambda: self._break_down(server_learns=True))
@@ -347,6 +354,12 @@ class Simulation:
             self.world.after(delay_ns, chance.choice(self._fix_clients()).ask_reset)
         if self._has("operator", 0.3):
             self.world.after(delay_ns, lambda: self._operate(chance.randrange(1, 15)))
+        if self._has("amend", 0.5):
+            self.world.after(delay_ns, self._amend)
+        if self._has("poison", 0.2):
+            self.world.after(delay_ns, machine.poison)
+        if self._has("snapshot", 0.6):
+            self.world.after(delay_ns, self._take_snapshot)
 
     def _break_down(self, *, server_learns: bool) -> None:
         link = self._chance.choice(self.clients).link
@@ -382,6 +395,40 @@ class Simulation:
         else:
             client.leave()
             self.world.after(sure_s * SECOND_NS, lambda: self._renumber(client))
+
+    def _amend(self) -> None:
+        """An operator takes a trade back, or changes it: a late one, or an older."""
+        chance, ledger = self._chance, self.ledger
+        matches = list(ledger.trades)[-chance.choice((20, 400)) :]
+        if not matches:
+            return
+        match = chance.choice(matches)
+        (one, *_) = sides = ledger.trades[match]
+        if chance.random() < 0.5:
+            deed = self.machine.amend(match)
+        else:
+            # Who is not told of a correction is not to count otherwise by it.
+            is_told = not ledger.half_told & {side.client for side in sides}
+            qty = max(one.qty + chance.choice((-1, 0, 1)), 1) if is_told else one.qty
+            price = one.price + chance.randint(-5, 5)
+            deed = self.machine.amend(match, qty=qty, price=price)
+        if deed is not None:
+            if match in ledger.deeds:
+                raise Violation(f"match {match} was amended twice: {ledger.deeds[match]}, {deed}")
+            ledger.deeds[match] = deed
+
+    def _take_snapshot(self) -> None:
+        """A replica writes a snapshot, unless it dies as it does."""
+        if self.machine.running is not None and not self.machine.has_died:
+            dies_in = self._chance.choice((0, 0, 0, 1, 2, 3))
+            self.machine.take_snapshot(dies_in=dies_in)
+
+    def _release(self) -> None:
+        """An operator lets those in again who were kept out: till now none of them was."""
+        for name in sorted(self.machine.kept_out):
+            if self.machine.is_let_in(name):
+                raise Violation(f"{name} is kept out, and was let in")
+            self.machine.operate("sessions release", session=name)
 
     def _renumber(self, client: SimulatedFixClient) -> None:
         """An operator gives a session other numbers, while its client is on the phone."""
@@ -428,6 +475,8 @@ class Simulation:
                 self._die(how)
             machine.bury()
         machine.disk.is_full = False
+        if self._has("snapshot", 0.2):
+            machine.spoil_snapshot()
         if self._has("flip", 0.2):
             self._turn_a_bit()
         self._start_at_last()
@@ -439,7 +488,10 @@ class Simulation:
 
     def _turn_a_bit(self) -> None:
         """A bit turns in a row that is followed by others: no start goes on from there."""
-        row = self._chance.randint(1, self._kept_row // 2)
+        rows = self.machine.rows_to_read()
+        if not rows:
+            return
+        row = self._chance.choice(rows)
         bit = self._chance.randrange(ROW_BYTES * 8)
         if not self.machine.turn_bit(row, bit):
             return
@@ -471,7 +523,6 @@ class Simulation:
         self._days.add(recovered.engine.day)
         self._was_told |= bool(recovered.loss)
         machine.losses += bool(recovered.loss)
-        self._kept_row = recovered.journal.sealed_row
         synced, last_row = machine.synced_row, recovered.journal.report.last_row
         if last_row < synced:
             raise Violation(f"rows {last_row + 1} to {synced} were synced, and are lost")
@@ -479,11 +530,13 @@ class Simulation:
         rows_told = self.ledger.rows()
         for client in self._fix_clients():
             rows_told += client.rows_put_down()
-        lost = [
-            row
-            for row in rows_told
-            if row > synced and (row >= table.tail or not table.word(row, W_HEAD))
-        ]
+
+        def is_lost(row: int) -> bool:
+            return row > synced and (row >= table.tail or not table.word(row, W_HEAD))
+
+        lost = [row for row in rows_told if is_lost(row)]
+        for match in [one for one, deed in self.ledger.deeds.items() if is_lost(deed.row)]:
+            del self.ledger.deeds[match]
         if lost and (self.sync == "batch" or not machine.power_losses):
             raise Violation(f"rows that clients were told of are lost: {lost[:10]}")
         if lost and not self._was_told:
@@ -503,7 +556,9 @@ class Simulation:
         self.weather.split = self.weather.stall = 0.0
         machine.disk.is_full = False
         machine.sync_ns_max = 2 * MILLISECOND_NS
+        machine.heal()
         self.world.pass_time(SECOND_NS)
+        self._release()
         for client in self.clients:
             client.come_to_rest()
         waited_ns = 0
@@ -516,6 +571,7 @@ class Simulation:
             if machine.has_died:
                 machine.bury()
                 self._start_at_last()
+            self._release()
         self.world.pass_time(10 * MILLISECOND_NS)
         if machine.has_died:  # at a sync of its timer
             machine.bury()

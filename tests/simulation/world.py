@@ -34,6 +34,8 @@ class World:
         # Time that only runs forward, and what the gateway's wall clock is ahead of it.
         self.now_ns = start_ns
         self.wall_offset_ns = 0
+        # Where os.fsync goes: files that the gateway writes beside its journal, and a follower's.
+        self.fsync: Callable[[int], None] = os.fsync
         # Messages that reached a client or were sent by one.
         self.messages = 0
         self._transcript = hashlib.blake2b(digest_size=8)
@@ -85,7 +87,7 @@ class World:
 
     @contextmanager
     def in_charge(self) -> Iterator[None]:
-        """Let the process's clocks and random bytes be this world's."""
+        """Let the process's clocks, random bytes and forced writes be this world's."""
         chance = random.Random(self.random.getrandbits(64))
         stand_ins = {
             (time, "time_ns"): lambda: self.wall_ns,
@@ -93,6 +95,7 @@ class World:
             (time, "monotonic_ns"): lambda: self.now_ns,
             (time, "monotonic"): lambda: self.now_ns / SECOND_NS,
             (os, "urandom"): chance.randbytes,
+            (os, "fsync"): lambda descriptor: self.fsync(descriptor),
         }
         real = {place: getattr(*place) for place in stand_ins}
         try:
