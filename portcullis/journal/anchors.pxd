@@ -2,6 +2,11 @@
 
 from portcullis.journal.table cimport RowTable
 
+cdef enum:
+    ANCHOR_STEP = 256
+    WORDS = 3
+    OPEN_WORDS = 4
+
 
 cdef class OpenBlock:
     cdef long long[::1] _due

@@ -25,17 +25,14 @@ else:
     from portcullis.journal.rows import *
     from portcullis.journal.table import RowTable
 
-ANCHOR_STEP = 256
-ENTRY_WORDS = 3
-_FIRST_ENTRIES = 1024
-
-if cython.compiled:
-    _STEP = cython.declare(cython.longlong, 256)
+# Also in anchors.pxd.
+if not cython.compiled:
+    ANCHOR_STEP = 256
+    WORDS = 3
     # Of an open block: session, number, row, and where the session's entry before stands.
-    _WORDS = cython.declare(cython.longlong, 4)
-else:
-    _STEP = ANCHOR_STEP
-    _WORDS = 4
+    OPEN_WORDS = 4
+ENTRY_WORDS: int = WORDS
+_FIRST_ENTRIES = 1024
 
 
 @cython.final
@@ -47,7 +44,7 @@ class OpenBlock:
         # By session: the number from which on there is to be an anchor; its last entry's place.
         self._due = memoryview(array("q", bytes(8 * session_capacity)))
         self._last = memoryview(array("q", [-1]) * session_capacity)
-        self._entries = memoryview(array("q", bytes(8 * _WORDS * _FIRST_ENTRIES)))
+        self._entries = memoryview(array("q", bytes(8 * OPEN_WORDS * _FIRST_ENTRIES)))
         self._count = 0
 
     @cython.cfunc
@@ -64,7 +61,7 @@ class OpenBlock:
         """The next numbered output row; is_first: of its epoch. The caller has checked session."""
         if number < self._due[session] and not is_first:
             return
-        at: cython.longlong = self._count * _WORDS
+        at: cython.longlong = self._count * OPEN_WORDS
         if at == len(self._entries):
             self._grow()
         self._entries[at] = session
@@ -72,7 +69,7 @@ class OpenBlock:
         self._entries[at + 2] = row
         self._entries[at + 3] = self._last[session]
         self._last[session] = at
-        self._due[session] = number + _STEP
+        self._due[session] = number + ANCHOR_STEP
         self._count += 1
 
     @cython.cfunc
@@ -119,18 +116,18 @@ class OpenBlock:
         """The block is complete: give its entries, sorted, and begin the next. O(sessions)."""
         count: cython.longlong = self._count
         starts: cython.longlong[::1] = memoryview(array("q", bytes(8 * (1 + len(self._last)))))
-        made = memoryview(array("q", bytes(8 * ENTRY_WORDS * count)))
+        made = memoryview(array("q", bytes(8 * WORDS * count)))
         entries: cython.longlong[::1] = made if count else self._due
         at: cython.longlong
         to: cython.longlong
         session: cython.longlong
-        for at in range(0, count * _WORDS, _WORDS):
+        for at in range(0, count * OPEN_WORDS, OPEN_WORDS):
             starts[self._entries[at] + 1] += 1
         for session in range(len(self._last)):
             starts[session + 1] += starts[session]
-        for at in range(0, count * _WORDS, _WORDS):
+        for at in range(0, count * OPEN_WORDS, OPEN_WORDS):
             session = self._entries[at]
-            to = starts[session] * 3
+            to = starts[session] * WORDS
             starts[session] += 1
             entries[to] = session
             entries[to + 1] = self._entries[at + 1]
@@ -190,11 +187,11 @@ def find(
     middle: cython.longlong
     while low < high:
         middle = (low + high) // 2
-        if block[3 * middle + 1] < top:
+        if block[WORDS * middle + 1] < top:
             low = middle + 1
         else:
             high = middle
-    return block[3 * low + 2] if low < end else 0
+    return block[WORDS * low + 2] if low < end else 0
 
 
 def first_number(
@@ -205,7 +202,7 @@ def first_number(
 ) -> int:
     """See `OpenBlock.first_number`: in a block that is complete. O(log entries)."""
     at: cython.longlong = _seek(block, session, first_row)
-    return block[3 * at + 1] if at < _seek(block, session, last_row + 1) else 0
+    return block[WORDS * at + 1] if at < _seek(block, session, last_row + 1) else 0
 
 
 @cython.cfunc
@@ -215,12 +212,12 @@ def _seek(
 ) -> cython.longlong:
     """The first entry that is not before that row of that session."""
     low: cython.longlong = 0
-    high: cython.longlong = len(block) // 3
+    high: cython.longlong = len(block) // WORDS
     middle: cython.longlong
     while low < high:
         middle = (low + high) // 2
-        if block[3 * middle] < session or (
-            block[3 * middle] == session and block[3 * middle + 2] < row
+        if block[WORDS * middle] < session or (
+            block[WORDS * middle] == session and block[WORDS * middle + 2] < row
         ):
             low = middle + 1
         else:
