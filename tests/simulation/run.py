@@ -184,7 +184,9 @@ class Simulation:
         self.world = World(plan.seed, MONDAY_NS + second * SECOND_NS)
         self._chance = self.world.random
         self.sync = plan.sync or self._chance.choice(("batch", "interval", "interval", "none"))
-        text = _CONFIG.format(sync=self.sync, ids=1 << 16) + STREAMS
+        # Room for an id in each message of a run, and no more: uncompiled, hashing it takes long.
+        ids = 1 << min(max(plan.messages.bit_length(), 12), 16)
+        text = _CONFIG.format(sync=self.sync, ids=ids) + STREAMS
         resets = [(second + after) % _DAY_S for after in _RESETS_S]
         self._resets_s = sorted(resets) if "reset" in plan.faults else []
         for name in _FIX_NAMES:

@@ -20,7 +20,7 @@ from tests.simulation.run import Plan, simulate
 RUNS, MESSAGES = (1, 2_000) if _build.is_pure() else (40, 25_000)
 # At each sync of a small run; uncompiled at some of them.
 CUT_MESSAGES, CUT_STEP = 1200, 7 if _build.is_pure() else 1
-MESSAGES_ALIKE = 200 if _build.is_pure() else 600
+MESSAGES_ALIKE = 200 if _build.is_pure() else 3000
 
 
 @pytest.mark.parametrize("number", range(RUNS))
