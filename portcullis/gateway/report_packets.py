@@ -20,8 +20,8 @@ except ModuleNotFoundError:
     from portcullis import _cython_shim as cython
 
 if cython.compiled:
-    from cython.cimports.portcullis.codecs.ouch.fields import put_u8
-    from cython.cimports.portcullis.codecs.sbe.octets import copy, put_8, put_big2
+    from cython.cimports.portcullis.codecs.ouch.fields import put_u2, put_u8
+    from cython.cimports.portcullis.codecs.sbe.octets import copy, put_8
     from cython.cimports.portcullis.dictionaries.moldudp64_offsets import (
         BLOCK_HEADER_BYTES,
         DOWNSTREAM_BYTES,
@@ -34,8 +34,8 @@ if cython.compiled:
     )
     from cython.cimports.portcullis.gateway.report_stream import ReportStream
 else:
-    from portcullis.codecs.ouch.fields import put_u8
-    from portcullis.codecs.sbe.octets import copy, put_8, put_big2
+    from portcullis.codecs.ouch.fields import put_u2, put_u8
+    from portcullis.codecs.sbe.octets import copy, put_8
     from portcullis.dictionaries.moldudp64_offsets import (
         BLOCK_HEADER_BYTES,
         DOWNSTREAM_BYTES,
@@ -169,7 +169,7 @@ class ReportPackets:
             size = self._messages.put(out, at + BLOCK_HEADER_BYTES, self._content, rows[index])
             if size < 0:
                 return index
-            put_big2(out, at, size)
+            put_u2(out, at, size)
             size += BLOCK_HEADER_BYTES
             if count and at + size - start > self._packet_bytes:
                 # Longer than most: it begins the next packet.
@@ -203,7 +203,7 @@ class ReportPackets:
         """A packet is whole: it goes on with the run before it, or begins one."""
         place: cython.longlong = RUN_WORDS * (self._run_count - 1)
         begin: cython.longlong = 0
-        put_big2(self._out, start + DOWNSTREAM_COUNT, count)
+        put_u2(self._out, start + DOWNSTREAM_COUNT, count)
         if self._run_count:
             if place:
                 begin = self._runs[place - RUN_WORDS]

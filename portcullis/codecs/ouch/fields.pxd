@@ -8,6 +8,12 @@ cdef enum:
     TOKEN_BYTES = 14
 
 
+cdef inline void put_u2(unsigned char* out, long long at, long long value) noexcept nogil:
+    out += at
+    out[0] = (value >> 8) & 0xFF
+    out[1] = value & 0xFF
+
+
 cdef inline void put_u4(unsigned char* out, long long at, long long value) noexcept nogil:
     # From one pointer on, for then a compiler makes one store of the four.
     out += at

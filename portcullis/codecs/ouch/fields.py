@@ -11,6 +11,11 @@ from __future__ import annotations
 TOKEN_BYTES = 14
 
 
+def put_u2(out: memoryview, at: int, value: int) -> None:
+    """An integer of two bytes, big-endian, cut to them."""
+    out[at : at + 2] = (value & 0xFFFF).to_bytes(2, "big")
+
+
 def put_u4(out: memoryview, at: int, value: int) -> None:
     """An integer of four bytes, big-endian, cut to them."""
     out[at : at + 4] = (value & 0xFFFFFFFF).to_bytes(4, "big")

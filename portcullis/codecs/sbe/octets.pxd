@@ -17,10 +17,6 @@ cdef inline void put_8(unsigned char* out, long long at, long long value) noexce
     memcpy(out + at, &value, 8)
 
 
-cdef inline void put_big2(unsigned char* out, long long at, long long value) noexcept nogil:
-    put_2(out, at, (value >> 8) & 0xFF | (value & 0xFF) << 8)
-
-
 cdef inline void copy_words(
     unsigned char* out, long long at, long long* words, long long place, long long count
 ) noexcept nogil:

@@ -2,7 +2,7 @@
 
 Here the functions stand as what they mean. Compiled modules cimport those of the same names, which
 the compiler puts into their callers. Each takes what fits of a value. Specification: FIX Simple
-Binary Encoding 1.0, little-endian; `put_big2` is for framing that is not.
+Binary Encoding 1.0, little-endian; big-endian ones are `codecs.ouch.fields`'.
 """
 
 from __future__ import annotations
@@ -21,11 +21,6 @@ def put_4(out: memoryview, at: int, value: int) -> None:
 def put_8(out: memoryview, at: int, value: int) -> None:
     """An integer of eight bytes."""
     out[at : at + 8] = (value & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "little")
-
-
-def put_big2(out: memoryview, at: int, value: int) -> None:
-    """An integer of two bytes, big-endian."""
-    out[at : at + 2] = (value & 0xFFFF).to_bytes(2, "big")
 
 
 def copy_words(out: memoryview, at: int, words: memoryview, place: int, count: int) -> None:
