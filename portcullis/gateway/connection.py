@@ -292,7 +292,7 @@ class Connection(asyncio.BufferedProtocol):
     def logged_on(self) -> None:
         self._hub.authenticated(self)
 
-    def finish(self) -> None:
+    def finish(self, reason: str) -> None:
         if not self._ended:
             self._ended = True
             self._hub.turn.after_sending.append(self._close)

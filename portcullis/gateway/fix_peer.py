@@ -47,8 +47,11 @@ class Link(Protocol):
     def logged_on(self) -> None:
         """The peer has been authenticated."""
 
-    def finish(self) -> None:
-        """Close, once what this turn brought has been sent."""
+    def finish(self, reason: str) -> None:
+        """Close, once what this turn brought has been sent.
+
+        reason: a socket has no place for it; a link without one, of benchmarks and tests, tells it.
+        """
 
     def abort(self) -> None:
         """Close without sending what waits."""
@@ -285,7 +288,7 @@ class FixPeer:
             elif isinstance(event, Disconnect):
                 self._notes.emit("disconnecting", reason=event.reason)
                 if self.link is not None:
-                    self.link.finish()
+                    self.link.finish(event.reason)
         if self._sends_seen != self.store.sends:
             self._sends_seen = self.store.sends
             self._shared.deadlines.arm(self, self.tick(now_ns))

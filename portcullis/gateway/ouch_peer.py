@@ -279,7 +279,7 @@ class OuchPeer:
             elif isinstance(event, Disconnect):
                 self._write()
                 if self._link is not None:
-                    self._link.finish()
+                    self._link.finish(event.reason)
                     self._log("disconnecting", reason=event.reason)
         if self._write():
             self._shared.deadlines.arm(self, self.session.tick(now_ns))

@@ -137,7 +137,7 @@ def test_who_still_reads_a_day_that_has_ended_does_not_trade_in_the_next(tmp_pat
     chain.feed(peer, b"".join(ouch_orders.resting_flow(100).messages))
     assert len(live(chain)) == 100
     chain.turn.append(rows.DAY, words={rows.W_DAY: day + 1})
-    with pytest.raises(WrongAnswers, match="disconnected"):  # the chain hears of the end so
+    with pytest.raises(WrongAnswers, match="end of session"):  # the chain hears of the end so
         for _ in range(50):
             chain.turn.flush()
     assert wire.written[-1] == packets.END_OF_SESSION
@@ -146,7 +146,7 @@ def test_who_still_reads_a_day_that_has_ended_does_not_trade_in_the_next(tmp_pat
     peer, wire = chain.log_in("OUCH1", session=str(day))
     assert packets.END_OF_SESSION not in wire.written
     chain.feed(peer, b"".join(ouch_orders.resting_flow(5).messages))
-    with pytest.raises(WrongAnswers, match="disconnected"):  # the chain hears of the end so
+    with pytest.raises(WrongAnswers, match="end of session"):  # the chain hears of the end so
         for _ in range(50):
             chain.turn.flush()
     assert wire.written[-1] == packets.END_OF_SESSION

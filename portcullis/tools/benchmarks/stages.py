@@ -76,8 +76,8 @@ class Link:
     def logged_on(self) -> None:
         """Nothing waits for it here."""
 
-    def finish(self) -> None:
-        raise WrongAnswers("disconnected")
+    def finish(self, reason: str) -> None:
+        raise WrongAnswers(f"disconnected: {reason}")
 
     def abort(self) -> None:
         raise WrongAnswers("cut")
