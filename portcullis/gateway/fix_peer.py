@@ -50,7 +50,7 @@ class Link(Protocol):
     def finish(self, reason: str) -> None:
         """Close, once what this turn brought has been sent.
 
-        reason: a socket has no place for it; a link without one, of benchmarks and tests, tells it.
+        reason: a socket has no place for it; links without one, of benchmarks and tests, tell it.
         """
 
     def abort(self) -> None:
