@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from portcullis.gateway.control_port import SOCKET
@@ -24,6 +25,8 @@ from portcullis.gateway.operator_port import Request, call
 from portcullis.tools.benchmarks import load, orders, ouch_orders
 from portcullis.tools.benchmarks.figures import Figure, percentile
 from portcullis.tools.gateway_process import CONFIG, OUCH_CONFIG, POLL_S, GatewayProcess
+from portcullis.tools.operator_calls import ask_back_office
+from portcullis.tools.slowed_process import slowed
 
 ROUND_TRIPS_MAX = 20_000
 # Slower servers get fewer orders: a figure of theirs needs no million.
@@ -224,8 +227,10 @@ def measure_ouch(size: int, echo: list[int]) -> list[Figure]:
 
 
 def measure_beside(size: int, echo: list[int]) -> list[Figure]:
-    """Round trips again: beside the back office, which follows, and beside one that is stopped."""
-    trips = orders.resting_flow(min(size, ROUND_TRIPS_MAX)).messages
+    """Round trips again: beside the back office, which follows, and beside one that is stopped,
+    slowed a thousandfold, and killed."""
+    step = min(size, ROUND_TRIPS_MAX) // 2
+    trips = iter(orders.resting_flow(4 * step).messages)
     config = CONFIG.replace("enabled = false", "enabled = true")
     with (
         tempfile.TemporaryDirectory(prefix="portcullis-bench-") as directory,
@@ -234,15 +239,34 @@ def measure_beside(size: int, echo: list[int]) -> list[Figure]:
         processors(server.pid, shared=True),
     ):
         office = _back_office(server.data)
-        middle = len(trips) // 2
-        times = load.round_trips(link, trips[:middle])
+        times = load.round_trips(link, list(islice(trips, step)))
         os.kill(office, signal.SIGSTOP)
-        stopped = load.round_trips(link, trips[middle:])
-        os.kill(office, signal.SIGCONT)
+        stopped = load.round_trips(link, list(islice(trips, step)))
+        with slowed(office) as told:
+            beside = load.round_trips(link, list(islice(trips, step)))
+        began = time.monotonic()
+        behind_s = _caught_up(server.data) - began
+        os.kill(office, signal.SIGKILL)
+        killed = load.round_trips(link, list(islice(trips, step)))
         server.stop()
-    return _trips("portcullis beside its back office", times, echo, {}) + _trips(
-        "portcullis, its back office stopped", stopped, echo, {}
-    )
+    figures = _trips("portcullis beside its back office", times, echo, {})
+    figures += _trips("portcullis, its back office stopped", stopped, echo, {})
+    figures += _trips("portcullis, its back office slowed", beside, echo, {})
+    note = f"slowed: let run {told.run_s * 1000:.1f} of {told.of_s * 1000:,.0f} ms"
+    figures.append(Figure("  then all is caught up with, behind", behind_s, "s", 0, note))
+    return figures + _trips("portcullis, its back office killed", killed, echo, {})
+
+
+def _caught_up(data: Path) -> float:
+    """When all that follows has read the last row that is sealed now; monotonic, seconds."""
+    row = call(data, Request(do="state"))["last_row"]
+    deadline = time.monotonic() + load.TIMEOUT_S
+    while time.monotonic() < deadline:
+        followers = ask_back_office(data, "/health")["followers"].values()
+        if all(one["row"] >= row for one in followers):
+            return time.monotonic()
+        time.sleep(POLL_S)
+    raise load.WrongAnswers(f"the back office has not come to row {row}: {followers}")
 
 
 def _back_office(data: Path) -> int:
