@@ -7,6 +7,7 @@ in the header; `pytest --seed N` repeats it. Hypothesis prints what repeats its 
 from __future__ import annotations
 
 import os
+import resource
 import secrets
 
 import hypothesis
@@ -34,12 +35,20 @@ LONGEST = (
     "simulation/test_broken_rules.py",
 )
 
+# Files that a test may have open, where the system allows that many.
+FILES_MAX = 4096
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, help="repeat the random choices of an earlier run")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A test of a thousand sessions has a thousand sockets, and many systems give 1,024 files.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, FILES_MAX)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     if config.option.seed is None:
         config.option.seed = secrets.randbits(32)
     missing = _build.missing_extensions()

@@ -68,7 +68,7 @@ firm = "ACME"
 
 
 # Sockets that keep ports from others: more than anybody has in use at a time.
-_HELD_MAX = 256
+_HELD_MAX = 64
 _held: deque[int] = deque()
 # Below those that Linux gives who asks for any.
 _DATAGRAM_PORTS = range(16_384, 32_768)
@@ -78,7 +78,7 @@ def free_port(kind: int = socket.SOCK_STREAM, host: str = "127.0.0.1") -> int:
     """A TCP port that nobody listens on; of another kind of socket, one that none has.
 
     No other process gets it from here, nor from the system as any free one, until this one has
-    asked for 256 more: between two starts of a gateway, too. Who listens on it does so with
+    asked for 64 more: between two starts of a gateway, too. Who listens on it does so with
     SO_REUSEADDR, as servers do.
     """
     if kind != socket.SOCK_STREAM:
