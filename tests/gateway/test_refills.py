@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import os
 import random
+import select
 import shutil
+import signal
 import socket
 import struct
 from collections.abc import AsyncIterator
@@ -268,6 +271,18 @@ def test_a_kill_in_the_middle_doubles_no_number_and_misses_none(tmp_path: Path) 
     asyncio.run(test())
 
 
+def kill_all(gateway: GatewayProcess) -> None:
+    """The gateway and its children, who otherwise end when they notice, and write until then."""
+    children = Path(f"/proc/{gateway.pid}/task/{gateway.pid}/children").read_text().split()
+    descriptors = [os.pidfd_open(int(child)) for child in children]
+    gateway.kill()
+    for descriptor in descriptors:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        assert select.select([descriptor], [], [], WAIT_S)[0]
+        os.close(descriptor)
+
+
 def test_what_a_loss_of_power_took_from_a_session_is_in_no_other(tmp_path: Path) -> None:
     """Its listeners go on with the next session; who asks is told of the old one what is left."""
 
@@ -281,7 +296,7 @@ def test_what_a_loss_of_power_took_from_a_session_is_in_no_other(tmp_path: Path)
                 await asyncio.to_thread(venue.trade, 100)
                 told = await asyncio.to_thread(venue.log)
                 assert await received(one, len(told)) == told
-                venue.gateway.kill()
+                kill_all(venue.gateway)
                 venue.close()
                 lose_power(data, disk, tmp_path / "lost")
                 shutil.rmtree(data)
