@@ -92,6 +92,7 @@ def test_nothing_leaves_while_the_disk_works_and_turns_go_on(tmp_path: Path) -> 
     def scenario(port: int) -> None:
         seller, buyer = FixClient("CLIENT1", port), FixClient("CLIENT2", port)
         try:
+            buyer.log_on()  # and what the start wrote is synced
             disk.stand_still()
             seller.connect().send("A", "98=0", "108=30")
             disk.wait_until_busy()
@@ -99,7 +100,6 @@ def test_nothing_leaves_while_the_disk_works_and_turns_go_on(tmp_path: Path) -> 
             assert seller.available() == []  # not even the answer to a Logon
             disk.go_on()
             seller.expect("A")
-            buyer.log_on()
 
             disk.stand_still()
             # What the ResendRequest asks for has not been sent yet: it comes once, as new.
