@@ -13,7 +13,7 @@ import pytest
 
 from portcullis.gateway.operator_port import Request, call
 from portcullis.tools.gateway_process import CONFIG
-from tests.support.fix_client import FixClient
+from tests.support.fix_client import TIMEOUT_S, FixClient
 from tests.support.gateway_process import GatewayProcess
 
 LONG = "58=" + "x" * 3000
@@ -182,7 +182,7 @@ def test_a_logout_that_leaves_bytes_unread_shows_nothing(
     client.log_on()
     some = b"".join(client.order(f"o{n}", "1", "1", "10") for n in range(5))
     client.link.sendall(some + client.frame("5"))
-    assert select.select([client.link], [], [], 10)[0]
+    assert select.select([client.link], [], [], TIMEOUT_S)[0]
     client.close()
     gateway.stop()
     gateway.start()

@@ -156,7 +156,7 @@ def hang_up(client: FixClient) -> None:
 def test_kills_within_the_grace_neither_forget_it_nor_use_it_up(
     tmp_path: Path, returns: bool
 ) -> None:
-    with GatewayProcess(tmp_path, with_grace("60s" if returns else "1500ms")) as gateway:
+    with GatewayProcess(tmp_path, with_grace("600s" if returns else "1500ms")) as gateway:
         client, witness = Ledger("CLIENT1", gateway.port), Ledger("CLIENT2", gateway.port)
         client.log_on()
         witness.log_on()
