@@ -31,7 +31,7 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
         env=os.environ | unset | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
 
 

@@ -131,7 +131,7 @@ def test_both_modes_write_the_same_bytes(seed: int) -> None:
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=300,
         )
         digests.add(done.stdout)
     assert len(digests) == 1

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 def test_a_start_finds_its_way(tmp_path: Path, scenario: str, seed: int) -> None:
     command = [sys.executable, "-m", "tests.support.killed_at", scenario, str(tmp_path)]
     done = subprocess.run(
-        [*command, str(seed), str(LINES)], cwd=ROOT, capture_output=True, text=True, timeout=300
+        [*command, str(seed), str(LINES)], cwd=ROOT, capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 5

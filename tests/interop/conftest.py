@@ -21,7 +21,7 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("generated")
     generator = Path(sys.executable).with_name("nasdaq-ouch-codegen")
     arguments = ["--spec-file", DEFINITION, "--app-name", APP, "--op-dir", folder]
-    subprocess.run([generator, *arguments, "--no-init-file"], check=True, timeout=60)
+    subprocess.run([generator, *arguments, "--no-init-file"], check=True, timeout=300)
     path = folder / f"ouch_{APP}.py"
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None

@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("tshark") is None, reason="no tshark"),
 ]
 
-LIMIT_S = 60
+LIMIT_S = 300
 PORT = 9881
 REQUEST_NOTE = "Number of Requested Messages"
 FIELDS = ("session", "sequence", "count", "msgseq", "msglen", "msgdata")

@@ -62,7 +62,7 @@ def test_a_browser_shows_each_failure_within_the_window(tmp_path: Path, width: i
         f"--window-size={width},2000",
     ]  # fmt: skip
     shown = subprocess.run(
-        [*command, "--dump-dom", file.as_uri()], capture_output=True, text=True, timeout=60
+        [*command, "--dump-dom", file.as_uri()], capture_output=True, text=True, timeout=300
     )
     # The last: the script that writes it is in the document, too.
     measured = re.findall(r'id="measured">([^<]*)<', shown.stdout)[-1]
@@ -74,7 +74,7 @@ def test_a_browser_shows_each_failure_within_the_window(tmp_path: Path, width: i
     subprocess.run(
         [*command, f"--screenshot={picture}", file.as_uri()],
         capture_output=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     assert picture.read_bytes().startswith(b"\x89PNG")
