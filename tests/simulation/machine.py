@@ -9,6 +9,7 @@ of network or disk. Beside it a replica writes snapshots, as the back office has
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import signal
@@ -29,6 +30,7 @@ from portcullis.gateway.replica import Replica
 from portcullis.gateway.saved_state import ENGINE_VERSION, latest, make_engine, start_of
 from portcullis.gateway.server import Server
 from portcullis.gateway.startup import Recovered, recover
+from portcullis.journal import index_files
 from portcullis.journal.fills import NoMatchError, find_match
 from portcullis.journal.replay import replay
 from portcullis.journal.rows import ROW_BYTES, W_HEAD
@@ -42,6 +44,9 @@ from tests.simulation.network import Client, Link, ListeningSocket, Weather
 from tests.simulation.process import SimulatedLoop
 from tests.simulation.subscriber import SimulatedLine, SimulatedSubscriber
 from tests.simulation.world import MILLISECOND_NS, SECOND_NS, Violation, World
+
+# Of the sessions' index that a replica looks after each time.
+_INDEX_FILES = 20
 
 
 class _Killed(BaseException):
@@ -423,6 +428,8 @@ class Machine:
         tail = JournalTail(self.data, replica.next_row)
         while replica.poll(tail):
             pass
+        for _ in range(_INDEX_FILES):
+            replica.poll(tail)
         if replica.last_row == replica.snapshot_row:
             return
         self.disk.lies, self._follower_dies_in = lies, dies_in
@@ -438,20 +445,31 @@ class Machine:
             self._spoilt.discard(row)
 
     def spoil_snapshot(self) -> None:
-        """Turn a bit of the newest snapshot, among those that stand for anything."""
-        chance = self._world.random
+        """Turn a bit of the newest snapshot."""
         for path in list_snapshots(self.data)[-1:]:
-            if snapshot_row(path) in self._spoilt:
-                return  # else it might turn back
-            octets = bytearray(path.read_bytes())
-            at = chance.randrange(len(octets))
-            while not octets[at]:
-                at = (at + 1) % len(octets)
-            octets[at] ^= 1 << chance.randrange(8)
-            with path.open("rb+") as file:
-                file.write(octets)
-            self.disk.keep(path)
-            self._spoilt.add(snapshot_row(path))
+            if snapshot_row(path) not in self._spoilt:  # else it might turn back
+                self._spoil(path)
+                self._spoilt.add(snapshot_row(path))
+
+    def spoil_index(self) -> None:
+        """Turn a bit of a file of the sessions' index, or cut its end off."""
+        paths = sorted((self.data / index_files.FOLDER).glob("*.index"))
+        if paths:
+            path = self._world.random.choice(paths)
+            self._spoil(path)
+            if self._world.random.random() < 0.3:
+                os.truncate(path, path.stat().st_size // 2)
+
+    def _spoil(self, path: Path) -> None:
+        """Turn a bit of a file, among those that stand for anything."""
+        chance, octets = self._world.random, bytearray(path.read_bytes())
+        at = chance.randrange(len(octets))
+        while not octets[at]:
+            at = (at + 1) % len(octets)
+        octets[at] ^= 1 << chance.randrange(8)
+        with path.open("rb+") as file:
+            file.write(octets)
+        self.disk.keep(path)
 
     def rows_to_read(self) -> range:
         """Rows that a start would read and that others stand behind, batches of them: the first

@@ -13,8 +13,10 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 from portcullis.gateway.config import Loaded, parse
+from portcullis.journal import index_files
 from portcullis.journal.errors import DamageError
 from portcullis.journal.rows import BATCH_ROWS, ROW_BYTES, W_HEAD
 from tests.simulation.fix_client import SimulatedFixClient
@@ -44,7 +46,8 @@ FAULTS = {
     "operator": "an operator resets, sets numbers, disconnects, ends the day",
     "amend": "an operator busts and corrects trades",
     "poison": "a message brings the gateway down, and its client is kept out until released",
-    "snapshot": "a replica writes snapshots, dies as it does, and the disk spoils or forgets them",
+    "snapshot": "a replica writes snapshots and files of the index; it dies as it does, and the "
+    "disk spoils or forgets them",
 }
 _CONFIG = """
 [gateway]
@@ -106,6 +109,7 @@ account = "{name}"
 _FIX_NAMES = ("CLIENT1", "CLIENT2", "CLIENT3")
 _OUCH_NAMES = ("OUCH1", "OUCH2")
 _EPISODE_MESSAGES = 3000
+_BLOCK_ROWS = 4096  # of a file of the sessions' index: a run has some tens of thousands
 _REST_NS = 300 * SECOND_NS
 _TICK_NS = 500 * MILLISECOND_NS
 # The session whose numbers begin anew by schedule, so many seconds after the world has begun, and
@@ -160,7 +164,10 @@ def simulate(plan: Plan, folder: Path) -> Result:
     """Run it. Failed says what went wrong. Files stand in `folder`, which must not be there."""
     simulation = Simulation(plan, folder)
     try:
-        with simulation.world.in_charge():
+        with (
+            simulation.world.in_charge(),
+            patch.object(index_files, "BLOCK_ROWS", _BLOCK_ROWS),
+        ):
             result = simulation.run()
     except Exception as error:
         raise Failed(
@@ -479,6 +486,8 @@ class Simulation:
         machine.disk.is_full = False
         if self._has("snapshot", 0.2):
             machine.spoil_snapshot()
+        if self._has("snapshot", 0.3):
+            machine.spoil_index()
         if self._has("flip", 0.2):
             self._turn_a_bit()
         self._start_at_last()
