@@ -236,7 +236,7 @@ class Machine:
             )
         self.snapshot_starts += bool(used)
         kept_out = {client_of(key) for key in Quarantine(self.data).keys()}
-        if kept_out ^ self.kept_out - self.perhaps_out:
+        if (kept_out ^ self.kept_out) - self.perhaps_out:
             raise Violation(f"{kept_out} are kept out, and {self.kept_out} were to be")
         self.kept_out, self.perhaps_out = kept_out, set()
 

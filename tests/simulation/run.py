@@ -19,13 +19,14 @@ from portcullis.gateway.config import Loaded, parse
 from portcullis.journal import index_files
 from portcullis.journal.errors import DamageError
 from portcullis.journal.rows import BATCH_ROWS, ROW_BYTES, W_HEAD
+from tests.simulation.configuration import FIX_NAMES, OUCH_NAMES, SCHEDULED, configuration
 from tests.simulation.fix_client import SimulatedFixClient
 from tests.simulation.ledger import Ledger
 from tests.simulation.machine import Machine
 from tests.simulation.network import Weather
 from tests.simulation.ouch_client import SimulatedOuchClient
 from tests.simulation.world import MILLISECOND_NS, MONDAY_NS, SECOND_NS, Violation, World
-from tests.support.streams import STREAMS, stream_messages
+from tests.support.streams import stream_messages
 
 # What can go wrong.
 FAULTS = {
@@ -49,72 +50,12 @@ FAULTS = {
     "snapshot": "a replica writes snapshots and files of the index; it dies as it does, and the "
     "disk spoils or forgets them",
 }
-_CONFIG = """
-[gateway]
-name = "PORTCULLIS"
-
-[listen]
-fix = "127.0.0.1:1"
-ouch = "127.0.0.1:2"
-
-[back_office]
-enabled = false
-
-[capture]
-enabled = false
-
-[journal]
-sync = "{sync}"
-segment_rows = 32768
-address_space = "2GiB"
-
-[limits]
-orders = 2048
-ids = {ids}
-levels = 1024
-sessions = 16
-accounts = 16
-instruments = 4
-write_bytes = "16KiB"
-write_high_water = "16KiB"
-resend_bytes = "16KiB"
-read_bytes = "32KiB"
-max_lag = 3000
-
-[[instrument]]
-symbol = "BTC-USD"
-ouch = "BTCUSD"
-tick = "0.01"
-lot = "1"
-"""
-_FIX = """
-[[session]]
-protocol = "fix"
-client = "{name}"
-account = "{name}"
-{more}
-"""
-_SCHEDULE = """
-[[schedule]]
-name = "often"
-timezone = "UTC"
-resets = [{resets}]
-"""
-_OUCH = """
-[[session]]
-protocol = "ouch"
-username = "{name}"
-account = "{name}"
-"""
-_FIX_NAMES = ("CLIENT1", "CLIENT2", "CLIENT3")
-_OUCH_NAMES = ("OUCH1", "OUCH2")
 _EPISODE_MESSAGES = 3000
 _BLOCK_ROWS = 4096  # of a file of the sessions' index: a run has some tens of thousands
 _REST_NS = 300 * SECOND_NS
 _TICK_NS = 500 * MILLISECOND_NS
-# The session whose numbers begin anew by schedule, so many seconds after the world has begun, and
-# at these times of every day.
-_SCHEDULED = "CLIENT3"
+# Numbers begin anew by schedule so many seconds after the world has begun, and at these times of
+# every day.
 _RESETS_S = (20, 45, 75, 120, 180, 240, 330, 420, 540, 900)
 _DAY_S = 86_400
 
@@ -193,19 +134,9 @@ class Simulation:
         self.sync = plan.sync or self._chance.choice(("batch", "interval", "interval", "none"))
         # Room for an id in each message of a run, and no more: uncompiled, hashing it takes long.
         ids = 1 << min(max(plan.messages.bit_length(), 12), 16)
-        text = _CONFIG.format(sync=self.sync, ids=ids) + STREAMS
         resets = [(second + after) % _DAY_S for after in _RESETS_S]
         self._resets_s = sorted(resets) if "reset" in plan.faults else []
-        for name in _FIX_NAMES:
-            is_scheduled = name == _SCHEDULED and self._resets_s
-            text += _FIX.format(name=name, more='schedule = "often"' if is_scheduled else "")
-        if self._resets_s:
-            shown = ", ".join(
-                f'"daily {one // 3600:02d}:{one // 60 % 60:02d}:{one % 60:02d}"'
-                for one in self._resets_s
-            )
-            text += _SCHEDULE.format(resets=shown)
-        text += "".join(_OUCH.format(name=name) for name in _OUCH_NAMES)
+        text = configuration(self.sync, ids, self._resets_s)
         self._loaded = Loaded(parse(text, "simulation.toml"), "simulation.toml", folder)
         self.weather = Weather()
         self.machine = Machine(self.world, self._loaded, folder, self.weather)
@@ -218,15 +149,15 @@ class Simulation:
                     self.world,
                     self.ledger,
                     lambda one: self.machine.connect(one, "fix"),
-                    self._last_reset if name == _SCHEDULED else lambda _now_ns: 0,
+                    self._last_reset if name == SCHEDULED else lambda _now_ns: 0,
                 )
-                for name in _FIX_NAMES
+                for name in FIX_NAMES
             ),
             *(
                 SimulatedOuchClient(
                     name, self.world, self.ledger, lambda one: self.machine.connect(one, "ouch")
                 )
-                for name in _OUCH_NAMES
+                for name in OUCH_NAMES
             ),
         ]
         for one in self._fix_clients():
@@ -312,6 +243,8 @@ class Simulation:
         ends = [fault for fault in ("kill", "stop", "power") if fault in self.plan.faults]
         end = chance.choice(ends) if ends else "nothing"
         self._run_on(lambda: world.messages >= until)
+        if end == "power" and not machine.has_died and self._has("snapshot", 0.4):
+            machine.take_snapshot(lies=True)
         if end in ("kill", "power") and chance.random() < 0.7:
             self._arrange_death(end, chance.randrange(1, 60))
             self._run_on(lambda: machine.has_died)
@@ -319,8 +252,6 @@ class Simulation:
             machine.stop()
         elif end != "nothing" or machine.has_died:
             if not machine.has_died:
-                if end == "power" and self._has("snapshot", 0.3):
-                    machine.take_snapshot(lies=True)
                 self._die(end)
             machine.bury()
         self._is_trading = chance.random() < 0.5
@@ -379,7 +310,7 @@ class Simulation:
         self.world.wall_offset_ns = self._chance.randrange(-20, 20) * SECOND_NS
         for client in self._fix_clients():
             # The gateway may have seen a time of its schedule that the client never has.
-            client.may_misfit |= client.name == _SCHEDULED
+            client.may_misfit |= client.name == SCHEDULED
 
     def _fix_clients(self) -> list[SimulatedFixClient]:
         return [one for one in self.clients if isinstance(one, SimulatedFixClient)]
