@@ -463,6 +463,8 @@ class Machine:
     def _spoil(self, path: Path) -> None:
         """Turn a bit of a file, among those that stand for anything."""
         chance, octets = self._world.random, bytearray(path.read_bytes())
+        if not any(octets):
+            return  # the power has taken all of it
         at = chance.randrange(len(octets))
         while not octets[at]:
             at = (at + 1) % len(octets)
