@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.ledger import Ledger, Live, Order, Side, Told
+from tests.simulation.ledger import Deed, Ledger, Live, Order, Side, Told
 from tests.simulation.world import Violation
 
 
@@ -58,3 +58,33 @@ def test_an_exec_id_of_two_contents_is_a_violation() -> None:
     assert ledger.exec_id("A", "9", "17=9|37=1")
     with pytest.raises(Violation, match="two contents"):
         ledger.exec_id("A", "9", "17=9|37=2")
+
+
+def test_an_amendment_that_is_told_to_one_side_or_twice_or_that_nobody_made_is_a_violation() -> (
+    None
+):
+    ledger = Ledger()
+    for client, side in (("A", "buy"), ("B", "sell")):
+        ledger.trade(9, Side(client, 2, side, 5, 100))
+    ledger.amended(9, Side("A", 4, "buy", 0, 0))
+    with pytest.raises(Violation, match="amended by nobody"):
+        ledger.check_trades()
+    ledger.deeds[9] = Deed(6, 0, 0)
+    with pytest.raises(Violation, match="was told as"):
+        ledger.check_trades()
+    ledger.amended(9, Side("B", 5, "sell", 0, 0))
+    ledger.check_trades()
+    with pytest.raises(Violation, match="two amendments"):
+        ledger.amended(9, Side("B", 6, "sell", 0, 0))
+
+
+def test_a_trade_that_is_amended_counts_as_it_is_now() -> None:
+    told = order("A", "buy", 9, 100)
+    told.take(Told(2, "traded", "A-1", 3, 100, 9, 3, 6))
+    told.take(Told(3, "traded", "A-1", 2, 99, 11, 5, 4))
+    told.take(Told(5, "amended", "A-1", 1, 98, 11, 4, 4, amends=3))
+    assert (told.qty, told.value()) == (8, 398)
+    told.take(Told(7, "amended", "A-1", 0, 0, 9, 1, 4, amends=2))
+    assert (told.qty, told.value()) == (5, 98)
+    with pytest.raises(Violation, match="sums should be"):
+        told.take(Told(9, "amended", "A-1", 0, 0, 9, 3, 4, amends=2))
