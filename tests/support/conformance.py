@@ -48,7 +48,7 @@ ouch = "127.0.0.1:{{ouch_port}}"
 [limits]
 orders = 10000
 ids = 40000
-logon_timeout = "5s"
+logon_timeout = "10s"
 
 [[session]]
 protocol = "fix"
