@@ -32,8 +32,9 @@ from portcullis.journal.errors import JournalError
 
 EXIT_CONFIG = 2
 EXIT_JOURNAL = 3
-# The back office of a gateway that was killed holds its sockets until it has noticed.
-_LET_GO_S = 5.0
+# The back office of a gateway that was killed holds its sockets until it has noticed; on a machine
+# with much else to do that takes seconds.
+_LET_GO_S = 20.0
 
 
 @click.command(name="serve")
