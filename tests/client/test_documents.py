@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from portcullis.client.fix import NewOrderSingle, Side
 from portcullis.client.ouch import EnterOrder, Executed
-from tests.support.client_scripts import CONFIG, LIMIT_S, ouch_client, run
+from tests.support.client_scripts import CONFIG, LIMIT_S, fix_client, ouch_client, run
 from tests.support.gateway_process import GatewayProcess
 
 ROOT = Path(__file__).parent.parent.parent
@@ -43,6 +44,25 @@ def test_a_script_of_the_page_runs(
     assert (done.returncode, done.stderr) == (0, "")
     if output:
         assert done.stdout == output
+
+
+def test_the_fix_example_ends_with_its_own_fill_and_not_with_that_of_an_older_order(
+    gateway: GatewayProcess, tmp_path: Path
+) -> None:
+    async def rest() -> None:
+        """A bid that the example's offer meets, and an offer for the example's bid."""
+        for client, side, price in (("CLIENT2", Side.BUY, "100.6"), ("CLIENT1", Side.SELL, "101")):
+            async with fix_client(gateway, client, reset=True) as link:
+                order = NewOrderSingle(
+                    cl_ord_id="old", symbol="BTC-USD", side=side, order_qty="0.5", price=price
+                )
+                await link.send(order)
+                await link.receive()
+
+    run(rest())
+    test_a_script_of_the_page_runs(
+        SCRIPTS[0][0], "ExecutionReport\n0 0 None None\nF 2 0.5 101\n", gateway, tmp_path
+    )
 
 
 @pytest.mark.parametrize(
