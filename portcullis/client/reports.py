@@ -278,6 +278,10 @@ class ReportStream:
 
     async def _replay_once(self, host: str, port: int) -> None:
         subscriber = self._subscriber
+        if not subscriber.session and not subscriber.next_sequence:
+            session, following = await self._following(host, port)
+            subscriber.replayed(session, following, (), _now_ns())
+            self._settle()
         replay = ReplayClient(
             host,
             port,
@@ -299,6 +303,20 @@ class ReportStream:
                     return
                 subscriber.replayed(replay.session, sequence, messages, _now_ns())
                 self._settle()
+
+    async def _following(self, host: str, port: int) -> tuple[str, int]:
+        """The live session and its next number. A login with 0 is given the newest message, or 1
+        where there is none: which of the two, a login at the number behind it tells."""
+        async with ReplayClient(host, port, password=self._password, sequence=0) as replay:
+            session, newest = replay.session, replay.next_sequence
+        behind = ReplayClient(
+            host, port, password=self._password, session=session, sequence=newest + 1
+        )
+        try:
+            async with behind:
+                return session, newest + 1
+        except LoginRefused:
+            return session, newest
 
 
 def _join(group: tuple[str, int], interface: str, source: str) -> socket.socket:

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from portcullis.client.errors import ClientError
+from portcullis.client.errors import ClientError, LoginRefused
 from portcullis.client.replay import ReplayClient, Snapshot, take_snapshot
 from portcullis.client.reports import (
     Began,
@@ -185,52 +185,62 @@ async def _run(
         printer.snapshot(snapshot)
         place = {"session": snapshot.session, "sequence": snapshot.sequence}
     async with ReportStream(groups, **settings, **place) as stream:
-        following = asyncio.create_task(_follow(stream, settings, place, count, printer))
+        following = asyncio.create_task(_follow(stream, count, printer))
         loop = asyncio.get_running_loop()
         for one in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(one, following.cancel)
+        awaited = {following}
+        if place.get("session") and settings["replay"]:
+            awaited.add(asyncio.create_task(_look_for(place, settings)))
         try:
             while not following.done():
-                await asyncio.wait([following], timeout=_COUNTS_S)
+                done, _ = await asyncio.wait(
+                    awaited, timeout=_COUNTS_S, return_when=asyncio.FIRST_COMPLETED
+                )
                 printer.counts(stream)
+                for looked in done - {following}:
+                    looked.result()
+                awaited -= done
             if not following.cancelled():
                 following.result()
         finally:
             printer.counts(stream, at_end=True)
 
 
-async def _follow(
-    stream: ReportStream,
-    settings: dict[str, Any],
-    place: dict[str, Any],
-    count: int | None,
-    printer: Printer,
-) -> None:
+async def _follow(stream: ReportStream, count: int | None, printer: Printer) -> None:
     reports = 0
     async for event in stream:
         printer.event(event)
         reports += isinstance(event, Report)
         if reports == count:
             return
-        if isinstance(event, ReplayRefused) and place.get("session") and not reports:
-            live = await _live_session(settings)
-            # A number of the live session that is not there yet will come.
-            if live not in ("", place["session"]):
-                asked = f"{place['session']}:{place['sequence']}"
-                text = (
-                    f"nobody supplies {asked}: the replay refuses it, the live session is {live}"
-                )
-                raise click.ClickException(text)
 
 
-async def _live_session(settings: dict[str, Any]) -> str:
-    """As the replay has it; empty where it does not say."""
-    host, port = parse_address(settings["replay"])
+async def _look_for(place: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Ask the replay for a place, until it answers. ClickException: it has no such place."""
+    while True:
+        try:
+            async with _replay(settings, **place):
+                return
+        except LoginRefused:
+            break
+        except ClientError:  # nobody is there yet
+            await asyncio.sleep(_COUNTS_S)
     try:
-        async with ReplayClient(host, port, password=settings["password"]) as replay:
-            return replay.session
-    except ClientError:
-        return ""
+        async with _replay(settings) as live:
+            session = live.session
+    except ClientError:  # it lets nobody in, or has no session
+        return
+    asked = f"{place['session']}:{place['sequence']}"
+    why = f"the live session is {session}"
+    if session == place["session"]:
+        why = "the live session has no such number yet"
+    raise click.ClickException(f"nobody supplies {asked}: the replay refuses it, {why}")
+
+
+def _replay(settings: dict[str, Any], **place: Any) -> ReplayClient:
+    host, port = parse_address(settings["replay"])
+    return ReplayClient(host, port, password=settings["password"], **place)
 
 
 class Printer:

@@ -197,6 +197,22 @@ def test_where_no_line_is_heard_the_replay_stands_in_for_it() -> None:
     run(test)
 
 
+@pytest.mark.parametrize("past", [[], [b"a"], [b"a", b"b"]])
+def test_who_wants_what_comes_next_is_told_nothing_past_by_the_replay_either(
+    past: list[bytes],
+) -> None:
+    async def test(venue: Venue) -> None:
+        settings = SubscriberSettings(silence_ns=SECOND_NS // 10)
+        log = venue.source.logs[SESSION]
+        log += past
+        async with venue.stream(sequence=0, settings=settings) as stream:
+            assert await anext(stream) == Began(SESSION, len(past) + 1)
+            log.append(b"next")
+            assert await reports(stream, 1) == [(len(past) + 1, b"next")]
+
+    run(test)
+
+
 def test_a_day_that_ends_while_nobody_listened_is_taken_to_its_end_before_the_next() -> None:
     async def test(venue: Venue) -> None:
         venue.source.logs[SESSION] = [b"a", b"b", b"c"]

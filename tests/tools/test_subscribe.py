@@ -222,25 +222,56 @@ def test_counts_are_told_when_something_came_and_once_at_the_end(
     asyncio.run(run())
 
 
-def test_a_session_that_nobody_has_ends_with_what_was_asked_and_the_live_one(
-    capsys: pytest.CaptureFixture[str],
+@pytest.mark.parametrize(
+    ("session", "sequence", "why"),
+    [
+        ("2000010101", 7, f"the live session is {SESSION}"),
+        (SESSION, 4, "the live session has no such number yet"),
+    ],
+)
+def test_a_place_that_nobody_has_ends_with_what_was_asked_and_why(
+    session: str, sequence: int, why: str
 ) -> None:
     async def test(venue: Venue) -> None:
-        settings = {
-            "interface": "127.0.0.1",
-            "source": "",
-            "retransmit": venue.retransmit,
-            "replay": venue.replay,
-            "password": "",
-        }
-        place = {"session": "2000010101", "sequence": 7}
-        groups = ("{}:{}".format(*venue.group),)
-        await _run(groups, settings, place, None, Printer(as_json=False))
+        venue.source.logs[SESSION] = [b"a", b"b"]
+        place = {"session": session, "sequence": sequence}
+        await _run(groups_of(venue), settings_of(venue), place, None, Printer(as_json=False))
 
     with pytest.raises(ClickException) as raised:
         run_at_venue(test)
     assert raised.value.exit_code == 1
-    assert raised.value.message == (
-        f"nobody supplies 2000010101:7: the replay refuses it, the live session is {SESSION}"
-    )
-    assert "the replay refuses this place" in capsys.readouterr().out
+    asked = f"{session}:{sequence}"
+    assert raised.value.message == f"nobody supplies {asked}: the replay refuses it, {why}"
+
+
+def test_the_next_number_of_the_live_session_is_waited_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def test(venue: Venue) -> None:
+        venue.source.logs[SESSION] = [b"a", b"b"]
+        place = {"session": SESSION, "sequence": 3}
+        running = asyncio.create_task(
+            _run(groups_of(venue), settings_of(venue), place, 1, Printer(as_json=False))
+        )
+        while not venue.port.logins:
+            await asyncio.sleep(0.01)
+        venue.publish(report().octets)
+        await running
+
+    run_at_venue(test)
+    begun, told = capsys.readouterr().out.splitlines()
+    assert begun == f"--- session {SESSION} from 3" and told.startswith(f"{3:>9} ")
+
+
+def groups_of(venue: Venue) -> tuple[str, ...]:
+    return ("{}:{}".format(*venue.group),)
+
+
+def settings_of(venue: Venue) -> dict[str, str]:
+    return {
+        "interface": "127.0.0.1",
+        "source": "",
+        "retransmit": venue.retransmit,
+        "replay": venue.replay,
+        "password": "",
+    }
