@@ -20,6 +20,8 @@ cdef class Amendments:
     cpdef long long standing(
         self, long long fill_row, long long total, long long new_qty, long long new_price
     ) noexcept nogil
+    cpdef long long qty_most(self, long long fill_row) noexcept nogil
+    cdef long long _reference(self, long long fill_row) noexcept nogil
     cdef long long _amended_sum(
         self, long long qty, long long price, long long cum, long long total, long long new_qty,
         long long new_price

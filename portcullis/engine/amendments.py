@@ -84,30 +84,58 @@ class Amendments:
         order's day has ended, also where its id is another order's by now; STANDS_OUT_OF_RANGE.
         total: see W_FILL_SUM; new_qty and new_price: 0 for a bust.
         """
+        reference: cython.longlong = self._reference(fill_row)
+        if reference < 0:
+            return STANDS_GONE
         fill: cython.longlong = self._table.at(fill_row)
-        order_row: cython.longlong = self._words[fill + W_ORDER]
         qty: cython.longlong = self._words[fill + W_LAST_QTY]
         price: cython.longlong = self._words[fill + W_LAST_PX]
-        if not self._table.has_row(order_row):
+        row: cython.longlong = reference >> 2
+        if reference & 3 == REF_LIVE:
+            total = self._live_sum(row, qty, price, new_qty, new_price)
+            return STANDS_OUT_OF_RANGE if total < 0 else 0
+        total = self._past_sum(row, qty, price, total, new_qty, new_price)
+        return STANDS_OUT_OF_RANGE if total < 0 else row
+
+    @cython.ccall
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def qty_most(self, fill_row: cython.longlong) -> cython.longlong:
+        """The most that a fill could be of, CumQty up to OrderQty as the order last was; else as
+        `standing`. What a correction may ask is for who writes its row: one of more is applied."""
+        reference: cython.longlong = self._reference(fill_row)
+        if reference < 0:
             return STANDS_GONE
+        qty: cython.longlong = self._words[self._table.at(fill_row) + W_LAST_QTY]
+        at: cython.longlong
+        if reference & 3 == REF_LIVE:
+            at = (reference >> 2) * ORDER_WORDS
+            return qty + self._orders[at + O_QTY] - self._orders[at + O_CUM]
+        at = self._table.at(reference >> 2)
+        return qty + self._words[at + W_ORDER_QTY] - self._words[at + W_CUM_QTY]
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _reference(self, fill_row: cython.longlong) -> cython.longlong:
+        """Where the order of a fill is, by the id table: its slot or its last report; -1: its day
+        has ended."""
+        fill: cython.longlong = self._table.at(fill_row)
+        order_row: cython.longlong = self._words[fill + W_ORDER]
+        if not self._table.has_row(order_row):
+            return -1
         at: cython.longlong = self._table.at(order_row)
         self._keys.hash_id(order_row, at, (self._words[at + W_HEAD] >> 32) & ID_MASK)
         found: cython.longlong = self._keys.find()
         if found < 0:
-            return STANDS_GONE
+            return -1
         reference: cython.longlong = self._ids.reference(self._ids.current(found))
         row: cython.longlong = reference >> 2
         if reference & 3 == REF_LIVE:
-            if self._orders[row * ORDER_WORDS + O_ROW] != order_row:
-                return STANDS_GONE
-            total = self._live_sum(row, qty, price, new_qty, new_price)
-            return STANDS_OUT_OF_RANGE if total < 0 else 0
+            return reference if self._orders[row * ORDER_WORDS + O_ROW] == order_row else -1
         if reference & 3 != REF_CLOSED or not self._table.has_row(row):
-            return STANDS_GONE
-        if self._words[self._table.at(row) + W_ORDER] != order_row:
-            return STANDS_GONE
-        total = self._past_sum(row, qty, price, total, new_qty, new_price)
-        return STANDS_OUT_OF_RANGE if total < 0 else row
+            return -1
+        return reference if self._words[self._table.at(row) + W_ORDER] == order_row else -1
 
     @cython.cfunc
     @cython.nogil

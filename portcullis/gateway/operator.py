@@ -16,6 +16,7 @@ import msgspec
 
 from portcullis import __version__, _build
 from portcullis.engine import layout as x
+from portcullis.gateway.decimals import decimal
 from portcullis.gateway.fix_peer import FixPeer
 from portcullis.gateway.fix_peers import FixPeers
 from portcullis.gateway.operator_port import MovedOnError, OperatorError, Request
@@ -260,6 +261,8 @@ class Operator:
             raise MovedOnError(
                 f"match {match} or its orders have moved on behind row {looked_to}: try again"
             )
+        if kind == rows.CORRECT:
+            self._check_correction(match, *new)
         if x.STANDS_OUT_OF_RANGE in stands:
             raise OperatorError(f"match {match}: an order can't have such a quantity or price")
         self._journal(request)
@@ -268,6 +271,37 @@ class Operator:
         self._turn.settle()
         self._amended_row = self._turn.journal.sealed_row
         return {"match": match}
+
+    def _check_correction(self, match: int, qty: int, price: int) -> None:
+        """OperatorError where it would change nothing, or its terms could never have traded.
+
+        Only here: the engine applies what a journal has, also of before this was asked.
+        """
+        table, engine = self._turn.table, self._turn.engine
+        fill = table.row_words(match)
+        order = table.row_words(fill[rows.W_ORDER])
+        record = (order[rows.W_REF] & x.ID_MASK) * x.INSTRUMENT_WORDS
+        decimals = engine.instruments[record + x.I_DECIMALS]
+        prices, quantities = decimals & 0xFF, decimals >> 8 & 0xFF
+        old_qty, old_price = fill[rows.W_LAST_QTY], fill[rows.W_LAST_PX]
+        if (qty, price) == (old_qty, old_price):
+            shown = f"{decimal(qty, quantities)} at {decimal(price, prices)}"
+            raise OperatorError(f"match {match}: expected a change, and it is of {shown} already")
+        highest = engine.instruments[record + x.I_PRICE_MAX]
+        if price > max(highest, old_price):
+            raise OperatorError(
+                f"match {match}: price {decimal(price, prices)}: expected at most"
+                f" {decimal(highest, prices)}, the instrument's price_max"
+            )
+        most, row = min((engine.amendments.qty_most(row), row) for row in (match, match + 1))
+        if qty > max(most, old_qty):
+            words = table.row_words(row)
+            side = "aggressor" if row == match else "passive side"
+            raise OperatorError(
+                f"match {match}: quantity {decimal(qty, quantities)}: expected at most"
+                f" {decimal(most, quantities)}, with which CumQty(14) of its {side},"
+                f" OrderID {words[rows.W_ORDER]}, reaches OrderQty(38)"
+            )
 
     def _append_amendment(self, kind: int, fill_row: int, words: dict[int, int]) -> None:
         """A BUST or CORRECT row: it names the order by the id that brought it."""

@@ -29,6 +29,8 @@ def command(exec_id: int, data: Path, why: str, as_json: bool) -> None:
 
     Both sides are told (150=H). The orders' quantities count it out; what was filled is not worked
     again. Only while the orders live or their day has not ended.
+
+    A trade is busted or corrected once: one that has been is refused, and stays as it is.
     """
     match, _, found = amend(data, "bust", why, exec_id, lambda _match: {})
     print_answer(found, as_json, f"{JournalNames(data).match(match)} is busted")

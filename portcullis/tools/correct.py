@@ -35,7 +35,10 @@ def command(
 ) -> None:
     """Correct the trade that the fill EXEC_ID belongs to, ExecID(17) of either side.
 
-    Both sides are told (150=G). Only while the orders live or their day has not ended.
+    Both sides are told (150=G). Only while the orders live or their day has not ended. CumQty of
+    neither order may exceed its OrderQty, nor the price the instrument's price_max.
+
+    A trade is busted or corrected once: one that has been is refused, and stays as it is.
     """
     if qty is None and price is None:
         raise click.UsageError("expected --qty, --price or both")

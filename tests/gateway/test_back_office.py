@@ -299,7 +299,7 @@ def test_a_trade_is_amended_on_both_sides_or_none_and_as_it_is_now(venue: Venue)
     order(seller, "S4", "2", "0.5")
     refused("moved on", match)
     match = find_match(venue.gateway.data, int(exec_id))
-    refused("can't have", match, "correct", qty=match.qty, price=1 << 40)
+    refused("price_max", match, "correct", qty=match.qty, price=1 << 40)
     amend(match)
     assert [one[6] for one in buyer.barrier()][-1] == "100"
     seller.barrier()
@@ -316,6 +316,54 @@ def test_a_trade_is_amended_on_both_sides_or_none_and_as_it_is_now(venue: Venue)
     buyer.barrier()
     for exec_id in (half, past):
         refused("day .* has ended", find_match(venue.gateway.data, int(exec_id)))
+
+
+def test_a_correction_is_of_what_the_orders_could_have_traded(venue: Venue) -> None:
+    buyer, seller, data = venue.buyer, venue.seller, venue.gateway.data
+
+    def correct(exec_id: str, *options: str) -> Any:
+        line = ["correct", exec_id, *options, "--why", "test", "--data", str(data)]
+        return CliRunner().invoke(main, line)
+
+    def refused(exec_id: str, text: str, *options: str) -> None:
+        row = venue.state()["last_row"]
+        result = correct(exec_id, *options)
+        assert result.exit_code == 1 and text in result.output
+        assert venue.state()["last_row"] == row
+
+    # The buyer's order lives and has had 1.5 of 3; the seller's have all they asked for.
+    buyer.link.sendall(buyer.order("B1", "1", "3", "100"))
+    buyer.barrier()
+    fills = {}
+    for name, qty in (("S1", "0.5"), ("S2", "1")):
+        seller.link.sendall(seller.order(name, "2", qty, "100"))
+        fills[name] = next(one for one in seller.barrier() if one.get(150) == "F")
+    venue.caught_up()
+    half, whole = fills["S1"][17], fills["S2"][17]
+    beyond = f"at most 0.5, with which CumQty(14) of its aggressor, OrderID {fills['S1'][37]},"
+    refused(half, f"quantity 99999: expected {beyond}", "--qty", "99999")
+    refused(half, "expected a change, and it is of 0.5 at 100 already", "--qty", "0.5")
+    refused(half, "expected a change", "--price", "100.00")
+    highest = "10000000"  # 10^9 units of the last price digit, where nothing is configured
+    refused(half, f"expected at most {highest}, the instrument's price_max", "--price", "10000001")
+    assert correct(half, "--qty", "0.4", "--price", "99").exit_code == 0
+    told = [one for one in buyer.barrier() if one[150] == "G"]
+    assert [(one[14], one[38], one[151]) for one in told] == [("1.4", "2.9", "1.5")]
+    refused(half, "amended before", "--qty", "0.3")
+
+    # Below what it was is always its own to have been.
+    assert correct(whole, "--qty", "0.9").exit_code == 0
+    assert [one[14] for one in seller.barrier() if one[150] == "G"] == ["0.4", "0.9"]
+
+    # The aggressor had room for more than it got, the other side had not.
+    buyer.link.sendall(buyer.order("B2", "1", "0.5", "100"))
+    buyer.barrier()
+    seller.link.sendall(seller.order("S3", "2", "4", "100", "59=3"))
+    first, last = (one[17] for one in seller.barrier() if one.get(150) == "F")
+    refused(first, "expected at most 1.5, with which CumQty(14) of its passive", "--qty", "2")
+    assert correct(first, "--qty", "1").exit_code == 0
+    assert correct(last, "--price", "99").exit_code == 0
+    assert [one[14] for one in seller.barrier() if one[150] == "G"] == ["1.5", "1.5"]
 
 
 def test_orders_that_live_on_are_restated_where_a_session_wants_it(tmp_path: Path) -> None:
