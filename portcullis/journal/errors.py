@@ -3,7 +3,7 @@
 JournalError
   +- JournalLockedError     another process has the directory
   +- SegmentError           a segment is missing, renumbered, or not of this format
-  +- DamageError            a bad seal with valid batches after it; names the row
+  +- DamageError            a bad seal that no torn write explains; names the row
   +- ReplayDifference       the engine made other rows than the journal holds
   +- NoMatchError           no such fill to bust or correct (`fills`)
   +- JournalFullError       no room for another batch, and no next segment can be made
@@ -25,7 +25,7 @@ class SegmentError(JournalError):
 
 
 class DamageError(JournalError):
-    """The batch at `row` is bad, though the journal goes on after it."""
+    """The batch at `row` is bad, though it was whole once: the journal goes on after it, say."""
 
     def __init__(self, row: int, message: str) -> None:
         super().__init__(message)

@@ -33,11 +33,19 @@ from portcullis.journal.rows import (
     TEXT_START,
     W_SEALED,
 )
-from portcullis.journal.segments import HEADER_BYTES, SegmentHeader, list_segments, segment_path
+from portcullis.journal.segments import (
+    HEADER_BYTES,
+    SegmentHeader,
+    boot_id,
+    list_segments,
+    read_header,
+    segment_path,
+)
 from portcullis.journal.snapshots import list_snapshots
 
 _SEAL = struct.Struct("<HHIII")  # row_count, segment, chain, first_row, crc
 _SEAL_AT = ROW_BYTES - _SEAL.size
+_SEAL_WORD = 8
 _SEALED = struct.Struct("<q")
 _HEAD = struct.Struct("<BBHIq")  # kind, flags, text_rows, session, time_ns
 _independent_crc32c = crcmod.predefined.mkPredefinedCrcFun("crc-32c")
@@ -63,6 +71,7 @@ class Verification:
 
     ending: "clean", nothing is written after the last batch; "unsealed", something is, but no
     batch: a torn tail, or the batch that a live writer has open; "damage", see `text`.
+    same_boot: the machine runs since the last segment in use was opened.
     """
 
     segments: int = 0
@@ -72,6 +81,7 @@ class Verification:
     ending: Ending = "clean"
     row: int = 0  # the first row that is not part of a good batch, where ending is not clean
     text: str = ""
+    same_boot: bool = True
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -139,18 +149,25 @@ class JournalReader:
         if not _is_zero(rows, start):
             self.found.ending = "unsealed"
             self.found.row = row
+        # Anew: a live writer may have opened it since.
+        header = read_header(segment_path(self.directory, header.number))
+        self.found.same_boot = header.boot_id == boot_id()
         valid = self._valid_after(rows, header, row + 1)
         for segment in later if not valid else ():
             with self._open(segment) as others:
                 if valid := self._valid_after(others, segment, segment.first_row):
                     break
-        if not valid:
+        if valid:
+            why = f"the journal goes on at row {valid}"
+        elif self.found.same_boot and any(header.boot_id) and _was_sealed(rows, header, row):
+            why = "there was one: it was sealed, and the machine has not stopped since"
+        else:
             return
         # Looking took a while: a live writer may have sealed what was not there before.
         if (found := batch_at(rows, header, row, self._crc)) is not None:
             found[0].release()
             return
-        self._damage(row, f"no good batch here, but the journal goes on at row {valid}")
+        self._damage(row, f"no good batch here, but {why}")
 
     def _valid_after(self, rows: mmap.mmap, header: SegmentHeader, row: int) -> int:
         """First row, from `row`, of a batch that is good in itself; 0: none."""
@@ -218,6 +235,19 @@ def batch_at(
         with memoryview(rows) as whole:
             return whole[start:end], chain, expected
     return None
+
+
+def _was_sealed(rows: mmap.mmap, header: SegmentHeader, row: int) -> bool:
+    """Whether the seal of a batch at `row` was written to its last word, the CRC."""
+    start = HEADER_BYTES + (row - header.first_row) * ROW_BYTES
+    limit = min(start + header.batch_rows * ROW_BYTES, header.file_bytes)
+    for at in range(start, limit, ROW_BYTES):
+        *_mark, crc = _SEAL.unpack_from(rows, at + _SEAL_AT)
+        # Without a mark, the first row has the time of the seal there.
+        marked = rows[at + _SEAL_AT : at + _SEAL_AT + _SEAL_WORD].strip(b"\0")
+        if crc and (at > start or marked):
+            return True
+    return False
 
 
 def _is_zero(rows: mmap.mmap, start: int) -> bool:

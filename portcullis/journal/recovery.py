@@ -7,7 +7,9 @@ A batch is good when the mark in its last row gives its row count, first row and
 CRC-32C fits its bytes, and its chain word is the CRC of the batch before. The walk stops at the
 first that is not. Nothing valid after it: a torn tail, the trace of a write that the process or
 the machine did not finish; it is copied to a .cut file, zeroed, and said. Something valid after
-it: damage, and the walk ends in DamageError, unless told to accept the loss.
+it: damage, and the walk ends in DamageError, unless told to accept the loss. Damage, too, is a
+last batch that was whole once: it has its seal's last word and the machine runs since, for
+whoever is killed leaves every page as it was written.
 
 Each segment is mapped privately while its batches are given out, so that a replay may run the
 engine over the rows in place: what it writes stays in copies of the pages, which go when the
@@ -35,6 +37,11 @@ from portcullis.journal.segments import (
 )
 from portcullis.journal.table import RowTable
 
+_ADVICE = (
+    "restore the file from a copy, or cut the journal there with --accept-loss: what clients were "
+    "told from that row on is not true any more then (portcullis journal repair says more)"
+)
+_UNKNOWN_BOOT = bytes(16)
 _ZERO_CRC = bytes(4)
 _CHUNK_BYTES = 1 << 20
 _CHUNK_ZEROS = bytes(_CHUNK_BYTES)
@@ -262,9 +269,25 @@ class Recovery:
                 raise DamageError(
                     row,
                     f"{self._path(header)}: the batch at row {row} is damaged, and the "
-                    f"journal goes on at row {valid} of {self._path(segment).name}; restore "
-                    "the file, or cut the journal there with --accept-loss",
+                    f"journal goes on at row {valid} of {self._path(segment).name}; {_ADVICE}",
                 )
+        is_known = self.report.same_boot and self._boot_id != _UNKNOWN_BOOT
+        if is_known and self._was_sealed(row, header):
+            why = "it was sealed, and the machine has not stopped since"
+            raise DamageError(
+                row, f"{self._path(header)}: the batch at row {row} is damaged: {why}; {_ADVICE}"
+            )
+
+    def _was_sealed(self, row: int, header: SegmentHeader) -> bool:
+        """Whether the batch at `row` was sealed, whatever became of it: a row of its has a CRC,
+        the last that `RowTable.seal` writes, and in one store."""
+        for last in range(row, min(row + header.batch_rows, header.end_row)):
+            end = (last + 1 - self._space.origin_row) * ROW_BYTES
+            # The first row of several has the time of the seal there, and no mark before it.
+            has_crc = last > row or any(self._octets[end - 16 : end - 8])
+            if has_crc and any(self._octets[end - 4 : end]):
+                return True
+        return False
 
     def _valid_batch_after(self, row: int, segment: SegmentHeader) -> int:
         """First row of a batch that is good in itself, and begins after `row`; 0: none does."""

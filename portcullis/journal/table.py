@@ -165,7 +165,8 @@ class RowTable:
 
         segment: number of the segment; chain: CRC of the batch before; crc32c: computes one, of
         all bytes of the batch, the place of the CRC itself as zero; now_ns: the time that its
-        first row notes, row time if that is later.
+        first row notes, row time if that is later. The CRC is written last, in one store: where it
+        stands, all else was there.
         """
         last: cython.longlong = self.tail - 1
         count: cython.longlong = self.tail - self.batch_first

@@ -248,13 +248,23 @@ def loss_text(found: Verification, lost: Statistics, data: Path) -> str:
     if found.ending == "clean":
         return f"{text}; nothing would be lost"
     if found.ending == "unsealed":
-        return f"{text}; a start cuts it by itself, and nobody was ever sent what it says"
+        if found.same_boot:
+            return f"{text}; a start cuts it by itself, and nobody was ever sent what it says"
+        return (
+            f"{text}; the machine has stopped since: a start cuts it by itself and, unless the "
+            'journal was kept with sync = "batch", passes over the numbers that may have been sent'
+        )
+    behind = "A cut would lose the damaged batch; nothing good stands behind it."
+    if lost.rows:
+        behind = (
+            "Good batches behind the damage, which a cut would lose with it:\n"
+            f"{statistics_text(lost, JournalNames(data))}"
+        )
     return (
-        f"{text}\n\nGood batches behind the damage, which a cut would lose with it:\n"
-        f"{statistics_text(lost, JournalNames(data))}\n\n"
+        f"{text}\n\n{behind}\n\n"
         f"To cut: portcullis serve --data {quote(str(data))} --accept-loss. Restore the file "
         "from a copy instead, if there is one: row numbers and the sessions' numbers that were "
-        "given out behind the damage are passed over, but what clients were told there is not "
+        "given out from the damage on are passed over, but what clients were told there is not "
         "true any more."
     )
 

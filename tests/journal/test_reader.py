@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import mmap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from portcullis.journal.rows import (
     W_REF,
     W_TERMS,
 )
-from portcullis.journal.segments import segment_path
+from portcullis.journal.segments import list_segments, segment_path, write_header
 from portcullis.tools.journal import command
 from tests.support.journals import (
     SEGMENT_ROWS,
@@ -58,12 +59,20 @@ def test_verify_agrees_with_recovery(tmp_path: Path) -> None:
 def test_verify_tells_a_torn_tail_from_damage(tmp_path: Path) -> None:
     fill(tmp_path, 42).abandon()
     batches = recorded(tmp_path)
+    headers = list_segments(tmp_path)
     for index, batch in enumerate(batches):
         for at in (0, 77, ROW_BYTES * (batch.last_row + 1 - batch.first_row) - 1):
             flip(tmp_path, batch.first_row, at)
             found = verify(tmp_path)
             assert found.row == batch.first_row
+            assert found.ending == "damage"
+            for header in headers:  # and after a stop of the machine
+                write_header(tmp_path, replace(header, boot_id=b"another boot id!"))
+            found = verify(tmp_path)
             assert found.ending == ("unsealed" if index == len(batches) - 1 else "damage")
+            assert not found.same_boot
+            for header in headers:
+                write_header(tmp_path, header)
             flip(tmp_path, batch.first_row, at)
     assert verify(tmp_path).ending == "clean"
 

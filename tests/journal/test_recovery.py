@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from portcullis.journal.errors import DamageError, SegmentError
+from portcullis.journal.reader import verify
 from portcullis.journal.recovery import Batch
 from portcullis.journal.rows import ROW_BYTES
-from portcullis.journal.segments import segment_path
+from portcullis.journal.segments import list_segments, segment_path, write_header
 from portcullis.journal.writer import Journal
 from tests.support.journals import (
     OPTIONS,
@@ -48,6 +50,23 @@ def peek(directory: Path, row: int, at: int, size: int) -> bytes:
         return file.read(size)
 
 
+def boot_anew(directory: Path) -> None:
+    """The machine stops, and boots."""
+    for header in list_segments(directory):
+        write_header(directory, replace(header, boot_id=b"another boot id!"))
+
+
+def refused(directory: Path) -> DamageError:
+    """What a start says of damage; `verify` says the same."""
+    with pytest.raises(DamageError) as caught:
+        recorded(directory)
+    found = verify(directory)
+    assert (found.ending, found.row) == ("damage", caught.value.row), found
+    assert not list(directory.glob("*.cut"))
+    assert "--accept-loss" in str(caught.value) and "restore the file" in str(caught.value)
+    return caught.value
+
+
 def test_what_was_sealed_comes_back_in_order(tmp_path: Path) -> None:
     journal = open_journal(tmp_path)
     engine = EchoEngine(journal.table)
@@ -75,9 +94,15 @@ def test_the_last_batch_cut_at_every_byte_is_a_torn_tail(
     *before, last = batches
     size = (last.last_row + 1 - last.first_row) * ROW_BYTES
     whole = peek(directory, last.first_row, 0, size)
+    # A killed process has written the CRC or not; of it, too, power may leave a part.
     for kept in range(size):
         poke(directory, last.first_row, 0, whole[:kept].ljust(size, b"\0"))
         assert kept == 0 or whole[:kept].strip(b"\0")
+        if kept > size - 4:
+            assert whole[size - 4 : kept].strip(b"\0")
+            assert refused(directory).row == last.first_row
+            boot_anew(directory)
+        assert verify(directory).ending == ("unsealed" if kept else "clean")
         journal, walk = Journal.open(directory, **OPTIONS)
         assert list(walk) == before
         report = journal.report
@@ -92,11 +117,38 @@ def test_the_last_batch_cut_at_every_byte_is_a_torn_tail(
             assert cut.read_bytes() == written.ljust(rows * ROW_BYTES, b"\0")
             cut.unlink()
         assert journal.table.tail == last.first_row
+        journal.note_run()
         journal.abandon()
         assert not peek(directory, last.first_row, 0, size).strip(b"\0")
 
 
-def test_any_byte_changed_in_the_last_batch_is_a_torn_tail(
+@pytest.mark.parametrize("orders", [1, 3])
+def test_a_kill_at_any_store_of_a_seal_leaves_a_torn_tail(tmp_path: Path, orders: int) -> None:
+    journal = fill(tmp_path, 5)
+    first = journal.table.tail
+    last = append_batch(journal, EchoEngine(journal.table), orders)
+    journal.abandon()
+    batches = recorded(tmp_path)
+    assert (batches[-1].first_row, batches[-1].last_row) == (first, last)
+    whole = peek(tmp_path, first, 0, (last + 1 - first) * ROW_BYTES)
+    # In the order of `RowTable.seal`: the mark, the first row's number, the time, then the CRC.
+    seal = (last - first) * ROW_BYTES + 112
+    stores = [slice(seal, seal + 8), slice(seal + 8, seal + 12), slice(120, 128)]
+    torn = bytearray(whole)
+    for store in [*stores, slice(seal + 12, seal + 16)]:
+        torn[store] = bytes(store.stop - store.start)
+    for store in stores:
+        poke(tmp_path, first, 0, bytes(torn))
+        assert verify(tmp_path).ending == "unsealed"
+        journal = open_journal(tmp_path)
+        assert journal.report.cut_row == first
+        journal.abandon()
+        torn[store] = whole[store]
+    poke(tmp_path, first, 0, whole)
+    assert recorded(tmp_path) == batches
+
+
+def test_any_byte_changed_in_the_last_batch_is_damage_unless_the_machine_has_stopped(
     killed: tuple[Path, list[Batch]],
 ) -> None:
     directory, batches = killed
@@ -104,8 +156,17 @@ def test_any_byte_changed_in_the_last_batch_is_a_torn_tail(
     size = (last.last_row + 1 - last.first_row) * ROW_BYTES
     whole = peek(directory, last.first_row, 0, size)
     for at in range(size):
+        poke(directory, last.first_row, at, bytes([whole[at] ^ 0x10]))
+        error = refused(directory)
+        assert error.row == last.first_row
+        assert "it was sealed, and the machine has not stopped since" in str(error)
+        poke(directory, last.first_row, at, whole[at : at + 1])
+    assert recorded(directory) == batches
+    for at in range(0, size, 7):
+        boot_anew(directory)
         poke(directory, last.first_row, 0, whole)
         poke(directory, last.first_row, at, bytes([whole[at] ^ 0x10]))
+        assert verify(directory).ending == "unsealed"
         journal, walk = Journal.open(directory, **OPTIONS)
         assert list(walk) == before
         assert journal.report.cut_row == last.first_row
@@ -200,6 +261,8 @@ def test_rows_of_an_older_segment_are_no_batches(killed: tuple[Path, list[Batch]
     last = segment_path(directory, 3)
     last.write_bytes(last.read_bytes()[:4096] + first[4096:])
     kept = [batch for batch in batches if batch.last_row <= 2 * SEGMENT_ROWS]
+    assert refused(directory).row == 2 * SEGMENT_ROWS + 1  # no kill leaves that
+    boot_anew(directory)
     journal, walk = Journal.open(directory, **OPTIONS)
     assert list(walk) == kept
     assert journal.report.cut_row == 2 * SEGMENT_ROWS + 1
