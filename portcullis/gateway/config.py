@@ -7,6 +7,7 @@ what they mean for the engine is in `registry`.
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import re
 import tomllib
@@ -134,8 +135,11 @@ def _explain(message: str, document: dict[str, Any]) -> str:
     kind, value = _walk(steps, document)
     unknown = _UNKNOWN.match(text)
     if unknown:
-        known = ", ".join(_keys(kind))
-        return f"{_place([*steps, unknown['name']])}: unknown; expected one of {known}"
+        known = _keys(kind)
+        close = difflib.get_close_matches(unknown["name"], known, 1)
+        meant = f"did you mean {close[0]}? " if close else ""
+        place = _place([*steps, unknown["name"]])
+        return f"{place}: unknown; {meant}expected one of {', '.join(known)}"
     missing = _MISSING.match(text)
     if missing:
         return f"{_place([*steps, missing['name']])}: missing; it has no default"

@@ -69,6 +69,8 @@ class ReadBatch(NamedTuple):
 class Verification:
     """What a whole walk found. JSON carries the same names.
 
+    first_row: the first number of the segments there are. Numbers up to last_row that are no rows
+    are those of segments' ends that stayed empty, where a start went on in another segment.
     ending: "clean", nothing is written after the last batch; "unsealed", something is, but no
     batch: a torn tail, or the batch that a live writer has open; "damage", see `text`.
     same_boot: the machine runs since the last segment in use was opened.
@@ -77,6 +79,7 @@ class Verification:
     segments: int = 0
     batches: int = 0
     rows: int = 0
+    first_row: int = 1
     last_row: int = 0
     ending: Ending = "clean"
     row: int = 0  # the first row that is not part of a good batch, where ending is not clean
@@ -102,7 +105,9 @@ class JournalReader:
         self.segments = list_segments(self.directory, from_first=self._from_first)
         if not self.segments:
             raise SegmentError(f"{self.directory}: there is no journal here")
-        self.found = Verification(segments=len(self.segments))
+        self.found = Verification(
+            segments=len(self.segments), first_row=self.segments[0].first_row
+        )
         self._crc = crc
 
     def batches(self, from_row: int = 1) -> Iterator[ReadBatch]:

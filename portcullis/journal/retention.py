@@ -142,7 +142,10 @@ def archive(
 
     JournalError: another file stands in its place there.
     """
+    was_there = target.exists()
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not headers and not was_there:
+        target.rmdir()
     for header in headers:
         source, copy = segment_path(directory, header.number), segment_path(target, header.number)
         temporary = copy.with_suffix(".copying")

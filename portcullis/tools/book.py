@@ -25,7 +25,10 @@ def command(symbol: str, data: Path, levels: int, as_json: bool) -> None:
     found = ask_back_office(data, "/book", {"symbol": symbol, "levels": levels})
     if as_json:
         click.echo(json.dumps(found))
+    elif not found["bids"] and not found["asks"]:
+        click.echo(f"{symbol}: empty")
     else:
+        click.echo(symbol)
         Console().print(book_table(found))
 
 

@@ -32,7 +32,7 @@ def show(data: Path, as_json: bool) -> None:
     """Say which day it is and when it ends."""
     state = command_gateway(data, "state")
     end = dt.datetime.fromtimestamp(state["day_end_ns"] // 1_000_000_000, dt.UTC)
-    found = {"day": state["day"], "ends": end.isoformat()}
+    found = {"row": state["last_row"], "day": state["day"], "ends": end.isoformat()}
     print_answer(found, as_json, f"day {found['day']}, ends {utc(state['day_end_ns'], 's')} UTC")
 
 

@@ -58,6 +58,8 @@ def _reading(function: Callable[..., None]) -> Callable[..., None]:
     def run(**options: Any) -> None:
         try:
             function(**options)
+        except BrokenPipeError:  # whoever read our output has seen enough; click ends silently
+            raise
         except (JournalError, OSError) as error:
             text = str(error)
             if isinstance(error, OSError) and error.filename:
@@ -159,7 +161,9 @@ _keep_option = click.option(
     "--keep",
     default="168h",
     show_default=True,
-    help="Rows so young stay, for clients that ask for what they missed.",
+    metavar="DURATION",
+    help="Rows so young stay, for clients that ask for what they missed. Units: ns, us, ms, s, m,"
+    " h.",
 )
 
 
@@ -277,6 +281,9 @@ def verification_text(found: Verification) -> str:
         f"{found.rows:,} rows in {found.batches:,} batches{segments} are good; "
         f"the last row is {found.last_row:,}"
     )
+    empty = found.last_row - found.first_row + 1 - found.rows
+    if empty > 0 and found.ending != "damage":
+        text += f" ({empty:,} numbers before it are empty ends of segments)"
     if found.ending == "unsealed":
         text += f"; row {found.row:,} is written but not sealed (a torn tail, or a live writer)"
     return f"damage at {found.text}; {text}" if found.ending == "damage" else text

@@ -154,12 +154,12 @@ def print_answer(content: Mapping[str, Any], as_json: bool, text: str) -> None:
     click.echo(json.dumps(content) if as_json else text)
 
 
-def print_rows(found: list[dict[str, Any]], as_json: bool) -> None:
-    """Like things, one a line: JSON objects, or a table."""
+def print_rows(content: Mapping[str, Any], name: str, as_json: bool) -> None:
+    """Like things, called `name` in an answer: the answer as JSON, or a table of them."""
     if as_json:
-        for one in found:
-            click.echo(json.dumps(one))
+        click.echo(json.dumps(content))
         return
+    found: list[dict[str, Any]] = content[name]
     if not found:
         click.echo("none")
         return

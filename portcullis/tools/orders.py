@@ -31,9 +31,9 @@ def command(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List live orders, by account, oldest first; with --json one object a line."""
+    """List live orders, by account, oldest first; JSON says up to which row, if there are more."""
     asked = {"session": session, "account": account, "symbol": symbol, "limit": limit}
     found = ask_back_office(data, "/orders", asked)
-    print_rows(found["orders"], as_json)
-    if found["more"]:
+    print_rows(found, "orders", as_json)
+    if found["more"] and not as_json:
         click.echo(f"there are more than {limit}; see --limit", err=True)

@@ -7,6 +7,7 @@ looked at before a gateway runs on it; the others ask a running gateway.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import sys
 import time
 from itertools import islice
@@ -64,6 +65,8 @@ def command(
     Without a command they are listed, as `show` does.
     """
     if ctx.invoked_subcommand is not None:
+        if schedule or config_file or start:
+            raise click.UsageError("--schedule goes without a command", ctx)
         ctx.default_map = {name: {"data": data, "as_json": as_json} for name in command.commands}
         return
     if not schedule and (config_file or start):
@@ -79,14 +82,50 @@ def command(
     now_ns = time.time_ns()
     if start is not None:
         now_ns = int(start.replace(tzinfo=dt.UTC).timestamp()) * _SECOND_NS
-    print_schedules(config, now_ns, Console())
+    if as_json:
+        print_schedules_json(config, now_ns)
+    else:
+        print_schedules(config, now_ns, Console())
+
+
+def _clients_by_schedule(config: Config) -> dict[str, list[str]]:
+    by_schedule: dict[str, list[str]] = {}
+    for session in [*config.fix_sessions(), *config.templates()]:
+        by_schedule.setdefault(session.schedule, []).append(session.client)
+    return by_schedule
+
+
+def print_schedules_json(config: Config, now_ns: int) -> None:
+    """What `print_schedules` says as one object; times in ISO 8601 with their zone's offset."""
+    by_schedule = _clients_by_schedule(config)
+    found = []
+    for name, schedule in schedules_of(config).items():
+
+        def iso(moment_ns: int, zone: dt.tzinfo = schedule.zone) -> str:
+            return dt.datetime.fromtimestamp(moment_ns // _SECOND_NS, zone).isoformat()
+
+        reset = schedule.next_reset(now_ns)
+        windows = [] if schedule.is_always_open else schedule.windows_from(now_ns)
+        found.append(
+            {
+                "name": name,
+                "timezone": str(schedule.zone),
+                "clients": by_schedule.pop(name, []),
+                "always_open": schedule.is_always_open,
+                "windows": [
+                    {"opens": iso(span.start_ns), "closes": iso(span.end_ns)}
+                    for span in islice(windows, WINDOWS)
+                ],
+                "next_reset": iso(reset) if reset else None,
+            }
+        )
+    without = [client for clients in by_schedule.values() for client in clients]
+    click.echo(json.dumps({"schedules": found, "without_schedule": without}))
 
 
 def print_schedules(config: Config, now_ns: int, console: Console) -> None:
     """The next ten windows of each schedule in its own zone, who goes by it, the next reset."""
-    by_schedule: dict[str, list[str]] = {}
-    for session in [*config.fix_sessions(), *config.templates()]:
-        by_schedule.setdefault(session.schedule, []).append(session.client)
+    by_schedule = _clients_by_schedule(config)
     schedules = schedules_of(config)
     for name, schedule in schedules.items():
         clients = ", ".join(by_schedule.pop(name, [])) or "no session"
@@ -123,8 +162,8 @@ _session_argument = click.argument("session")
 @json_option
 @refusing
 def show(data: Path, as_json: bool) -> None:
-    """List all sessions with their state and next numbers; with --json one object a line."""
-    print_rows(ask_back_office(data, "/sessions")["sessions"], as_json)
+    """List all sessions with their state and next numbers; JSON says up to which row."""
+    print_rows(ask_back_office(data, "/sessions"), "sessions", as_json)
 
 
 @command.command("set-seq")

@@ -146,8 +146,11 @@ def test_an_operator_sees_and_acts(venue: Venue) -> None:
     assert venue.get("/ready") == (200, {"ready": True})
     assert venue.get("/orders?limit=" + "9" * 5000)[0] == 400
 
-    (order,) = map(json.loads, venue.run("orders", "--json").splitlines())
-    assert json.loads(venue.run("orders", "--session", "CLIENT1", "--json")) == order
+    found = json.loads(venue.run("orders", "--json"))
+    (order,) = found["orders"]
+    assert found["row"] == venue.state()["last_row"] and not found["more"]
+    assert json.loads(venue.run("orders", "--session", "CLIENT1", "--json"))["orders"] == [order]
+    assert json.loads(venue.run("orders", "--session", "CLIENT2", "--json"))["orders"] == []
     assert venue.run("orders", "--session", "CLIENT2") == "none\n"
     for name, said in (("CLIENT", "may be any of"), ("NOBODY", "there is none called")):
         line = ["orders", "--session", name, "--data", str(venue.gateway.data)]
@@ -156,10 +159,12 @@ def test_an_operator_sees_and_acts(venue: Venue) -> None:
     assert (order["cl_ord_id"], order["price"], order["leaves_qty"]) == ("rests", "99.5", "2")
     book = json.loads(venue.run("book", "BTC-USD", "--json"))
     assert book["bids"] == [{"price": "99.5", "qty": "2", "orders": 1}] and book["asks"] == []
-    shown = list(map(json.loads, venue.run("sessions", "show", "--json").splitlines()))
-    assert [one["state"] for one in shown] == ["logged on", "logged on"]
+    shown = json.loads(venue.run("sessions", "show", "--json"))
+    assert [one["state"] for one in shown["sessions"]] == ["logged on", "logged on"]
+    assert shown["row"] == json.loads(venue.run("day", "show", "--json"))["row"]
     for command in (("orders",), ("book", "BTC-USD"), ("sessions", "show"), ("day", "show")):
         assert venue.run(*command)
+    assert venue.run("book", "BTC-USD").startswith("BTC-USD\n")
 
     # A trade is taken back, and another made dearer.
     fill = next(r for r in venue.buyer.messages if r.get(150) == "F")
@@ -195,6 +200,8 @@ def test_an_operator_sees_and_acts(venue: Venue) -> None:
     # The day ends: the order that rests goes, and every command stands in the journal.
     venue.run("day", "end", "--why", "early close")
     venue.buyer.expect("8", t150="C", t39="C", t11="rests")
+    venue.caught_up()
+    assert venue.run("book", "BTC-USD") == "BTC-USD: empty\n"
     lines = CliRunner().invoke(
         main,
         ["journal", "dump", "--data", str(venue.gateway.data), "--kind", "operator", "--json"],
@@ -216,8 +223,8 @@ def test_nobody_is_logged_on_behind_a_kill_who_has_not_come_back(venue: Venue) -
     venue.caught_up()
 
     def states() -> list[str]:
-        shown = venue.run("sessions", "show", "--json").splitlines()
-        return [json.loads(line)["state"] for line in shown]
+        shown = json.loads(venue.run("sessions", "show", "--json"))["sessions"]
+        return [one["state"] for one in shown]
 
     assert states() == ["disconnected", "disconnected"]
     venue.seller.log_on()

@@ -79,8 +79,15 @@ account = "ACME"
 WRONG = [
     # what is written, what the line must say behind "gateway.toml: "
     ("[listen", "expected TOML"),
-    ("[listne]\nfix = 1", "key listne: unknown; expected one of gateway, listen"),
-    ('[listen]\nfxi = "127.0.0.1:1"', "[listen] key fxi: unknown; expected one of fix, fix_tls"),
+    ("zzz = 1", "key zzz: unknown; expected one of gateway, listen"),
+    (
+        "[listne]\nfix = 1",
+        "key listne: unknown; did you mean listen? expected one of gateway, listen",
+    ),
+    (
+        '[listen]\nfxi = "127.0.0.1:1"',
+        "[listen] key fxi: unknown; did you mean fix? expected one of fix, fix_tls",
+    ),
     ("[listen]\nfix = 9878", '[listen] key fix: expected an address such as "127.0.0.1:9878"'),
     ('[listen]\nfix = "9878"', "[listen] key fix: expected an address"),
     ('[listen]\nfix = "127.0.0.1:70000"', "[listen] key fix: expected an address"),
@@ -141,7 +148,10 @@ WRONG = [
     (INSTRUMENT.replace("BTC-USD", "BTC USD"), "[[instrument]] 1 key symbol: expected str"),
     ('[[session]]\nprotocol = "fast"', '[[session]] 1 key protocol: expected "fix" or "ouch"'),
     ('[[session]]\nclient = "A"', "[[session]] 1 key protocol: missing"),
-    (SESSION + 'clinet = "B"', "[[session]] 1 key clinet: unknown; expected one of protocol"),
+    (
+        SESSION + 'clinet = "B"',
+        "[[session]] 1 key clinet: unknown; did you mean client? expected one of protocol",
+    ),
     (SESSION + SESSION, "[[session]] 2 key client: this pair of CompIDs stands twice"),
     (SESSION + 'version = "FIX.4.2"', '[[session]] 1 key version: expected "FIX.4.4"'),
     (SESSION + 'schedule = "day"', "[[session]] 1 key schedule: expected one of none, got 'day'"),

@@ -221,6 +221,9 @@ def test_the_commands_print_for_people_and_for_programs(described: Path) -> None
     run = CliRunner().invoke
     result = run(command, ["verify", "--data", str(described)])
     assert result.exit_code == 0 and "are good" in result.output
+    found = verify(described)
+    unused = found.last_row - found.rows
+    assert f"({unused} numbers before it are empty ends of segments)" in result.output
     assert json.loads(run(command, ["verify", "--json", "--data", str(described)]).output) == (
         verify(described).as_json()
     )

@@ -61,6 +61,7 @@ def test_json_says_what_stays_and_why_where_nothing_goes(data: Path) -> None:
         assert result.exit_code == 0
         said = {"segments": 0, "stays_from": 1, "why": "the last two segments always do"}
         assert json.loads(result.output) == said
+    assert not (data / "away").exists()
 
 
 def test_an_archive_that_can_not_be_made_is_named(data: Path) -> None:

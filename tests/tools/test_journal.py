@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,6 +102,19 @@ def test_a_stream_names_its_accounts(data: Path) -> None:
 def test_json_has_rows_as_they_stand(data: Path) -> None:
     shown = json.loads(lines("dump", "--json", "--kind", "new_order", "--data", str(data))[0])
     assert (shown["price"], shown["order_qty"], shown["session"]) == (10050, 20000, 1)
+
+
+def test_who_reads_no_further_is_told_nothing_of_it(data: Path) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    asked = ["-m", "portcullis.tools.main", "journal", "dump", "--json", "--data", str(data)]
+    try:
+        done = subprocess.run(
+            [sys.executable, *asked], stdout=writes, stderr=subprocess.PIPE, timeout=60
+        )
+    finally:
+        os.close(writes)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_counts_are_by_the_names_of_sessions(data: Path) -> None:

@@ -30,7 +30,7 @@ def test_a_wrong_key_ends_the_start_with_one_line_and_code_2(tmp_path: Path) -> 
     assert ended.returncode == 2
     assert ended.stderr == (
         f"portcullis: {path}: [listen] key fxi: unknown; "
-        "expected one of fix, fix_tls, ouch, control\n"
+        "did you mean fix? expected one of fix, fix_tls, ouch, control\n"
     )
     assert not (tmp_path / "data").exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -61,6 +62,34 @@ def test_a_schedule_without_windows_is_always_open(tmp_path: Path) -> None:
     ]
     start = lines.index("No schedule: BETA")
     assert lines[start + 1] == "  always open, numbers are never reset"
+
+
+def test_json_has_the_same_schedules_in_one_object(tmp_path: Path) -> None:
+    code, lines = run(tmp_path, "--schedule", "--json", "--from", "20260306-14:00:00")
+    found = json.loads("".join(lines))
+    us, weekly = found["schedules"]
+    assert code == 0 and found["without_schedule"] == ["BETA"]
+    assert us["clients"] == ["ALPHA"] and us["timezone"] == "America/New_York"
+    assert len(us["windows"]) == 10
+    assert us["windows"][:2] == [
+        {"opens": "2026-03-06T08:00:00-05:00", "closes": "2026-03-06T17:00:00-05:00"},
+        {"opens": "2026-03-09T08:00:00-04:00", "closes": "2026-03-09T17:00:00-04:00"},
+    ]
+    assert us["next_reset"] == "2026-03-09T07:55:00-04:00"
+    assert weekly == {
+        "name": "weekly",
+        "timezone": "UTC",
+        "clients": [],
+        "always_open": True,
+        "windows": [],
+        "next_reset": "2026-03-08T00:00:00+00:00",
+    }
+
+
+def test_a_schedule_is_no_option_of_a_command(tmp_path: Path) -> None:
+    code, lines = run(tmp_path, "--schedule", "show")
+    assert code == 2
+    assert lines[-1] == "portcullis: --schedule goes without a command"
 
 
 def test_what_is_wrong_in_the_file_is_said(tmp_path: Path) -> None:

@@ -129,10 +129,16 @@ def test_what_cannot_be_run_is_said_in_one_line_with_exit_code_2(
     assert len(result.output.splitlines()) == 1
 
 
-def test_an_unreachable_target_is_exit_code_2() -> None:
-    result = conform("run", f"--target=127.0.0.1:{free_port()}")
+def test_an_unreachable_target_is_exit_code_2_and_leaves_reports_as_they_were(
+    tmp_path: Path,
+) -> None:
+    older, none = tmp_path / "older.html", tmp_path / "none.json"
+    older.write_text("older")
+    files = [f"--html={older}", f"--json={none}"]
+    result = conform("run", f"--target=127.0.0.1:{free_port()}", *files)
     assert result.exit_code == 2
     assert "Connection refused" in result.output
+    assert older.read_text() == "older" and not none.exists()
 
 
 def test_a_profile_with_a_wrong_key_names_it(tmp_path: Path) -> None:
