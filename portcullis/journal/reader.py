@@ -151,10 +151,11 @@ class JournalReader:
         self, rows: mmap.mmap, header: SegmentHeader, row: int, later: list[SegmentHeader]
     ) -> None:
         start = HEADER_BYTES + (row - header.first_row) * ROW_BYTES
-        if not _is_zero(rows, start):
+        written = not _is_zero(rows, start)
+        if written:
             self.found.ending = "unsealed"
             self.found.row = row
-        # Anew: a live writer may have opened it since.
+        # Anew, and once the rows were looked at: a live writer takes its clean stop back first.
         header = read_header(segment_path(self.directory, header.number))
         self.found.same_boot = header.boot_id == boot_id()
         valid = self._valid_after(rows, header, row + 1)
@@ -162,8 +163,11 @@ class JournalReader:
             with self._open(segment) as others:
                 if valid := self._valid_after(others, segment, segment.first_row):
                     break
+        stopped = header.clean_stop_row
         if valid:
             why = f"the journal goes on at row {valid}"
+        elif stopped >= row or (stopped and written):
+            why = f"the journal was closed at row {stopped}"
         elif self.found.same_boot and any(header.boot_id) and _was_sealed(rows, header, row):
             why = "there was one: it was sealed, and the machine has not stopped since"
         else:

@@ -8,8 +8,8 @@ CRC-32C fits its bytes, and its chain word is the CRC of the batch before. The w
 first that is not. Nothing valid after it: a torn tail, the trace of a write that the process or
 the machine did not finish; it is copied to a .cut file, zeroed, and said. Something valid after
 it: damage, and the walk ends in DamageError, unless told to accept the loss. Damage, too, is a
-last batch that was whole once: it has its seal's last word and the machine runs since, for
-whoever is killed leaves every page as it was written.
+last batch that was whole once: the journal was closed behind it, or it has its seal's last word
+and the machine runs since, for whoever is killed leaves every page as it was written.
 
 Each segment is mapped privately while its batches are given out, so that a replay may run the
 engine over the rows in place: what it writes stays in copies of the pages, which go when the
@@ -86,9 +86,11 @@ class RecoveryReport:
 
     def __str__(self) -> str:
         text = f"{self.rows} rows in {self.batches} batches, the last row is {self.last_row}"
-        if self.cut_row:
+        if self.cut_files:
             kept = ", ".join(str(path) for path in self.cut_files)
             text += f"; cut {self.cut_rows} rows from row {self.cut_row} on, kept in {kept}"
+        elif self.cut_row:
+            text += f"; rows that were closed from row {self.cut_row} on are empty"
         return text
 
 
@@ -245,13 +247,7 @@ class Recovery:
         self.report.loss_noted = header.boot_id == LOSS_NOTED
         if not self._accept_loss:
             self._refuse_damage(row, header, later)
-            if stopped and not self.report.clean_stop:
-                raise DamageError(
-                    row,
-                    f"{self._path(header)}: the journal was closed at row {stopped}, but "
-                    f"ends before row {row}",
-                )
-        if written or later:
+        if written or later or stopped > self.report.last_row:
             if self._accept_loss:
                 # Before anything is cut: whoever is killed meanwhile leaves a loss behind, no gap.
                 header = replace(header, boot_id=LOSS_NOTED, clean_stop_row=0)
@@ -271,9 +267,13 @@ class Recovery:
                     f"{self._path(header)}: the batch at row {row} is damaged, and the "
                     f"journal goes on at row {valid} of {self._path(segment).name}; {_ADVICE}",
                 )
-        is_known = self.report.same_boot and self._boot_id != _UNKNOWN_BOOT
-        if is_known and self._was_sealed(row, header):
-            why = "it was sealed, and the machine has not stopped since"
+        why = ""
+        if header.clean_stop_row and not self.report.clean_stop:
+            why = f"the journal was closed at row {header.clean_stop_row}"
+        elif self.report.same_boot and self._boot_id != _UNKNOWN_BOOT:
+            if self._was_sealed(row, header):
+                why = "it was sealed, and the machine has not stopped since"
+        if why:
             raise DamageError(
                 row, f"{self._path(header)}: the batch at row {row} is damaged: {why}; {_ADVICE}"
             )

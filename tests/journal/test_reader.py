@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from portcullis.journal import reader
-from portcullis.journal.errors import SegmentError
+from portcullis.journal.errors import DamageError, SegmentError
 from portcullis.journal.reader import JournalReader, dump, loss, statistics, verify
 from portcullis.journal.rows import (
     F_POSS_RESEND,
@@ -284,3 +284,31 @@ def test_what_a_cut_would_lose_is_counted(tmp_path: Path) -> None:
     assert f"row {bad.first_row}" in result.output
     assert f"portcullis serve --data {tmp_path} --accept-loss" in result.output
     assert f"session {'-':<12}" in result.output  # by name, as `stats` has it
+
+
+def test_repair_and_a_start_say_the_same_of_a_last_batch(tmp_path: Path) -> None:
+    """Closed in order, killed, or of another run of the machine."""
+    run = CliRunner().invoke
+    for number, (is_closed, boots) in enumerate([(True, 0), (True, 1), (False, 0), (False, 1)]):
+        directory = tmp_path / str(number)
+        journal = fill(directory, 9)
+        (journal.close if is_closed else journal.abandon)()
+        *_before, last = JournalReader(directory).batches()
+        first = last.first_row
+        flip(directory, first, 20)
+        for header in list_segments(directory) if boots else ():
+            write_header(directory, replace(header, boot_id=b"another boot id!"))
+        result = run(command, ["repair", "--data", str(directory)])
+        if boots and not is_closed:
+            assert result.exit_code == 0
+            assert "a start cuts it by itself and, unless" in result.output
+            journal = open_journal(directory)
+            assert journal.report.cut_row == first
+            journal.abandon()
+            continue
+        assert result.exit_code == 3
+        assert "A cut would lose the damaged batch; nothing good stands behind it" in result.output
+        with pytest.raises(DamageError, match="--accept-loss") as caught:
+            open_journal(directory)
+        assert caught.value.row == first
+        assert f"damage at row {first}: " in result.output

@@ -334,9 +334,28 @@ def test_rows_lost_after_a_clean_stop_are_damage(tmp_path: Path) -> None:
     batches = recorded(tmp_path)
     # The last walk reopened the journal, so close it in order once more.
     open_journal(tmp_path).close()
-    poke(tmp_path, batches[-1].first_row, 0, bytes((last + 1 - batches[-1].first_row) * ROW_BYTES))
-    with pytest.raises(DamageError, match=f"closed at row {last}"):
-        recorded(tmp_path)
+    first = batches[-1].first_row
+    whole = peek(tmp_path, first, 0, (last + 1 - first) * ROW_BYTES)
+    boot_anew(tmp_path)  # a clean stop is one, whatever came after
+    for left in (bytes(len(whole)), b"x" + whole[1:], whole[:-ROW_BYTES] + bytes(ROW_BYTES)):
+        poke(tmp_path, first, 0, left)
+        error = refused(tmp_path)
+        assert error.row == first and f"closed at row {last}" in str(error)
+    poke(tmp_path, first, 0, bytes(len(whole)))
+    journal = open_journal(tmp_path, accept_loss=True)
+    assert journal.report.cut_row == first  # said, though nothing is left to be kept
+    assert journal.report.cut_files == []
+    assert f"from row {first} on are empty" in str(journal.report)
+    journal.abandon()
+
+
+def test_what_is_written_behind_a_clean_stop_is_damage(tmp_path: Path) -> None:
+    journal = fill(tmp_path, 9)
+    last = journal.sealed_row
+    journal.close()
+    poke(tmp_path, last + 1, 5, b"x")
+    error = refused(tmp_path)
+    assert error.row == last + 1 and f"closed at row {last}" in str(error)
 
 
 def test_the_report_tells_a_clean_stop_from_a_kill(tmp_path: Path) -> None:
