@@ -1,7 +1,8 @@
 """What an operator can do to a running gateway, and what a gateway says of itself.
 
 Owns the list of commands. Each that changes something is journaled first, as an OPERATOR row with
-who and why, then as the rows that do it; so what an operator did replays like everything else.
+who and why, then as the rows that do it; so what an operator did replays like everything else. The
+event log is told of it at the same place.
 Must not know where a command came from (`operator_port`). Runs on the loop of the gateway: what
 takes long (orders, books) is asked of the back office instead.
 """
@@ -17,6 +18,7 @@ import msgspec
 from portcullis import __version__, _build
 from portcullis.engine import layout as x
 from portcullis.gateway.decimals import decimal
+from portcullis.gateway.event_log import EventLog
 from portcullis.gateway.fix_peer import FixPeer
 from portcullis.gateway.fix_peers import FixPeers
 from portcullis.gateway.operator_port import MovedOnError, OperatorError, Request
@@ -42,6 +44,7 @@ class Operator:
         users: OuchGate,
         quarantine: Quarantine,
         told: dict[str, Callable[[], object]],
+        log: EventLog,
     ) -> None:
         self._turn = turn
         self._day = day
@@ -49,6 +52,7 @@ class Operator:
         self._users = users
         self._quarantine = quarantine
         self._told = told
+        self._log = log
         self._began = time.monotonic()
         # The last row that amended a trade; those of earlier processes lie before this.
         self._amended_row: int = turn.journal.sealed_row
@@ -132,8 +136,10 @@ class Operator:
 
     # --- what changes something --------------------------------------------------------------
 
-    def _journal(self, request: Request, session: int = 0) -> None:
-        """The OPERATOR row; OperatorError where nobody says why."""
+    def _journal(
+        self, request: Request, peer: FixPeer | OuchUser | None = None, **subject: int
+    ) -> None:
+        """The OPERATOR row, and the event; OperatorError where nobody says why."""
         if not request.why.strip():
             raise OperatorError("expected a reason (--why), for the journal")
         self._turn.begin()
@@ -143,14 +149,16 @@ class Operator:
             rows.ITEM_WHO: request.who.encode(),
             rows.ITEM_WHY: request.why.encode(),
         }
-        self._turn.append(rows.OPERATOR, session, items=items)
+        self._turn.append(rows.OPERATOR, peer.store.session if peer else 0, items=items)
+        about = {"session": peer.key} if peer else subject
+        self._log.emit("operator", action=request.do, **about, who=request.who, why=request.why)
 
     def _end_day(self, request: Request) -> dict[str, Any]:
         try:
             self._day.following()
         except DayError as error:
             raise OperatorError(str(error)) from None
-        self._journal(request)
+        self._journal(request, day=self._day.day)
         return {"day": self._day.end()}
 
     def _session(self, request: Request) -> FixPeer | OuchUser:
@@ -178,7 +186,7 @@ class Operator:
         next_in, next_out = (_number(request, name) for name in ("next_in", "next_out"))
         if next_in is None and next_out is None:
             raise OperatorError("expected next_in, next_out or both")
-        self._journal(request, peer.store.session)
+        self._journal(request, peer)
         present = peer.store.next_out
         if next_out is not None and next_out < present:
             peer.store.reset(next_out, next_in or peer.store.next_in)
@@ -191,7 +199,7 @@ class Operator:
 
     def _reset(self, request: Request) -> dict[str, Any]:
         peer = self._peer_at_rest(request)
-        self._journal(request, peer.store.session)
+        self._journal(request, peer)
         peer.store.reset(1, 1)
         return self._agreed(peer)
 
@@ -207,7 +215,7 @@ class Operator:
         peer = self._session(request)
         if not peer.is_connected:
             raise OperatorError(f"{peer.key} is not connected")
-        self._journal(request, peer.store.session)
+        self._journal(request, peer)
         peer.logout("Disconnected by the operator", self._turn.now_ns)
         return {"session": peer.key}
 
@@ -215,7 +223,7 @@ class Operator:
         peer = self._session(request)
         if peer.key not in self._quarantine.keys():
             raise OperatorError(f"{peer.key} is not in quarantine")
-        self._journal(request, peer.store.session)
+        self._journal(request, peer)
         kept = self._quarantine.release(peer.key)
         peer.quarantined = False
         return {"session": peer.key, "report": str(kept)}
@@ -265,7 +273,7 @@ class Operator:
             self._check_correction(match, *new)
         if x.STANDS_OUT_OF_RANGE in stands:
             raise OperatorError(f"match {match}: an order can't have such a quantity or price")
-        self._journal(request)
+        self._journal(request, match=match)
         for row, total in sides:
             self._append_amendment(kind, row, {**words, rows.W_FILL_SUM: total})
         self._turn.settle()

@@ -142,7 +142,9 @@ class Server:
             "back_office": lambda: self.back_office.state() if self.back_office else None,
             "streams": lambda: self.multicast.state() if self.multicast else [],
         }
-        self._operator = Operator(self.turn, self.day, self._peers, self._ouch, quarantine, told)
+        self._operator = Operator(
+            self.turn, self.day, self._peers, self._ouch, quarantine, told, log
+        )
         self._operator_port = OperatorPort(recovered.journal.directory, self._operator.handle)
         self._troubles: set[str] = set()
         # In the order they came, so that a run that is repeated takes the same turns.

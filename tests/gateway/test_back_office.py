@@ -202,11 +202,11 @@ def test_an_operator_sees_and_acts(venue: Venue) -> None:
     venue.buyer.expect("8", t150="C", t39="C", t11="rests")
     venue.caught_up()
     assert venue.run("book", "BTC-USD") == "BTC-USD: empty\n"
-    lines = CliRunner().invoke(
+    dumped = CliRunner().invoke(
         main,
         ["journal", "dump", "--data", str(venue.gateway.data), "--kind", "operator", "--json"],
     )
-    told = [json.loads(line)["items"] for line in lines.output.splitlines()]
+    told = [json.loads(line)["items"] for line in dumped.output.splitlines()]
     assert [one["name"] for one in told] == [
         "bust",
         "correct",
@@ -215,6 +215,19 @@ def test_an_operator_sees_and_acts(venue: Venue) -> None:
         "day end",
     ]
     assert all(one["who"] and one["why"] for one in told)
+    lines = venue.gateway.log.read_text().splitlines()
+    logged = [json.loads(line) for line in lines if line.startswith("{")]
+    events = [one for one in logged if one["event"] == "operator"]
+    assert [(one["action"], one["who"], one["why"]) for one in events] == [
+        (one["name"], one["who"], one["why"]) for one in told
+    ]
+    bust, correct, disconnect, _, end = events
+    # The seller's order is the older: the buyer's fill is the aggressor's, which names the match.
+    assert bust["match"] == int(busted[19]) - 1 and correct["match"] == int(fill[17])
+    assert disconnect["session"] == "FIX.4.4:PORTCULLIS->CLIENT2"
+    assert end["day"] == venue.state()["day"] - 1
+    # What comes of it stands behind it.
+    assert [one["event"] for one in logged[logged.index(disconnect) :]].index("logged_out") > 0
 
 
 def test_nobody_is_logged_on_behind_a_kill_who_has_not_come_back(venue: Venue) -> None:
