@@ -6,10 +6,12 @@ Owns which files are read, following them, and colours. What stands in them is `
 from __future__ import annotations
 
 import heapq
+import json
 import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,9 +26,11 @@ from portcullis.tools.message_log import (
     LineReader,
     is_wanted,
     named_fields,
+    readable,
     title,
     type_named,
 )
+from portcullis.tools.operator_calls import json_option
 
 _POLL_S = 0.2
 _READ_BYTES = 1 << 20
@@ -53,6 +57,7 @@ _REFUSALS = frozenset((b"3", b"9", b"j"))
 )
 @click.option("--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @click.option("--dictionary", default="FIX44.xml", show_default=True, help="Names of fields.")
+@json_option
 def command(
     logs: tuple[str, ...],
     data: Path,
@@ -60,12 +65,15 @@ def command(
     types: tuple[str, ...],
     follow: bool,
     dictionary: str,
+    as_json: bool,
 ) -> None:
     """Show logs of FIX and OUCH messages and events.
 
     LOGS are files or folders, of this gateway or of QuickFIX (C++, /J, /Go), or CompIDs or
     usernames of clients; without any, all of the data directory. `<` came in, `>` went out, `*`
-    is an event. Passwords and the like are not shown, whoever wrote the log.
+    is an event. Passwords and the like are not shown, whoever wrote the log. What stands at the
+    same millisecond is in the order of its log, and what came in goes before what went out.
+    With --json one object a line.
     """
     try:
         names = load_dictionary(dictionary)
@@ -83,20 +91,22 @@ def command(
             raise click.ClickException(nothing)
         click.echo(f"{nothing} yet: waiting for one", err=True)
     try:
-        show = partial(_show, wanted=wanted, kinds=kinds, names=names)
-        show(heapq.merge(*sources.whole(final=not follow), key=_time), sources.are_several)
+        show = partial(_show, wanted=wanted, kinds=kinds, names=names, as_json=as_json)
+        if not show(sources.lines(final=not follow), sources.are_several) and not follow:
+            click.echo("no entry of these logs is one that was asked for", err=True)
         while follow:
             time.sleep(_POLL_S)
             sources.refresh()
-            show(iter(sorted(sources.new(), key=_time)), sources.are_several)
+            show(sources.lines(final=False), sources.are_several)
     except (KeyboardInterrupt, BrokenPipeError):
         return
     finally:
         sources.close()
 
 
-def _time(line: Line) -> str:
-    return line.time.replace("/", "").replace(" ", "-")
+def _order(line: Line) -> tuple[str, bool]:
+    """By time, and of the same millisecond what came in first: what went out may answer it."""
+    return line.time.replace("/", "").replace(" ", "-"), line.way == WENT_OUT
 
 
 def _show(
@@ -106,10 +116,33 @@ def _show(
     wanted: frozenset[bytes],
     kinds: frozenset[bytes | str],
     names: FixDictionary,
-) -> None:
+    as_json: bool,
+) -> int:
+    """Print what is wanted of these lines; how many that were."""
+    count = 0
     for line in lines:
         if is_wanted(line, wanted, kinds):
-            click.echo(_shown(line, are_several, names))
+            count += 1
+            if as_json:
+                click.echo(json.dumps(line_fields(line, names)))
+            else:
+                click.echo(_shown(line, are_several, names))
+    return count
+
+
+def line_fields(line: Line, names: FixDictionary) -> dict[str, Any]:
+    """An entry for programs. A message of FIX has fields in their order; others have text."""
+    shown: dict[str, Any] = {"time": line.time, "way": line.way, "log": line.log}
+    if not line.fields:
+        return {**shown, "text": line.text}
+    found = names.messages.get(line.get(35))
+    fields = []
+    for tag, value in line.fields:
+        described = names.fields.get(tag)
+        name = described.name if described else None
+        fields.append({"tag": tag, "name": name, "value": readable(value)})
+    message = {"type": readable(line.get(35)), "name": found.name if found else None}
+    return {**shown, **message, "fields": fields}
 
 
 def _shown(line: Line, are_several: bool, names: FixDictionary) -> str:
@@ -159,18 +192,16 @@ class Sources:
         if not self._logs:
             yield from sorted(self._folder.glob("*.log"))
 
-    def whole(self, *, final: bool) -> list[Iterator[Line]]:
-        """Of each file, all that it has now; final: a last line without its end, too."""
-        return [source.read(final=final) for source in self._files.values()]
+    def lines(self, *, final: bool) -> Iterator[Line]:
+        """What all files have now and was not read, in the order of time.
+
+        final: of each a last line without its end, too.
+        """
+        return heapq.merge(*(one.read(final=final) for one in self._files.values()), key=_order)
 
     def close(self) -> None:
         for source in self._files.values():
             source.close()
-
-    def new(self) -> Iterator[Line]:
-        """What came since."""
-        for source in self._files.values():
-            yield from source.read()
 
 
 class _Source:

@@ -117,6 +117,13 @@ def test_who_reads_no_further_is_told_nothing_of_it(data: Path) -> None:
     assert (done.returncode, done.stderr) == (1, b"")
 
 
+def test_that_there_are_no_such_rows_is_said(data: Path) -> None:
+    asked = ["journal", "dump", "--from-row", "99999", "--data", str(data)]
+    result = CliRunner().invoke(main, asked)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "no sealed row of this journal is one that was asked for\n"
+
+
 def test_counts_are_by_the_names_of_sessions(data: Path) -> None:
     assert any(
         "session FIX.4.4:PORTCULLIS->CLIENT2" in line

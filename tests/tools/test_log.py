@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import select
 import subprocess
 import sys
@@ -50,6 +51,39 @@ def test_fields_and_values_have_names_and_both_logs_are_in_order_of_time(folder:
     )
 
 
+def test_what_came_in_stands_before_what_went_out_in_the_same_millisecond(tmp_path: Path) -> None:
+    """The fill of the one who waited before the order that caused it would be told backwards."""
+    first, second = NAME, NAME.replace("CLIENT1", "CLIENT2")
+    other = ORDER.replace("49=CLIENT1", "49=CLIENT2")
+    (tmp_path / first).write_bytes(octets(at(1, ORDER), at(4, REPORT), at(4, ORDER)))
+    (tmp_path / second).write_bytes(octets(at(4, other)))
+    marks = [
+        (line.split()[0][-6:], line.split()[1]) for line in show(tmp_path).output.splitlines()
+    ]
+    assert marks == [("01.000", "<"), ("04.000", "<"), ("04.000", ">"), ("04.000", "<")]
+    assert "CLIENT2" in show(tmp_path).output.splitlines()[1]
+
+
+def test_programs_have_an_object_a_line_without_secrets(folder: Path) -> None:
+    found = [json.loads(line) for line in show(folder, "--json").output.splitlines()]
+    assert [one["way"] for one in found] == ["in", "event", "in", "out", "event"]
+    assert found[1] == {
+        "time": "20260102-12:00:02.000",
+        "way": "event",
+        "log": "FIX.4.4-PORTCULLIS-CLIENT1",
+        "text": "Logged on",
+    }
+    assert (found[2]["type"], found[2]["name"]) == ("D", "NewOrderSingle")
+    assert {"tag": 11, "name": "ClOrdID", "value": "o1"} in found[2]["fields"]
+    assert "hush" not in str(found)
+
+
+def test_that_nothing_fits_is_said(folder: Path) -> None:
+    result = show(folder, "--cl-ord-id", "nope")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "no entry of these logs is one that was asked for\n"
+
+
 def test_no_secret_is_shown_though_the_log_has_it(folder: Path) -> None:
     found = show(folder).output
     assert "hush" not in found
@@ -70,7 +104,7 @@ def test_no_secret_is_shown_though_the_log_has_it(folder: Path) -> None:
 def test_messages_are_chosen_by_order_and_type(
     folder: Path, arguments: tuple[str, ...], marks: list[str]
 ) -> None:
-    found = show(folder, *arguments).output.splitlines()
+    found = show(folder, *arguments).stdout.splitlines()
     assert [line.split()[1] for line in found] == marks
 
 
