@@ -49,6 +49,9 @@ class BackOffice:
         self.log = log
         self.gateway: dict[str, Any] = {}
         self.gateway_trouble = "the gateway has not been asked yet"
+        # Since the epoch: when it answered last, and the same where it answers no more, else 0.
+        self._answered_ns = time.time_ns()
+        self.silent_since_ns = 0
         sizes: dict[str, int] = {key: getattr(loaded.config.limits, key) for key in LIMITS}
         every = loaded.config.journal.snapshot_every
         self.replica = Followed(
@@ -81,8 +84,10 @@ class BackOffice:
         try:
             self.gateway = call(self.directory, Request(do="state"), wait_s=GATEWAY_WAIT_S)
             self.gateway_trouble = ""
+            self._answered_ns, self.silent_since_ns = time.time_ns(), 0
         except OperatorError as error:
             self.gateway_trouble = str(error)
+            self.silent_since_ns = self._answered_ns
         for followed in self.followers:
             followed.keep()
             followed.sealed_row = self.gateway.get("last_row", 0)
@@ -164,7 +169,9 @@ async def run(orders: Orders) -> None:
         {name: (_socket(one), _socket(other)) for name, (one, other) in orders.refills.items()},
         log,
     )
-    app = make_app(office, [*view_routes(office.replica), refills.route()])
+    app = make_app(
+        office, [*view_routes(office.replica, lambda: office.silent_since_ns), refills.route()]
+    )
     serving = asyncio.create_task(serve_control(app, office.directory, control))
     looking = asyncio.create_task(_look_each_second(office))
     ended = asyncio.create_task(_lifeline())

@@ -1,7 +1,7 @@
 """What the replica's state looks like to people and programs: sessions, orders, books.
 
 Owns how engine words become names and decimals. Lags the gateway by what the replica does, so each
-answer says up to which row it is true.
+answer says up to which row it is true, and since when the gateway has been silent, 0: it is not.
 
     GET /sessions
     GET /instruments
@@ -179,7 +179,7 @@ def book(replica: Replica, symbol: str, levels: int) -> dict[str, Any]:
 # --- HTTP ---------------------------------------------------------------------------------------
 
 
-def view_routes(followed: Followed) -> list[Route]:
+def view_routes(followed: Followed, silent_since_ns: Callable[[], int]) -> list[Route]:
     """The routes that ask the replica."""
 
     def route(path: str, ask: Callable[[Replica, Request], dict[str, Any]]) -> Route:
@@ -191,7 +191,8 @@ def view_routes(followed: Followed) -> list[Route]:
                 shown = ask(replica, request)
             except BadQuestionError as error:
                 return answer({"error": str(error)}, 400)
-            return answer({"row": replica.last_row, "time_ns": replica.time_ns, **shown})
+            known = {"row": replica.last_row, "time_ns": replica.time_ns}
+            return answer({**known, "gateway_silent_since_ns": silent_since_ns(), **shown})
 
         return Route(path, endpoint)
 

@@ -32,10 +32,11 @@ from portcullis.gateway.operator_port import (
 )
 from portcullis.journal.errors import JournalError
 from portcullis.journal.fills import Match, find_match
-from portcullis.tools.conform.values import number_of
+from portcullis.tools.conform.values import number_of, utc
 
 EXIT_REFUSED = 1
 WAIT_S = 10.0
+STATE_WAIT_S = 2.0
 AMEND_TRIES = 10
 
 data_option = click.option(
@@ -129,13 +130,21 @@ class _LocalConnection(http.client.HTTPConnection):
 def ask_back_office(
     data: Path, path: str, questions: Mapping[str, str | int | None] | None = None
 ) -> dict[str, Any]:
-    """Ask the back office; OperatorError where it does not answer, or refuses."""
+    """Ask the back office; OperatorError where it does not answer, or refuses.
+
+    Whoever asks is told on stderr where it has not heard of the gateway for a while.
+    """
     asked = urlencode({key: value for key, value in (questions or {}).items() if value})
     link = _LocalConnection(data)
     try:
         link.request("GET", f"{path}?{asked}" if asked else path)
         answer = link.getresponse()
         content: dict[str, Any] = json.loads(answer.read())
+    except (TimeoutError, BlockingIOError):  # the latter: more wait than the system lets in
+        raise OperatorError(
+            f"the back office of data directory {str(data)!r} did not answer within {WAIT_S:g} s:"
+            f" it hangs; {_beside_it(data)}"
+        ) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise OperatorError(
@@ -146,7 +155,23 @@ def ask_back_office(
         link.close()
     if "error" in content:
         raise OperatorError(content["error"])
+    if since_ns := content["gateway_silent_since_ns"]:
+        click.echo(
+            f"portcullis: the gateway has not answered since {utc(since_ns, 's')} UTC; this is"
+            " what it had written when it was last read",
+            err=True,
+        )
     return content
+
+
+def _beside_it(data: Path) -> str:
+    """How the gateway is whose back office hangs, and what to do."""
+    try:
+        office = call(data, Request(do="state"), wait_s=STATE_WAIT_S)["back_office"]
+    except OperatorError as error:
+        return str(error)
+    process = f" (process {office['process']})" if office else ""
+    return f"trading goes on: kill it{process}, and the gateway starts another"
 
 
 def print_answer(content: Mapping[str, Any], as_json: bool, text: str) -> None:

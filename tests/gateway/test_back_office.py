@@ -466,6 +466,36 @@ def test_a_back_office_killed_or_stopped_holds_up_no_trade(venue: Venue) -> None
     assert found["followers"]["replica"]["behind_rows"] == 0
 
 
+def test_who_looks_is_told_which_of_the_two_processes_hangs(
+    venue: Venue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venue.caught_up()
+    process = venue.state()["back_office"]["process"]
+    line = ["--data", str(venue.gateway.data)]
+    monkeypatch.setattr(operator_calls, "WAIT_S", 0.2)
+    os.kill(process, signal.SIGSTOP)
+    hangs = CliRunner().invoke(main, ["sessions", *line])
+    os.kill(process, signal.SIGCONT)
+    assert hangs.exit_code == 1
+    assert f"it hangs; trading goes on: kill it (process {process}), and" in hangs.output
+    monkeypatch.setattr(operator_calls, "WAIT_S", WAIT_S)
+    venue.caught_up()
+    assert CliRunner().invoke(main, ["sessions", *line]).stderr == ""
+
+    venue.gateway.signal(signal.SIGSTOP)
+    try:
+        told = wait_for(lambda: CliRunner().invoke(main, ["sessions", *line]).stderr)
+        assert told.startswith("portcullis: the gateway has not answered since 20")
+        for command in (["sessions"], ["orders"], ["book", "BTC-USD"]):
+            result = CliRunner().invoke(main, [*command, "--json", *line])
+            assert result.exit_code == 0 and result.stderr == told
+            assert json.loads(result.stdout)["gateway_silent_since_ns"] > 0
+    finally:
+        venue.gateway.signal(signal.SIGCONT)
+    venue.caught_up()
+    assert json.loads(venue.run("orders", "--json"))["gateway_silent_since_ns"] == 0
+
+
 def test_without_a_back_office_connections_are_refused_and_none_waits_for_ever(
     venue: Venue,
 ) -> None:
