@@ -25,6 +25,7 @@ from portcullis.gateway.operator_port import MovedOnError, OperatorError, Reques
 from portcullis.gateway.ouch_gate import OuchGate
 from portcullis.gateway.ouch_peer import OuchUser
 from portcullis.gateway.quarantine import Quarantine
+from portcullis.gateway.registry import no_session
 from portcullis.gateway.trading_day import DayError, TradingDay
 from portcullis.gateway.turn import Turn
 from portcullis.journal import rows
@@ -168,9 +169,11 @@ class Operator:
             peer for peer in self._peers if name in (peer.key, peer.client)
         ]
         found += [user for user in self._users if name.upper() in (user.key, user.name)]
-        if len(found) != 1:
-            what = "several sessions" if found else "no session"
-            raise OperatorError(f"{what} of that name: {name!r}")
+        if not found:
+            raise OperatorError(f"session: {no_session(name)}")
+        if len(found) > 1:
+            several = ", ".join(one.key for one in found)
+            raise OperatorError(f"session: {name!r} may be any of {several}")
         return found[0]
 
     def _peer_at_rest(self, request: Request) -> FixPeer:

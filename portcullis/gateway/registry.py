@@ -340,7 +340,12 @@ def key_meant(name: str, keys: Iterable[str]) -> str:
         return (ends or found)[0]
     if found:
         raise ValueError(f"{name!r} may be any of {', '.join(ends or found)}")
-    raise ValueError(f"there is none called {name!r}")
+    raise ValueError(no_session(name))
+
+
+def no_session(name: str) -> str:
+    """That no session is called so, and where one sees those that are."""
+    return f"there is none called {name!r}; `portcullis sessions` lists them"
 
 
 def _accounts(config: Config) -> list[Account]:

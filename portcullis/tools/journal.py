@@ -115,13 +115,13 @@ def dump_command(
     try:
         number = names.session_meant(session) if names and session is not None else None
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--session") from None
-    count = 0
-    for count, shown in enumerate(
-        dump(data, session=number, kinds=frozenset(kinds), from_row=from_row, to_row=to_row), 1
-    ):
+        raise click.ClickException(f"session: {error}") from None
+    found = dump(data, session=number, kinds=frozenset(kinds), from_row=from_row, to_row=to_row)
+    is_empty = True
+    for shown in found:
+        is_empty = False
         click.echo(row_text(names.readable(shown)) if names and not as_json else json.dumps(shown))
-    if not count:
+    if is_empty:
         click.echo("no sealed row of this journal is one that was asked for", err=True)
 
 

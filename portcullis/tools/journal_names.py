@@ -7,6 +7,7 @@ beyond the segment that a row stands in.
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import suppress
 from functools import lru_cache
@@ -102,6 +103,8 @@ class JournalNames:
             numbers = memoryview(items["value"].encode("latin-1")).cast("I")
             names = (self._names["account"].get(one, str(one)) for one in numbers)
             told["items"] = {**items, "value": ",".join(names)}
+        if told["kind"] == "operator" and items.get("value"):
+            told["items"] = {**items, "value": self._arguments(items["value"])}
         if "event" in told:
             told["event"] = _EVENTS.get(told["event"], told["event"])
         return told
@@ -114,6 +117,19 @@ class JournalNames:
                     told[name] = decimal(told[name], places)
         if told.get("avg_px"):
             told["avg_px"] = decimal(told["avg_px"], avg_px_decimals(prices))
+
+    def _arguments(self, octets: str) -> str:
+        """An operator's arguments, what is in units of a match's instrument as decimals."""
+        told = json.loads(octets)
+        instrument = self._instrument_of(told.get("match", 0))
+        if instrument in self._decimals:
+            prices, quantities = self._decimals[instrument]
+            units = {"price": prices, "qty": quantities}
+            units |= dict.fromkeys(("sum", "other_sum"), prices + quantities)
+            for name, places in units.items():
+                if name in told:
+                    told[name] = decimal(told[name], places)
+        return json.dumps(told)
 
     def _instrument(self, shown: dict[str, Any]) -> int:
         """The instrument that a row is about; 0: none."""

@@ -156,6 +156,9 @@ def test_an_operator_sees_and_acts(venue: Venue) -> None:
         line = ["orders", "--session", name, "--data", str(venue.gateway.data)]
         refused = CliRunner().invoke(main, line)
         assert refused.exit_code == 1 and said in refused.output
+        unknown = refused.output
+    line = ["sessions", "disconnect", "NOBODY", "--why", "x", "--data", str(venue.gateway.data)]
+    assert CliRunner().invoke(main, line).output == unknown  # and where one sees who there is
     assert (order["cl_ord_id"], order["price"], order["leaves_qty"]) == ("rests", "99.5", "2")
     book = json.loads(venue.run("book", "BTC-USD", "--json"))
     assert book["bids"] == [{"price": "99.5", "qty": "2", "orders": 1}] and book["asks"] == []

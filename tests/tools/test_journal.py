@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from portcullis.tools.gateway_process import CONFIG
+from portcullis.tools.journal_names import JournalNames
 from portcullis.tools.main import main
 from tests.support.fix_client import FixClient
 from tests.support.gateway_process import GatewayProcess
@@ -81,6 +82,17 @@ def test_prices_and_quantities_are_decimals_and_numbers_have_names(data: Path) -
     assert "tick=0.01 lot=0.0001" in lines("dump", "--kind", "instrument", "--data", str(data))[0]
 
 
+def test_an_operator_s_quantities_and_prices_are_decimals(data: Path) -> None:
+    (bust,) = lines("dump", "--kind", "operator", "--data", str(data))
+    assert '"sum": "50.25", "other_sum": "50.25"' in bust
+    (row,) = map(json.loads, lines("dump", "--kind", "operator", "--json", "--data", str(data)))
+    arguments = {**json.loads(row["items"]["value"]), "qty": 2500, "price": 10050}
+    row["items"]["value"] = json.dumps(arguments)
+    told = json.loads(JournalNames(data).readable(row)["items"]["value"])
+    assert (told["qty"], told["price"]) == ("0.25", "100.5")
+    assert told["match"] == arguments["match"]
+
+
 @pytest.mark.parametrize("name", ["FIX.4.4:PORTCULLIS->CLIENT2", "CLIENT2", "2"])
 def test_a_session_is_chosen_by_key_name_or_number(data: Path, name: str) -> None:
     (order,) = lines("dump", "--session", name, "--kind", "NEW_ORDER", "--data", str(data))
@@ -90,8 +102,11 @@ def test_a_session_is_chosen_by_key_name_or_number(data: Path, name: str) -> Non
 def test_a_session_that_nobody_knows_is_said(data: Path) -> None:
     asked = ["journal", "dump", "--session", "CLIENT", "--data", str(data)]
     result = CliRunner().invoke(main, asked)
-    assert result.exit_code == 2
-    assert "'CLIENT' may be any of FIX.4.4:PORTCULLIS->CLIENT1, " in result.output
+    assert result.exit_code == 1
+    assert result.output.startswith("portcullis: session: 'CLIENT' may be any of FIX.4.4:")
+    asked[3] = "nope"
+    said = "session: there is none called 'nope'; `portcullis sessions` lists them"
+    assert CliRunner().invoke(main, asked).output == f"portcullis: {said}\n"
 
 
 def test_a_stream_names_its_accounts(data: Path) -> None:
