@@ -15,6 +15,7 @@ import os
 import socket
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from portcullis.gateway.refills import Refills
 from portcullis.gateway.registry import LIMITS
 from portcullis.gateway.replica import Replica
 from portcullis.gateway.report_index import ReportIndex
+from portcullis.gateway.row_check import RowCheck
 from portcullis.gateway.views import view_routes
 
 IDLE_S = 0.02  # between two looks at a journal that had nothing new
@@ -56,15 +58,20 @@ class BackOffice:
         every = loaded.config.journal.snapshot_every
         self.replica = Followed(
             "replica",
-            lambda _row: Replica(
-                directory,
-                sizes,
-                snapshot_every=every,
-                days_kept=loaded.config.day.sessions_kept,
+            lambda _row: self._check_before(
+                Replica(
+                    directory,
+                    sizes,
+                    snapshot_every=every,
+                    days_kept=loaded.config.day.sessions_kept,
+                )
             ),
             directory,
             log,
         )
+        self._is_first_replica = True
+        # Where the rows before those that it began with are damaged; 0: nowhere.
+        self._damaged_row = 0
         kept = {one.name: one.sessions_kept for one in loaded.config.refilled_streams()}
         self.reports = Followed(
             ReportIndex.name,
@@ -78,6 +85,28 @@ class BackOffice:
         # By follower: its row when last looked at, and since when it stands there.
         self._stands: dict[str, tuple[int, float]] = {}
         self._told: set[str] = set()
+
+    def _check_before(self, replica: Replica) -> Replica:
+        """Have the rows checked that the first replica has not read, once."""
+        end_row = replica.next_row
+        if self._is_first_replica and end_row > 1:
+            ended = partial(self._checked, end_row)
+            check = Followed(
+                RowCheck.name,
+                lambda next_row: RowCheck(next_row, end_row, ended),
+                self.directory,
+                self.log,
+                keeps_place=False,
+            )
+            self.followers = [*self.followers, check]
+        self._is_first_replica = False
+        return replica
+
+    def _checked(self, end_row: int, damaged_row: int) -> None:
+        self.followers = [one for one in self.followers if one.name != RowCheck.name]
+        self._damaged_row = damaged_row
+        if not damaged_row:
+            self.log.emit("rows_checked", before_row=end_row)
 
     def look(self) -> None:
         """Ask the gateway how it is, write cursors down, tell what is amiss. Once a second."""
@@ -103,6 +132,13 @@ class BackOffice:
         found = list(self.gateway.get("troubles", []))
         if self.gateway_trouble:
             found.append({"code": "gateway_silent", "text": self.gateway_trouble})
+        if self._damaged_row:
+            text = (
+                f"the journal is damaged at row {self._damaged_row}, before the snapshot that the "
+                "start began at: what clients ask for again from there may be wrong; "
+                "portcullis journal verify finds it again"
+            )
+            found.append({"code": "journal_damaged", "text": text})
         for followed in self.followers:
             if followed.trouble:
                 text = f"follower {followed.name} has stopped, and is tried again: "

@@ -54,12 +54,17 @@ Make = Callable[[int], Follower]
 
 @dataclass(slots=True)
 class Followed:
-    """One follower at work. make: makes it at the row that its cursor says."""
+    """One follower at work. make: makes it at the row that its cursor says.
+
+    keeps_place: whether it has a cursor; else it begins at the oldest row, holds none back, and
+    tells damage from what was pruned by itself.
+    """
 
     name: str
     make: Make
     directory: Path
     log: EventLog
+    keeps_place: bool = True
     follower: Follower | None = None
     # What stopped it; "" while it works.
     trouble: str = ""
@@ -91,7 +96,7 @@ class Followed:
             rows = self.follower.poll(self._reader)
             if self._reader.next_row > before:
                 self.damaged_row = 0
-            elif before <= self.sealed_row:
+            elif self.keeps_place and before <= self.sealed_row:
                 self.damaged_row = before if self._reader.is_damaged() else 0
         except DamageError as error:
             self.damaged_row = error.row
@@ -123,7 +128,9 @@ class Followed:
 
     def keep(self) -> None:
         """Write its cursor down, where it has moved."""
-        if self.follower is None or self.follower.next_row == self._kept_row:
+        if not self.keeps_place or self.follower is None:
+            return
+        if self.follower.next_row == self._kept_row:
             return
         self._kept_row = self.follower.next_row
         path = self._path()

@@ -83,6 +83,20 @@ class JournalTail:
                 return True
         return False
 
+    def is_pruned(self) -> bool:
+        """Whether the segment of `next_row` has gone from the directory."""
+        return not segment_path(self.directory, self.segment.number).exists()
+
+    def pass_pruned(self) -> None:
+        """Where it has, go on with the oldest segment that is there, and let go of the other.
+
+        For who holds no rows back. FileNotFoundError: that one has just gone, too; call again.
+        """
+        if self.is_pruned():
+            oldest = list_segments(self.directory, from_first=False)[0]
+            self._rows = self._open(oldest)
+            self.segment, self.next_row, self.crc = oldest, oldest.first_row, None
+
     def is_damaged(self) -> bool:
         """Whether no good batch is at `next_row`, which the writer is known to have sealed."""
         if self.next_row >= self.segment.end_row and not self._go_on():
@@ -93,15 +107,15 @@ class JournalTail:
         return found is None
 
     def _go_on(self) -> bool:
-        """Open the segment behind; False: the writer has not come to it."""
-        path = segment_path(self.directory, self.segment.number + 1)
-        if not path.exists():
-            return False
+        """Open the segment behind; False: the writer has not come to it, or it was pruned."""
         try:
-            self.segment = read_header(path)
+            segment = read_header(segment_path(self.directory, self.segment.number + 1))
+            self._rows = self._open(segment)
+        except FileNotFoundError:
+            return False
         except SegmentError as error:
             raise DamageError(self.next_row, str(error)) from None
-        self._rows = self._open(self.segment)
+        self.segment = segment
         return True
 
     def _find(self, row: int) -> SegmentHeader:

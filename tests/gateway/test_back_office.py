@@ -24,6 +24,7 @@ from portcullis.gateway.control_port import CONNECTIONS_MAX
 from portcullis.gateway.event_log import EventLog
 from portcullis.gateway.operator_port import OperatorError, Request, Value, call
 from portcullis.journal.fills import Match, find_match
+from portcullis.journal.reader import verify
 from portcullis.journal.retention import CURSOR_SUFFIX, FOLLOWERS
 from portcullis.journal.rows import ROW_BYTES
 from portcullis.journal.segments import HEADER_BYTES, segment_path
@@ -549,6 +550,43 @@ def test_damage_while_it_runs_is_named_and_over_once_it_is_mended(venue: Venue) 
     turn_a_bit(path, HEADER_BYTES + (row - 1) * ROW_BYTES + 9)
     assert venue.caught_up()["status"] == "ok"
     assert "follower_failed" not in venue.gateway.log.read_text()
+
+
+def test_damage_before_the_snapshot_of_a_start_is_told_until_a_back_office_finds_none(
+    venue: Venue,
+) -> None:
+    trade(venue, 2, "a")
+    fill = int(next(one for one in venue.buyer.messages if one.get(150) == "F")[17])
+    for client in (venue.buyer, venue.seller):
+        client.log_out()
+    assert venue.gateway.stop() == 0
+    venue.run("journal", "snapshot")
+    path, at = segment_path(venue.gateway.data, 1), HEADER_BYTES + (fill - 1) * ROW_BYTES + 40
+    turn_a_bit(path, at)
+    row = verify(venue.gateway.data).row
+    assert 0 < row <= fill
+
+    venue.gateway.start()
+    said = f"damaged at row {row}, before the snapshot"
+    wait_for(lambda: said in str(troubles(venue)))
+    assert {one["code"] for one in troubles(venue)} == {"journal_damaged"}
+    wait_for(lambda: said in venue.gateway.log.read_text())
+
+    turn_a_bit(path, at)  # mended: that is known once all has been looked at again
+    wait_for(lambda: len(troubles(venue)) == 1)  # the message logs, which stood there, go on
+    assert said in str(troubles(venue))
+    assert not venue.gateway.events("rows_checked")
+    os.kill(venue.state()["back_office"]["process"], signal.SIGKILL)
+    (checked,) = wait_for(lambda: venue.gateway.events("rows_checked"))
+    assert checked["before_row"] > fill
+    assert "row-check" not in venue.caught_up()["followers"]
+
+
+def troubles(venue: Venue) -> list[dict[str, str]]:
+    """What /health tells; nothing where nobody answers."""
+    with suppress(OSError):
+        return list(venue.get("/health")[1]["troubles"])
+    return []
 
 
 def test_who_holds_connections_to_the_control_port_keeps_nobody_from_asking(venue: Venue) -> None:
