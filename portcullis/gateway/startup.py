@@ -95,6 +95,7 @@ def _replayed(
     """Recover with tables of these sizes; None where the journal needs larger, put in `tables`."""
     config = loaded.config
     segment_rows = config.journal.segment_rows
+    registry = Registry()
     journal, batches = Journal.open(
         directory,
         segment_rows=segment_rows,
@@ -105,6 +106,8 @@ def _replayed(
         sync_interval_ns=config.journal.sync_interval,
         accept_loss=accept_loss,
         start=start_of(snapshot) if snapshot else None,
+        # It then knows all that the journal keeps. Who names the wrong file loses nothing by it.
+        before_cut=lambda: registry.check(loaded),
         disk=disk,
     )
     try:
@@ -117,7 +120,7 @@ def _replayed(
             files=IndexFiles(directory),
         )
         unsent, streams = UnsentRows(table), Streams(table)
-        recovered = Recovered(engine, index, Registry(), unsent, streams, journal)
+        recovered = Recovered(engine, index, registry, unsent, streams, journal)
         if snapshot is not None:
             load(snapshot, recovered)
         for batch in replay(table, engine, batches):

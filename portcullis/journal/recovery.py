@@ -18,7 +18,7 @@ segment is mapped anew, shared. So replay takes the memory of one segment at mos
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -113,6 +113,7 @@ class Recovery:
         accept_loss: bool,
         disk: Disk,
         start: Start | None = None,
+        before_cut: Callable[[], None] | None = None,
     ) -> None:
         self.report = RecoveryReport(segments=len(segments))
         self.position = (segments[0].first_row, segments[0])
@@ -130,6 +131,7 @@ class Recovery:
         self._disk = disk
         self._engine_version = engine_version
         self._accept_loss = accept_loss
+        self._before_cut = before_cut
 
     def batches(self) -> Iterator[Batch]:
         """Each good batch in order; the table's tail and time are the batch's while it is out.
@@ -248,6 +250,8 @@ class Recovery:
         if not self._accept_loss:
             self._refuse_damage(row, header, later)
         if written or later or stopped > self.report.last_row:
+            if self._before_cut is not None:
+                self._before_cut()
             if self._accept_loss:
                 # Before anything is cut: whoever is killed meanwhile leaves a loss behind, no gap.
                 header = replace(header, boot_id=LOSS_NOTED, clean_stop_row=0)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -89,6 +89,7 @@ class Journal:
         ahead: bool,
         accept_loss: bool,
         start: Start | None,
+        before_cut: Callable[[], None] | None,
         disk: Disk,
     ) -> None:
         if segment_rows % _ROW_STEP or segment_rows < 2 * (batch_rows + 1):
@@ -135,7 +136,7 @@ class Journal:
             self._recovery = Recovery(
                 directory, segments, self._space, self.table,
                 boot_id=self._boot_id, engine_version=engine_version, accept_loss=accept_loss,
-                start=start, disk=disk,
+                start=start, before_cut=before_cut, disk=disk,
             )  # fmt: skip
             self.table.oldest_row = segments[0].first_row
             self._segment = segments[-1]
@@ -163,6 +164,7 @@ class Journal:
         ahead: bool = True,
         accept_loss: bool = False,
         start: Start | None = None,
+        before_cut: Callable[[], None] | None = None,
         disk: Disk | None = None,
     ) -> tuple[Journal, Iterator[Batch]]:
         """Open or create the journal of a directory; give it, and the batches that it holds.
@@ -172,7 +174,9 @@ class Journal:
         what is kept for cancels when no next segment can be made. reserve_bytes: addresses asked
         for, halved until granted. ahead: keep a process that makes segments. accept_loss: cut the
         journal at the first bad batch, though valid ones follow. start: give out batches from
-        there on; the segments before may be gone. disk: what stands for the machine's own.
+        there on; the segments before may be gone. before_cut: called when all batches are given
+        out, and before any row is cut: what it raises leaves the journal as it is. disk: what
+        stands for the machine's own.
 
         Raises JournalLockedError, SegmentError; the iterator DamageError and SegmentError.
         """
@@ -180,7 +184,8 @@ class Journal:
             Path(directory), segment_rows=segment_rows, batch_rows=batch_rows,
             input_rows=input_rows, reserved_rows=reserved_rows, reserve_bytes=reserve_bytes,
             engine_version=engine_version, sync=sync, sync_interval_ns=sync_interval_ns,
-            ahead=ahead, accept_loss=accept_loss, start=start, disk=disk or Disk(),
+            ahead=ahead, accept_loss=accept_loss, start=start, before_cut=before_cut,
+            disk=disk or Disk(),
         )  # fmt: skip
         return journal, journal._recover()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from portcullis import _build
-from portcullis.gateway.config import Loaded, parse
+from portcullis.gateway.config import ConfigError, Loaded, parse
 from portcullis.gateway.startup import Recovered, recover
 from portcullis.journal import rows
 from portcullis.journal.disk import Disk
@@ -46,8 +46,9 @@ BATCHES_A_ROUND = 2 if _build.is_pure() else 12
 ORDERS_A_BATCH = 30 if _build.is_pure() else 300
 
 
-def config(sync: str = "interval") -> Loaded:
-    text = CONFIG.format(port=0) + SMALL.replace("[limits]", f'sync = "{sync}"\n[limits]')
+def config(sync: str = "interval", tick: str = "0.01") -> Loaded:
+    text = CONFIG.format(port=0).replace('tick = "0.01"', f'tick = "{tick}"')
+    text += SMALL.replace("[limits]", f'sync = "{sync}"\n[limits]')
     text += STREAMS
     return Loaded(parse(text, "g.toml"), "g.toml", Path())
 
@@ -179,8 +180,13 @@ def test_a_journal_cut_as_asked_passes_over_what_was_cut(tmp_path: Path) -> None
     for path, text in ((follower, f"{seen.rows}\n"), (later, "")):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.journal")}
+    with pytest.raises(ConfigError, match="key tick: expected at most 2 decimals"):
+        recover(config(tick="0.001"), tmp_path, accept_loss=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.journal")} == before
+    assert not list(tmp_path.glob("*.cut"))
     again = recover(config(), tmp_path, accept_loss=True)
-    assert "cut" in again.loss
+    assert again.journal.report.cut_row and "cut" in again.loss
     assert list_snapshots(tmp_path) == [] and later.with_suffix(LOST_SUFFIX).exists()
     tail = JournalTail(tmp_path, cursor_row(follower))
     assert tail.next_row <= bad
