@@ -110,9 +110,13 @@ class JournalReader:
         )
         self._crc = crc
 
-    def batches(self, from_row: int = 1) -> Iterator[ReadBatch]:
-        """Good batches in order, from the segment on that holds `from_row`."""
-        chain: int | None = 0 if self.segments[0].number == 1 else None
+    def batches(self, from_row: int = 1, *, exactly: bool = False) -> Iterator[ReadBatch]:
+        """Good batches in order, from the segment on that holds `from_row`.
+
+        exactly: from that row on, at which a batch is known to begin.
+        """
+        begin = from_row if exactly else 1
+        chain: int | None = 0 if self.segments[0].number == 1 and begin == 1 else None
         index = -1
         while (index := index + 1) < len(self.segments):
             header = self.segments[index]
@@ -120,7 +124,7 @@ class JournalReader:
                 chain = None  # unknown: the first batch read is taken for what it says
                 continue
             with self._open(header) as rows:
-                row = header.first_row
+                row = max(header.first_row, begin)
                 rolled = False
                 while (found := batch_at(rows, header, row, self._crc)) is not None:
                     octets, link, crc = found
@@ -376,11 +380,16 @@ def statistics(directory: Path | str) -> Statistics:
     return counted
 
 
-def loss(directory: Path | str) -> tuple[Verification, Statistics]:
-    """Where a journal ends, and what stands behind that: what `serve --accept-loss` would cut."""
+def loss(directory: Path | str, from_row: int = 1) -> tuple[Verification, Statistics]:
+    """Where a journal ends, and what stands behind that: what `serve --accept-loss` would cut.
+
+    from_row: where the walk begins, as a start does at the row behind a snapshot.
+    """
     reader = JournalReader(directory)
-    for _batch in reader.batches():
+    for _batch in reader.batches(from_row, exactly=True):
         pass
+    if from_row > 1:
+        reader.found.segments = 0  # none was walked through for certain
     damaged = reader.found.ending == "damage"
     return reader.found, _count(reader.behind(reader.found.row) if damaged else iter(()))
 

@@ -20,7 +20,9 @@ from typing import Any
 import click
 
 from portcullis.gateway.config_values import Duration
+from portcullis.gateway.registry import LIMITS
 from portcullis.gateway.replica import snapshot_at_end
+from portcullis.gateway.saved_state import latest, start_of
 from portcullis.journal.dtype import KIND_NAMES
 from portcullis.journal.errors import JournalError
 from portcullis.journal.reader import (
@@ -32,6 +34,7 @@ from portcullis.journal.reader import (
     statistics,
     verify,
 )
+from portcullis.journal.recovery import Start
 from portcullis.journal.retention import Floor, archive, below, find_floor, prune
 from portcullis.journal.segments import SegmentHeader
 from portcullis.journal.snapshots import snapshot_row
@@ -238,15 +241,40 @@ def snapshot_command(data: Path, as_json: bool) -> None:
 def repair_command(data: Path, as_json: bool) -> None:
     """Show what would be lost if the journal were cut where it is damaged.
 
-    Changes nothing: `portcullis serve --accept-loss` cuts, and keeps what it cut in .cut files.
+    Changes nothing: `portcullis serve --accept-loss` cuts, and keeps what it cut in .cut files,
+    unless a snapshot stands behind the damage, at which a start begins.
     """
     found, lost = loss(data)
-    if as_json:
-        click.echo(json.dumps({"journal": found.as_json(), "lost": lost.as_json()}))
+    start = _start_behind(data, found)
+    if start is None:
+        text = loss_text(found, lost, data)
     else:
-        click.echo(loss_text(found, lost, data))
+        after, lost = loss(data, start.next_row)
+        text = (
+            f"{verification_text(found)}\n\nA start, with --accept-loss or without, begins behind "
+            f"the damage, at the snapshot of row {start.last_row:,}, and does not cut there. "
+            "Restore the file from a copy, if there is one: who reads rows from before the "
+            "snapshot comes to the damage."
+        )
+        if after.ending != "clean":
+            text += f"\n\nFrom the snapshot on: {loss_text(after, lost, data)}"
+    if as_json:
+        row = start.last_row if start else 0
+        shown = {"journal": found.as_json(), "lost": lost.as_json(), "snapshot_row": row}
+        click.echo(json.dumps(shown))
+    else:
+        click.echo(text)
     if found.ending == "damage":
         sys.exit(EXIT_DAMAGE)
+
+
+def _start_behind(data: Path, found: Verification) -> Start | None:
+    """Where a start begins, if that is a snapshot behind the damage."""
+    if found.ending != "damage":
+        return None
+    snapshot = latest(data, dict.fromkeys(LIMITS, 0), [])
+    start = start_of(snapshot) if snapshot else None
+    return start if start and start.next_row > found.row else None
 
 
 def loss_text(found: Verification, lost: Statistics, data: Path) -> str:
@@ -278,8 +306,12 @@ def loss_text(found: Verification, lost: Statistics, data: Path) -> str:
 
 def verification_text(found: Verification) -> str:
     """A line for people."""
-    # Where there is damage, not all of them are good.
-    segments = "" if found.ending == "damage" else f" and {_segments(found.segments)}"
+    # Where there is damage, or the walk began behind it, not all of them are good.
+    segments = (
+        ""
+        if found.ending == "damage" or not found.segments
+        else f" and {_segments(found.segments)}"
+    )
     text = (
         f"{found.rows:,} rows in {found.batches:,} batches{segments} are good; "
         f"the last row is {found.last_row:,}"

@@ -22,11 +22,11 @@ from portcullis.gateway.replica import Replica, snapshot_at_end
 from portcullis.gateway.report_index import ReportIndex
 from portcullis.gateway.startup import Recovered, recover
 from portcullis.journal import rows
-from portcullis.journal.errors import JournalError, JournalLockedError, SegmentError
+from portcullis.journal.errors import DamageError, JournalError, JournalLockedError, SegmentError
 from portcullis.journal.reader import JournalReader
 from portcullis.journal.retention import below, find_floor, prune
 from portcullis.journal.segments import HEADER_BYTES, list_segments, segment_path
-from portcullis.journal.snapshots import FOLDER, KEPT, list_snapshots
+from portcullis.journal.snapshots import FOLDER, KEPT, list_snapshots, snapshot_row
 from portcullis.journal.tail import JournalTail
 from portcullis.journal.writer import lock_directory
 from portcullis.tools.gateway_process import CONFIG
@@ -358,6 +358,43 @@ def test_a_damaged_journal_gives_no_snapshot_of_what_stands_before(tmp_path: Pat
     assert f"damage at row {bad}: " in result.stderr
     assert f"goes on at row {following}" in result.stderr
     assert list_snapshots(tmp_path) == []
+
+
+def test_repair_says_that_a_start_begins_at_a_snapshot_behind_the_damage(tmp_path: Path) -> None:
+    gateway = recover(LOADED, tmp_path)
+    trade(gateway, random.Random(1), 10)
+    gateway.journal.close()
+    snapshot_now(tmp_path)
+    (row,) = (snapshot_row(path) for path in list_snapshots(tmp_path))
+    gateway = recover(LOADED, tmp_path)
+    trade(gateway, random.Random(2), 10)
+    gateway.journal.close()
+    batches = [one.first_row for one in JournalReader(tmp_path).batches()]
+    before, behind = batches[1], batches[-3]
+    assert before < row < behind
+    run = CliRunner().invoke
+
+    def spoil(first: int) -> None:
+        turn_a_bit(segment_path(tmp_path, 1), HEADER_BYTES + (first - 1) * rows.ROW_BYTES + 20)
+
+    spoil(before)
+    result = run(journal_command, ["repair", "--data", str(tmp_path)])
+    assert result.exit_code == 3
+    assert f"damage at row {before}: " in result.output
+    assert f"begins behind the damage, at the snapshot of row {row:,}," in result.output
+    assert "To cut" not in result.output and "From the snapshot" not in result.output
+    again = recover(LOADED, tmp_path, accept_loss=True)
+    assert (again.snapshot_row, again.journal.report.cut_row, again.loss) == (row, 0, "")
+    again.journal.abandon()
+    spoil(behind)
+    result = run(journal_command, ["repair", "--data", str(tmp_path)])
+    assert f"From the snapshot on: damage at row {behind}: " in result.output
+    assert "To cut" in result.output
+    shown = json.loads(run(journal_command, ["repair", "--json", "--data", str(tmp_path)]).output)
+    assert shown["journal"]["row"] == before and shown["snapshot_row"] == row
+    with pytest.raises(DamageError) as caught:
+        recover(LOADED, tmp_path)
+    assert caught.value.row == behind
 
 
 def snapshot_now(directory: Path) -> None:
