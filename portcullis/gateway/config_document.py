@@ -78,14 +78,27 @@ def document(default_toml: str) -> str:
 
 
 def _description(kind: inspect.Type) -> str:
-    """What the key's Meta says, with the values it may have where they are listed."""
+    """What the key's Meta says, with the values it may have: those listed, or its bounds."""
     text = ""
     if isinstance(kind, inspect.Metadata):
         text = (kind.extra_json_schema or {}).get("description", "")
         kind = kind.type
+    if isinstance(kind, inspect.UnionType):  # of a value, and none
+        kind = next(one for one in kind.types if not isinstance(one, inspect.NoneType))
+    if isinstance(kind, inspect.IntType):
+        text += _bounds(kind)
     if isinstance(kind, inspect.LiteralType):
         text += " One of " + ", ".join(f'`"{value}"`' for value in kind.values) + "."
     return text
+
+
+def _bounds(kind: inspect.IntType) -> str:
+    """The least and the greatest number, and what it has to be a multiple of."""
+    if kind.ge is None:
+        return ""
+    most = f" to {'2^31' if kind.le == 1 << 31 else f'{kind.le:,}'}" if kind.le else " on"
+    multiple = f", a multiple of {kind.multiple_of}" if kind.multiple_of else ""
+    return f" From {kind.ge:,}{most}{multiple}."
 
 
 def _default(entry: inspect.Field) -> str:

@@ -302,3 +302,20 @@ def test_the_document_says_what_the_schema_says() -> None:
     default = resources.files("portcullis.gateway").joinpath("default.toml").read_text()
     page = ROOT / "docs" / "configuration.md"
     assert page.read_text() == config_document.document(default)
+
+
+@pytest.mark.parametrize(
+    ("key", "least", "most"),
+    [("[day]\nsessions_kept", 1, 366), ("[capture]\nfiles", 2, 1_000_000)],
+)
+def test_the_bounds_that_the_document_names_hold(key: str, least: int, most: int) -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    table, name = key.split("\n")
+    _, _, keys = page.partition(f"## `{table}`")
+    (line,) = (one for one in keys.split("\n## ")[0].splitlines() if f"| `{name}` |" in one)
+    assert line.endswith(f" From {least:,} to {most:,}. |")
+    for value in (least, most):
+        parse(f"{key} = {value}", "gateway.toml")
+    for value in (least - 1, most + 1):
+        with pytest.raises(ConfigError, match=name):
+            parse(f"{key} = {value}", "gateway.toml")
