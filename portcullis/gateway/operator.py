@@ -160,7 +160,9 @@ class Operator:
         except DayError as error:
             raise OperatorError(str(error)) from None
         self._journal(request, day=self._day.day)
-        return {"day": self._day.end()}
+        # How many of them expire is known only when the last has: some at a time do, in between.
+        live = self._turn.engine.book.orders_live
+        return {"day": self._day.end(), "live_before": live}
 
     def _session(self, request: Request) -> FixPeer | OuchUser:
         """What `session` names: its key, or its client's CompID or username if no other has it."""
@@ -191,28 +193,37 @@ class Operator:
             raise OperatorError("expected next_in, next_out or both")
         self._journal(request, peer)
         present = peer.store.next_out
-        if next_out is not None and next_out < present:
+        is_lower = next_out is not None and next_out < present
+        if next_out is not None and is_lower:
             peer.store.reset(next_out, next_in or peer.store.next_in)
         else:
             if next_out is not None and next_out > present:
                 peer.store.skip(next_out)
             if next_in is not None:
                 peer.store.advance(next_in)
-        return self._agreed(peer)
+        return self._agreed(peer, resends_earlier=not is_lower)
 
     def _reset(self, request: Request) -> dict[str, Any]:
         peer = self._peer_at_rest(request)
         self._journal(request, peer)
         peer.store.reset(1, 1)
-        return self._agreed(peer)
+        return self._agreed(peer, resends_earlier=False)
 
-    def _agreed(self, peer: FixPeer) -> dict[str, Any]:
-        """A session's numbers, in force at once, and on disk before anybody is told of them."""
+    def _agreed(self, peer: FixPeer, *, resends_earlier: bool) -> dict[str, Any]:
+        """A session's numbers, in force at once, and on disk before anybody is told of them.
+
+        resends_earlier: whether what was sent before is sent again where it is asked for.
+        """
         peer.session.take_numbers()
         store = peer.store
         self._turn.settle()
         self._turn.journal.force()
-        return {"session": peer.key, "next_in": store.next_in, "next_out": store.next_out}
+        return {
+            "session": peer.key,
+            "next_in": store.next_in,
+            "next_out": store.next_out,
+            "resends_earlier": resends_earlier,
+        }
 
     def _disconnect(self, request: Request) -> dict[str, Any]:
         peer = self._session(request)
@@ -220,7 +231,7 @@ class Operator:
             raise OperatorError(f"{peer.key} is not connected")
         self._journal(request, peer)
         peer.logout("Disconnected by the operator", self._turn.now_ns)
-        return {"session": peer.key}
+        return {"session": peer.key, "state": "being logged out"}
 
     def _release(self, request: Request) -> dict[str, Any]:
         peer = self._session(request)

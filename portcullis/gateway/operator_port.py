@@ -8,7 +8,7 @@ carried out behind a wait: the caller sends until when it waits, and its end of 
 whether it is still there.
 
     > {"do": "day end", "who": "ann", "why": "early close", "args": {}, "deadline_ns": 73000000000}
-    < {"ok": true, "result": {"day": 2026112102}}
+    < {"ok": true, "result": {"day": 2026112102, "live_before": 12}}
     < {"ok": false, "error": "day 2026112099 is the last that its date can have", "again": false}
 """
 

@@ -33,4 +33,5 @@ def command(exec_id: int, data: Path, why: str, as_json: bool) -> None:
     A trade is busted or corrected once: one that has been is refused, and stays as it is.
     """
     match, _, found = amend(data, "bust", why, exec_id, lambda _match: {})
-    print_answer(found, as_json, f"{JournalNames(data).match(match)} is busted")
+    names = JournalNames(data)
+    print_answer(found | names.match_fields(match), as_json, f"{names.match(match)} is busted")

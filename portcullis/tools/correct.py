@@ -54,6 +54,8 @@ def command(
     names = JournalNames(data)
     terms = names.terms(match.instrument, asked["qty"], asked["price"])
     text = f"{names.match(match)} is corrected" + (f" to {terms}" if terms else "")
+    new = names.terms_fields(match.instrument, asked["qty"], asked["price"])
+    found |= names.match_fields(match) | {f"new_{name}": new[name] for name in new}
     print_answer(found, as_json, text)
 
 

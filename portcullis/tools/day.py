@@ -44,4 +44,5 @@ def show(data: Path, as_json: bool) -> None:
 def end_day(data: Path, why: str, as_json: bool) -> None:
     """End the day now: Day orders expire, ids are free again, the next day begins."""
     found = command_gateway(data, "day end", why)
-    print_answer(found, as_json, f"day {found['day']} has begun")
+    text = f"day {found['day']} has begun; orders live before: {found['live_before']}"
+    print_answer(found, as_json, f"{text}, of which those for the day expire")

@@ -76,13 +76,29 @@ class JournalNames:
         first, second = map(self.session, match.sessions)
         return f"match {match.number} ({terms} between {first} and {second})"
 
+    def match_fields(self, match: Match) -> dict[str, str]:
+        """The same for programs."""
+        aggressor, passive = map(self.session, match.sessions)
+        symbol = self._names["instrument"].get(match.instrument)
+        return {
+            **({"symbol": symbol} if symbol else {}),
+            **self.terms_fields(match.instrument, match.qty, match.price),
+            "aggressor": aggressor,
+            "passive": passive,
+        }
+
     def terms(self, instrument: int, qty: int, price: int) -> str:
         """What is traded, and for how much each; "": the rows of its names are gone."""
-        if instrument not in self._decimals:
+        if not (fields := self.terms_fields(instrument, qty, price)):
             return ""
+        return f"{fields['qty']} {self._names['instrument'][instrument]} at {fields['price']}"
+
+    def terms_fields(self, instrument: int, qty: int, price: int) -> dict[str, str]:
+        """Quantity and price as decimals; none where the rows of the instrument are gone."""
+        if instrument not in self._decimals:
+            return {}
         prices, quantities = self._decimals[instrument]
-        symbol = self._names["instrument"][instrument]
-        return f"{decimal(qty, quantities)} {symbol} at {decimal(price, prices)}"
+        return {"qty": decimal(qty, quantities), "price": decimal(price, prices)}
 
     def readable(self, shown: dict[str, Any]) -> dict[str, Any]:
         """The same fields with names for numbers, and prices and quantities as decimals."""

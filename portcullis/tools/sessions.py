@@ -197,7 +197,10 @@ def set_seq(
 @json_option
 @refusing
 def reset(session: str, data: Path, why: str, as_json: bool) -> None:
-    """Set both numbers of SESSION to 1; it must not be connected."""
+    """Set both numbers of SESSION to 1; it must not be connected.
+
+    What was sent before is not sent again.
+    """
     found = command_gateway(data, "sessions reset", why, session=session)
     print_answer(found, as_json, _numbers_text(found))
 
@@ -211,7 +214,7 @@ def reset(session: str, data: Path, why: str, as_json: bool) -> None:
 def disconnect(session: str, data: Path, why: str, as_json: bool) -> None:
     """Log SESSION out. It may log on again."""
     found = command_gateway(data, "sessions disconnect", why, session=session)
-    print_answer(found, as_json, f"{found['session']} is being logged out")
+    print_answer(found, as_json, f"{found['session']} is {found['state']}")
 
 
 @command.command("release")
@@ -227,4 +230,5 @@ def release(session: str, data: Path, why: str, as_json: bool) -> None:
 
 
 def _numbers_text(found: dict[str, Any]) -> str:
-    return f"{found['session']}: next in {found['next_in']}, next out {found['next_out']}"
+    text = f"{found['session']}: next in {found['next_in']}, next out {found['next_out']}"
+    return text if found["resends_earlier"] else f"{text}; nothing sent before is sent again"

@@ -172,14 +172,21 @@ def test_an_operator_sees_and_acts(venue: Venue) -> None:
 
     # A trade is taken back, and another made dearer.
     fill = next(r for r in venue.buyer.messages if r.get(150) == "F")
-    venue.run("bust", fill[17], "--why", "price out of line")
+    told = json.loads(venue.run("bust", fill[17], "--why", "price out of line", "--json"))
+    parties = {
+        side: f"FIX.4.4:PORTCULLIS->CLIENT{n}" for side, n in (("aggressor", 1), ("passive", 2))
+    }
+    terms = {"symbol": "BTC-USD", "qty": "1", "price": "100"}
+    assert told == {"match": int(fill[17]), **terms, **parties}
     for client in (venue.buyer, venue.seller):
         busted = client.expect("8", t150="H", t14="0")
         assert int(busted[19]) in (int(fill[17]), int(fill[17]) + 1)
     trade(venue, 1, "y")
     fill = [r for r in venue.buyer.messages if r.get(150) == "F"][-1]
     venue.caught_up()
-    venue.run("correct", fill[17], "--price", "100.5", "--why", "typed wrong")
+    line = ["correct", fill[17], "--price", "100.5", "--why", "typed wrong", "--json"]
+    new = {"new_qty": "1", "new_price": "100.5"}
+    assert json.loads(venue.run(*line)) == {"match": int(fill[17]), **terms, **parties, **new}
     for client in (venue.buyer, venue.seller):
         client.expect("8", t150="G", t31="100.5", t6="100.5")
     again = CliRunner().invoke(
@@ -187,12 +194,18 @@ def test_an_operator_sees_and_acts(venue: Venue) -> None:
     )
     assert again.exit_code == 1 and "amended before" in again.output
 
-    venue.run("sessions", "disconnect", "CLIENT2", "--why", "asked for by phone")
+    line = ["sessions", "disconnect", "CLIENT2", "--why", "asked for by phone", "--json"]
+    assert json.loads(venue.run(*line)) == {
+        "session": parties["passive"],
+        "state": "being logged out",
+    }
     venue.seller.expect("5", t58="Disconnected by the operator")
     venue.seller.send("5")
     assert venue.seller.is_closed_by_peer()
     wait_for(lambda: venue.state()["logged_on"] == 1)
-    venue.run("sessions", "set-seq", "CLIENT2", "--next-out", "100", "--why", "their log is lost")
+    line = ["sessions", "set-seq", "CLIENT2", "--why", "their log is lost", "--next-out"]
+    assert venue.run(*line, "200").endswith(" next out 200\n")
+    assert venue.run(*line, "100").endswith(" next out 100; nothing sent before is sent again\n")
     venue.seller.next_in = 100
     venue.seller.log_on()
     with pytest.raises(OperatorError, match="connected"):
@@ -202,7 +215,8 @@ def test_an_operator_sees_and_acts(venue: Venue) -> None:
         )
 
     # The day ends: the order that rests goes, and every command stands in the journal.
-    venue.run("day", "end", "--why", "early close")
+    said = venue.run("day", "end", "--why", "early close")
+    assert said.endswith(" has begun; orders live before: 1, of which those for the day expire\n")
     venue.buyer.expect("8", t150="C", t39="C", t11="rests")
     venue.caught_up()
     assert venue.run("book", "BTC-USD") == "BTC-USD: empty\n"
@@ -216,6 +230,7 @@ def test_an_operator_sees_and_acts(venue: Venue) -> None:
         "correct",
         "sessions disconnect",
         "sessions set-seq",
+        "sessions set-seq",
         "day end",
     ]
     assert all(one["who"] and one["why"] for one in told)
@@ -225,7 +240,7 @@ def test_an_operator_sees_and_acts(venue: Venue) -> None:
     assert [(one["action"], one["who"], one["why"]) for one in events] == [
         (one["name"], one["who"], one["why"]) for one in told
     ]
-    bust, correct, disconnect, _, end = events
+    bust, correct, disconnect, *_, end = events
     # The seller's order is the older: the buyer's fill is the aggressor's, which names the match.
     assert bust["match"] == int(busted[19]) - 1 and correct["match"] == int(fill[17])
     assert disconnect["session"] == "FIX.4.4:PORTCULLIS->CLIENT2"
