@@ -52,9 +52,9 @@ class Quarantine:
         session's last message that had a row in it, 0: none had; it caused the fault, or the one
         behind it did.
         """
-        if not self._folder.exists():
-            self._folder.mkdir(mode=0o700)
-            sync_directory(self._folder.parent)
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        # Each time: whoever made the folder may have been killed before this.
+        sync_directory(self._folder.parent)
         path = self._folder / f"{quote(key or NOBODY, safe='')}{_SUFFIX}"
         report = {
             "session": key,

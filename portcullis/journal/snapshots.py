@@ -36,9 +36,9 @@ def write_snapshot(
 ) -> Path:
     """Write the snapshot of a data directory as of `row`, durable, and drop the oldest ones."""
     folder = directory / FOLDER
-    if not folder.exists():
-        folder.mkdir()
-        sync_directory(directory)
+    folder.mkdir(exist_ok=True)
+    # Each time: whoever made the folder may have been killed before this.
+    sync_directory(directory)
     for left_over in folder.glob("*" + MAKING):  # of one that was killed while it wrote
         left_over.unlink()
     path = folder / f"{row:016d}{SUFFIX}"

@@ -33,7 +33,7 @@ from portcullis.gateway.startup import Recovered, recover
 from portcullis.journal import index_files
 from portcullis.journal.fills import NoMatchError, find_match
 from portcullis.journal.replay import replay
-from portcullis.journal.rows import ROW_BYTES, W_HEAD
+from portcullis.journal.rows import ROW_BYTES, W_SEAL_B
 from portcullis.journal.segments import HEADER_BYTES, segment_path
 from portcullis.journal.snapshots import KEPT, list_snapshots, snapshot_row
 from portcullis.journal.tail import JournalTail
@@ -87,21 +87,21 @@ class SimulatedQuarantine(Quarantine):
         self._machine = machine
 
     def put(self, key: str, batch_row: int, error: BaseException, number: int = 0) -> Path:
-        return self._change(
-            key, lambda: super(SimulatedQuarantine, self).put(key, batch_row, error, number)
-        )
+        kept = super().put(key, batch_row, error, number)
+        self._note(key, self._machine.kept_out.add)
+        return kept
 
     def release(self, key: str) -> Path:
-        return self._change(key, lambda: super(SimulatedQuarantine, self).release(key))
+        kept = super().release(key)
+        self._note(key, self._machine.kept_out.discard)
+        return kept
 
-    def _change(self, key: str, change: Callable[[], Path]) -> Path:
-        machine, name = self._machine, client_of(key)
-        path = change()
-        if machine.is_powerless:
-            machine.perhaps_out.add(name)
+    def _note(self, key: str, note: Callable[[str], None]) -> None:
+        name = client_of(key)
+        if self._machine.is_powerless:
+            self._machine.perhaps_out.add(name)
         elif name:
-            machine.kept_out ^= {name}
-        return path
+            note(name)
 
 
 def client_of(key: str) -> str:
@@ -136,8 +136,9 @@ class Machine:
         # Syncs so far, and before which of them the power fails; 0: before none.
         self.syncs = self.cut_at_sync = 0
         self.starts = self.snapshot_starts = self.kills = self.power_losses = self.losses = 0
-        # Rows of the snapshots that stand, newest last; those of them in which a bit has turned.
-        self.snapshots: list[int] = []
+        # Rows of the snapshots that stand, newest last, with their seals; those of them in which a
+        # bit has turned.
+        self.snapshots: dict[int, int] = {}
         self._spoilt: set[int] = set()
         # Clients that are kept out since a message of theirs was a fault; power may have failed
         # as these became so, or were released.
@@ -225,9 +226,12 @@ class Machine:
     def _check_start(self, recovered: Recovered) -> None:
         """It began at the newest snapshot that is good, and keeps out whom it has to."""
         table, used = recovered.journal.table, recovered.snapshot_row
-        self.snapshots = [
-            row for row in self.snapshots if row < table.tail and table.word(row, W_HEAD)
-        ]
+        # Where the row is lost, another may have come to its place.
+        self.snapshots = {
+            row: seal
+            for row, seal in self.snapshots.items()
+            if row < table.tail and table.word(row, W_SEAL_B) == seal
+        }
         newest = max((row for row in self.snapshots if row not in self._spoilt), default=0)
         if used < newest or used in self._spoilt:
             raise Violation(
@@ -441,7 +445,9 @@ class Machine:
             self.disk.lies, self._follower_dies_in = False, 0
         if not self.is_powerless:
             row = snapshot_row(path)
-            self.snapshots = [*self.snapshots, row][-KEPT:]
+            assert self.running is not None
+            self.snapshots[row] = self.running.recovered.journal.table.word(row, W_SEAL_B)
+            self.snapshots = dict(sorted(self.snapshots.items())[-KEPT:])
             self._spoilt.discard(row)
 
     def spoil_snapshot(self) -> None:
