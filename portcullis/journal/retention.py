@@ -95,13 +95,16 @@ def forget_behind(directory: Path, last_row: int) -> None:
 
     Followers go back to it, else they would wait for ever where nothing will be written. Snapshots
     of later rows get another suffix: no start takes them, so nothing may be let go for their sake.
+    Durable when it ends: a start after this one may find rows behind, and forget nothing.
     """
     for path in _cursors(directory):
         if cursor_row(path) > last_row + 1:
             write_cursor(path, last_row + 1)
+            sync_directory(path.parent)
     for path in list_snapshots(directory):
         if snapshot_row(path) > last_row:
             path.rename(path.with_suffix(LOST_SUFFIX))
+            sync_directory(path.parent)
 
 
 def _first_since(directory: Path, segments: list[SegmentHeader], after_ns: int) -> int:

@@ -155,7 +155,7 @@ def ask_back_office(
         link.close()
     if "error" in content:
         raise OperatorError(content["error"])
-    if since_ns := content["gateway_silent_since_ns"]:
+    if since_ns := content.get("gateway_silent_since_ns"):
         click.echo(
             f"portcullis: the gateway has not answered since {utc(since_ns, 's')} UTC; this is"
             " what it had written when it was last read",
