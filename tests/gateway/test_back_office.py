@@ -584,7 +584,7 @@ def test_damage_before_the_snapshot_of_a_start_is_told_until_a_back_office_finds
     venue.gateway.start()
     said = f"damaged at row {row}, before the snapshot"
     wait_for(lambda: said in str(troubles(venue)))
-    assert {one["code"] for one in troubles(venue)} == {"journal_damaged"}
+    wait_for(lambda: {one["code"] for one in troubles(venue)} == {"journal_damaged"})
     wait_for(lambda: said in venue.gateway.log.read_text())
 
     turn_a_bit(path, at)  # mended: that is known once all has been looked at again

@@ -49,11 +49,13 @@ BROKEN: dict[str, str] = {
 class Stream:
     """One stream on two lines, and the store that requests are answered from, in a thread.
 
-    As a context manager it ends with the context. groups: HOST:PORT of both lines.
+    As a context manager it ends with the context. groups: HOST:PORT of both lines. says_old_end:
+    the end of the day before is still said beside this one's Heartbeats.
     """
 
-    def __init__(self, broken: str) -> None:
+    def __init__(self, broken: str, *, says_old_end: bool = False) -> None:
         self._broken = broken
+        self._says_old_end = says_old_end
         self._out = self._socket(0)
         self._out.setsockopt(
             socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1")
@@ -124,6 +126,8 @@ class Stream:
         else:
             number = 1 if self._is_broken("number of the next") else behind
             self._say(HEADER.pack(self._session, number, 0))
+            if self._says_old_end:
+                self._say(HEADER.pack(b"2026112099", 25, END_OF_SESSION))
 
     def _publish(self, packets: int) -> None:
         """Packets of one message, then of two."""

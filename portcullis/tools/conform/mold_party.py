@@ -88,9 +88,11 @@ class MoldParty(Party):
             return {}
         if message.type == ANSWER:
             return {"session": self.session}
-        ended = self._ends.get(message.get("session") or "")
-        if message.type == END and ended is not None:
-            return {"sequence": ended}
+        session = message.get("session") or ""
+        if message.type == END and session in self._ends:
+            return {"sequence": self._ends[session]}
+        if message.type == END and session != self.session:
+            return {}  # one that ended before we came
         if self.session in self._ends:
             return {}  # the next session begins
         return {"session": self.session, "sequence": str(self.sequence)}

@@ -86,6 +86,15 @@ def test_each_scenario_has_a_rule_that_makes_it_fall_and_the_document_says_so() 
     assert [row for row in rows if row not in text] == []
 
 
+def test_the_end_of_the_day_before_is_passed_over() -> None:
+    with Stream("", says_old_end=True) as stream:
+        scenarios = corpus.chosen(corpus.load("moldudp64"), ["heartbeat", "again"])
+        run = asyncio.run(
+            run_all(target(stream, TIMEOUT_S), scenarios, Grade.STRICT, lambda result: None)
+        )
+    assert [(one.outcome, one.failure) for one in run.results] == [(Outcome.PASSED, None)] * 2
+
+
 def test_a_stream_is_named_on_the_command_line() -> None:
     with Stream("") as stream:
         groups = [f"--group={group}" for group in stream.groups]
