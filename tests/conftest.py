@@ -41,6 +41,12 @@ FILES_MAX = 4096
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, help="repeat the random choices of an earlier run")
+    parser.addoption(
+        "--thorough",
+        action="store_true",
+        help="all 1,000,000 messages of the simulation, and a SIGKILL at each operation on a file;"
+        " else a quarter of both. What .ci/run asks for",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

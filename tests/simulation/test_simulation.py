@@ -1,4 +1,4 @@
-"""A million messages through a gateway to which everything happens.
+"""A million messages through a gateway to which everything happens; a quarter unless --thorough.
 
 `python -m tests.simulation` runs more of them by hand.
 """
@@ -23,7 +23,12 @@ CUT_MESSAGES, CUT_STEP = 1200, 7 if _build.is_pure() else 1
 MESSAGES_ALIKE = 200 if _build.is_pure() else 3000
 
 
-@pytest.mark.parametrize("number", range(RUNS))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "number" in metafunc.fixturenames:
+        runs = RUNS if metafunc.config.option.thorough else -(-RUNS // 4)
+        metafunc.parametrize("number", range(runs))
+
+
 def test_every_promise_is_kept_whatever_happens(tmp_path: Path, seed: int, number: int) -> None:
     result = simulate(Plan(seed + number, MESSAGES), tmp_path / "run")
     assert result.messages >= MESSAGES

@@ -1,8 +1,8 @@
 """Kills itself at a point: a piece of work is run over and over, and ended elsewhere each time.
 
-`python -m tests.support.killed_at SCENARIO FOLDER SEED LINES` makes a journal. Then, for each
-operation that changes a file, a child does the scenario's work on a copy and is killed (SIGKILL)
-as it is about to do that operation; and so at so many lines of the modules at work, drawn from
+`python -m tests.support.killed_at SCENARIO FOLDER SEED LINES [STEP]` makes a journal. Then, for
+each operation that changes a file (of STEP, one, which the seed says), a child does the
+scenario's work on a copy and is killed (SIGKILL) as it is about to do that operation; and so at so many lines of the modules at work, drawn from
 the seed, between which rows change in mapped memory. Each time it starts from what is left and
 checks it. Prints how many operations there were. A process of its own, since a test run has
 threads.
@@ -274,6 +274,7 @@ def main() -> None:
     index_files.BLOCK_ROWS = BLOCK_ROWS
     report_index.ROWS_A_POLL = report_index.SAVED_ROWS = SAVED_ROWS
     scenario, folder, seed, lines = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+    step = int(sys.argv[5]) if len(sys.argv) > 5 else 1
     draw = random.Random(int(seed))
     base, work = folder / "base", folder / "work"
     prepare(scenario, base, draw)
@@ -288,7 +289,7 @@ def main() -> None:
         return found
 
     operations = points(False)
-    at = [(point, False) for point in range(1, operations + 1)]
+    at = [(point, False) for point in range(1 + int(seed) % step, operations + 1, step)]
     if lines:
         all_lines = points(True)
         at += [(draw.randint(1, all_lines), True) for _ in range(lines)]
