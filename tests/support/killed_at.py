@@ -1,11 +1,11 @@
 """Kills itself at a point: a piece of work is run over and over, and ended elsewhere each time.
 
 `python -m tests.support.killed_at SCENARIO FOLDER SEED LINES [STEP]` makes a journal. Then, for
-each operation that changes a file (of STEP, one, which the seed says), a child does the
-scenario's work on a copy and is killed (SIGKILL) as it is about to do that operation; and so at so many lines of the modules at work, drawn from
-the seed, between which rows change in mapped memory. Each time it starts from what is left and
-checks it. Prints how many operations there were. A process of its own, since a test run has
-threads.
+each operation that changes a file (of STEP, one, which the seed says), a child does the scenario's
+work on a copy and is killed (SIGKILL) as it is about to do that operation; and so at so many lines
+of the modules at work, drawn from the seed, between which rows change in mapped memory. Each time
+it starts from what is left and checks it. Prints how many operations there were. A process of its
+own, since a test run has threads.
 """
 
 from __future__ import annotations
