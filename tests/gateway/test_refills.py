@@ -122,6 +122,13 @@ class Venue:
         for client in self.clients:
             client.log_on()
 
+    def start_again(self) -> None:
+        """The gateway is gone: start it, with clients who know nothing of before."""
+        self.gateway.start()
+        self.clients = [FixClient(one.name, one.port) for one in self.clients]
+        for client in self.clients:
+            client.log_on("141=Y")
+
     def log(self) -> list[tuple[str, int, bytes]]:
         """What the journal's rows say that the stream is: session, number, message."""
         found: list[tuple[str, int, bytes]] = []
@@ -253,10 +260,7 @@ def test_a_kill_in_the_middle_doubles_no_number_and_misses_none(tmp_path: Path) 
                     client.link.sendall(b"".join(orders))
                 venue.gateway.kill()
                 venue.close()
-                await asyncio.to_thread(venue.gateway.start)
-                venue.clients = [FixClient(one.name, one.port) for one in venue.clients]
-                for client in venue.clients:
-                    client.log_on("141=Y")
+                await asyncio.to_thread(venue.start_again)
             await asyncio.to_thread(venue.trade, 100)
             log = await asyncio.to_thread(venue.log)
             while len(found) < len(log):
@@ -301,10 +305,7 @@ def test_what_a_loss_of_power_took_from_a_session_is_in_no_other(tmp_path: Path)
                 lose_power(data, disk, tmp_path / "lost")
                 shutil.rmtree(data)
                 (tmp_path / "lost").rename(data)
-                await asyncio.to_thread(venue.gateway.start)
-                venue.clients = [FixClient(each.name, each.port) for each in venue.clients]
-                for client in venue.clients:
-                    client.log_on("141=Y")
+                await asyncio.to_thread(venue.start_again)
                 await asyncio.to_thread(venue.trade, 50)
                 log = await asyncio.to_thread(venue.log)
                 first, following = told[0][0], log[-1][0]
